@@ -1,0 +1,64 @@
+"""Who can make a headshot: the protocol, the registry, readiness, and `auto`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .errors import NotConfigured, RequestError
+from .photo import Photo
+from .request import Headshot, HeadshotRequest, Progress
+from .settings import Settings
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """`sentence` says what the backend is or, when it is not ready, why not and what to do."""
+
+    ready: bool
+    sentence: str
+
+
+class Backend(Protocol):
+    """One way of making headshots. The unit of work is the comparison: one photo and the whole list of requests."""
+
+    name: str
+    help: str  # Markdown: what each parameter of the request means to this backend
+
+    def readiness(self) -> Readiness: ...
+
+    def shoot(
+        self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
+    ) -> AsyncIterator[Headshot]:
+        """Yield each headshot as it lands. Every request's seed is a number.
+
+        face: which of `face.find(photo)` to take, None for the largest.
+        Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`, else a BackendError.
+        """
+        ...
+
+
+def registry(settings: Settings) -> dict[str, Backend]:
+    """The backends that work, best first: `auto` takes the first that is ready."""
+    from .studio import Studio
+
+    backends: list[Backend] = [Studio(cached_photos=settings.cached_photos)]
+    return {backend.name: backend for backend in backends}
+
+
+def choose(backends: Mapping[str, Backend], name: str = AUTO) -> Backend:
+    """The backend of that name, or the first ready one for `auto`. Raises RequestError or NotConfigured."""
+    if name == AUTO:
+        for backend in backends.values():
+            if backend.readiness().ready:
+                return backend
+        reasons = " ".join(backend.readiness().sentence for backend in backends.values())
+        raise NotConfigured(AUTO, f"No backend is ready. {reasons}")
+    if name not in backends:
+        known = ", ".join([AUTO, *backends])
+        raise RequestError(f"There is no backend called “{name[:40]}”; choose one of {known}.")
+    readiness = backends[name].readiness()
+    if not readiness.ready:
+        raise NotConfigured(name, readiness.sentence)
+    return backends[name]

@@ -1,0 +1,176 @@
+"""What is asked for, what comes out, and what is said on the way: the words all backends share."""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from .errors import RequestError, Stopped
+
+MAX_SEED = 2**32 - 1  # the diffusion world's range: a torch or numpy seed fits, and so does JavaScript's number
+MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens most text encoders read; keeps a pasted book out
+
+
+class HeadshotRequest(BaseModel):
+    """One headshot to make, in the hosted endpoint's own field names.
+
+    Each field's title, bounds, default and help stand here and nowhere else: the page's controls and the
+    documentation are built from them. The photo travels beside the request, so that a request is small,
+    hashable, comparable and storable. Raises RequestError with one sentence when a value is wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    prompt: Annotated[
+        str,
+        Field(
+            title="Prompt",
+            description="The look you want: backdrop, light, tone, crop.",
+            max_length=MAX_PROMPT_CHARACTERS,
+        ),
+    ] = "professional headshot, light grey backdrop, soft loop light"
+    negative_prompt: Annotated[
+        str,
+        Field(
+            title="Negative prompt",
+            description="What must not appear.",
+            max_length=MAX_PROMPT_CHARACTERS,
+        ),
+    ] = "harsh shadows, oversaturated, plastic skin"
+    num_inference_steps: Annotated[
+        Literal[21, 31, 41],
+        Field(title="Steps", description="Effort: 21 is fast, 31 finer, 41 finest."),
+    ] = 21
+    guidance_scale: Annotated[
+        float,
+        Field(
+            title="Guidance",
+            description="How closely the prompt is followed: 1 stays with the photo, 7.5 is a full look, 20 dramatic.",
+            ge=1,
+            le=20,
+            json_schema_extra={"step": 0.5},
+        ),
+    ] = 7.5
+    seed: Annotated[
+        int | None,
+        Field(
+            title="Seed",
+            description="The same photo, request and seed give the same picture. Empty: a new one each time.",
+            ge=0,
+            le=MAX_SEED,
+        ),
+    ] = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise RequestError(_sentence(cls, error)) from error
+
+    def resolved(self) -> "HeadshotRequest":
+        """This request with a number for a seed: a headshot that cannot be repeated is a defect."""
+        if self.seed is not None:
+            return self
+        return self.model_copy(update={"seed": random_seed()})
+
+
+def random_seed() -> int:
+    """A seed nobody chose, in 0…2³²−1."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+    """The first complaint in words: "Guidance must be at least 1." """
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "The request"
+    field = model.model_fields.get(name)
+    title = field.title if field is not None and field.title else name
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "extra_forbidden":
+            known = ", ".join(model.model_fields)
+            return f"“{name[:40]}” is not a setting of a headshot; the settings are {known}."
+        case "greater_than_equal":
+            return f"{title} must be at least {context['ge']:g}."
+        case "less_than_equal":
+            return f"{title} must be at most {context['le']}."
+        case "literal_error":
+            return f"{title} must be one of {context['expected']}."
+        case "string_too_long":
+            return f"{title} is too long: keep it within {context['max_length']:,} characters."
+        case "float_parsing" | "float_type" | "finite_number":
+            return f"{title} must be a number."
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return f"{title} must be a whole number."
+        case "string_type":
+            return f"{title} must be text."
+        case _:
+            return f"{title}: {first['msg']}."
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing the person should know about a headshot. `text` is a whole sentence or a short phrase."""
+
+    kind: Literal["applied", "not applied", "advice"]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.capitalize()}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Headshot:
+    """One finished picture.
+
+    image: RGB.  png: the file's bytes, which `image` decodes to.  request: with its seed resolved.
+    seconds: wall time of this picture alone, in which work shared by the whole comparison is not counted.
+    likeness: cosine of the face embeddings of photo and headshot, −1…1, None where no face was found again.
+    """
+
+    image: Image.Image
+    png: bytes
+    request: HeadshotRequest
+    backend: str
+    seconds: float
+    notes: tuple[Note, ...] = ()
+    likeness: float | None = None
+
+    @property
+    def filename(self) -> str:
+        return f"headshot-{self.backend}-seed-{self.request.seed}.png"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a comparison stands: `stage` is a phrase for the person, `done` of `total` headshots have landed."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class Progress:
+    """Carries news out of a running comparison, and Stop into it. Safe to use from any thread."""
+
+    def __init__(self, listener: Callable[[Step], None] | None = None) -> None:
+        self._listener = listener
+        self._stop = threading.Event()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        if self._listener is not None:
+            self._listener(Step(stage, done, total))
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def check(self) -> None:
+        """Raises Stopped once Stop was pressed: backends call it wherever they can leave off."""
+        if self._stop.is_set():
+            raise Stopped("Stopped. The headshots that had landed are kept.")
