@@ -141,11 +141,12 @@ _HORIZON = 0.40  # … which the crop puts at this share of the frame's height
 
 @dataclass(frozen=True)
 class _Camera:
-    """Where this frame was taken from: x, y to the side and up (m), yaw (radians, + turns right), all small."""
+    """Where this frame was taken from: x, y, z to the side, up and forward (m), yaw (radians, + turns right), all small."""
 
     aspect: float
     x: float = 0.0
     y: float = 0.0
+    z: float = 0.0
     yaw: float = 0.0
     level: float = 1.0  # exposure, and how far the sun stood that minute
     sun: float = 0.0
@@ -157,7 +158,7 @@ class _Camera:
 
     def project(self, points: Array) -> Array:
         """(…, 3) metres, x right, y up, z forward, to (…, 2) px. Points must lie in front of the camera."""
-        x, y, z = points[..., 0] - self.x, points[..., 1] - _EYE - self.y, points[..., 2]
+        x, y, z = points[..., 0] - self.x, points[..., 1] - _EYE - self.y, points[..., 2] - self.z
         cos, sin = math.cos(self.yaw), math.sin(self.yaw)
         across, depth = x * cos - z * sin, np.maximum(x * sin + z * cos, 0.3)
         scale = _FOCAL * _SCENE / depth
@@ -198,9 +199,9 @@ def _disc(radius: float) -> Array:
 
 def _photographed(scene: "_Scene", aspect: float, rng: np.random.Generator, key_from: float, drama: float) -> Array:
     """Sets are built with the light on the left; a key on the right mirrors the frame."""
-    x, y, yaw, level, sun = rng.uniform(-1, 1, 5)
-    camera = _Camera(aspect, scene.sway * x, 0.06 * y, scene.turn * yaw, level=1 + 0.09 * level, sun=float(sun))
-    picture = np.zeros((*camera.size[::-1], 3), np.float32)
+    x, y, z, yaw, level, sun = rng.uniform(-1, 1, 6).tolist()
+    camera = _Camera(aspect, scene.sway * x, 0.05 * y, 0.25 * z, scene.turn * yaw, 1 + 0.09 * level, sun)
+    picture: Array = np.zeros((*camera.size[::-1], 3), np.float32)
     for layer in scene.build(camera):
         seen = layer.blurred()
         picture *= 1 - seen[..., 3:]
@@ -248,234 +249,266 @@ def _plane(origin: Any, along: Any, up: Any, columns: int = 1, rows: int = 1) ->
     return np.stack([grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]], 2).reshape(-1, 4, 3)
 
 
-def _box(low: Any, high: Any) -> Array:
-    """The front and left faces of an upright box, seen from the camera: (2, 4, 3)."""
-    (x0, y0, z0), (x1, y1, z1) = low, high
-    return np.array(
-        [
-            [[x0, y0, z0], [x0, y0, z1], [x0, y1, z1], [x0, y1, z0]],
-            [[x0, y0, z0], [x1, y0, z0], [x1, y1, z0], [x0, y1, z0]],
-        ],
-        np.float32,
-    )
+def _colours(light: Any, albedo: Any) -> Array:
+    """(n, 3) colours of cells under (n,) light."""
+    return np.asarray(np.asarray(light, np.float32)[:, None] * np.asarray(albedo, np.float32), np.float32)
 
 
-def _irradiance(points: Array, normal: Any, lamps: Array, facing: Any) -> Array:
-    """Light of a window, as `lamps` (n, 3) small openings that face into the room, on surfaces of one normal. Returns (…,)."""
-    normal, facing = np.asarray(normal, np.float32), np.asarray(facing, np.float32)
-    way = lamps - points[..., None, :]
-    square = (way**2).sum(-1) + 0.15
-    leaves = np.maximum(-(way @ facing), 0)
-    lands = np.maximum(way @ normal, 0)
-    return np.asarray((leaves * lands / square**2).sum(-1), np.float32)
-
-
-def _lit(cells: Array, normal: Any, lamps: Array, facing: Any, albedo: Any, ambient: float, power: float) -> Array:
-    """Colours (n, 3) of cells under a window of `power` and an even `ambient`."""
-    light = ambient + power * _irradiance(cells.mean(1), normal, lamps, facing)
-    return np.asarray(light[:, None] * np.asarray(albedo, np.float32), np.float32)
-
-
-def _flat(colour: Any, count: int) -> Array:
+def _flat(colour: Any, count: int = 1) -> Array:
     return np.tile(np.asarray(colour, np.float32), (count, 1))
 
 
-def _leaves(
-    plan: np.random.Generator, centres: Array, radius: Array, each: int, size: float, sun: Any
-) -> tuple[Array, Array]:
-    """Leaf clumps: quads (n, 4, 3) and how far each is turned to the sun, about -1…1.
+@dataclass(frozen=True)
+class _Wall:
+    """An upright plane with its own axes, in metres: u along it, v up, w out of it into the room."""
 
-    centres (m, 3), radius (m,) in metres; `each` leaves of `size` metres around every centre. `plan` fixes the plant, so that it grows the same in all frames.
+    start: Array
+    along: Array
+    inward: Array
+
+    @staticmethod
+    def between(x0: float, z0: float, x1: float, z1: float) -> "_Wall":
+        run = np.array([x1 - x0, 0, z1 - z0], np.float32)
+        along = run / np.linalg.norm(run)
+        inward = np.array([along[2], 0, -along[0]], np.float32)
+        return _Wall(np.array([x0, 0, z0], np.float32), along, inward)
+
+    def at(self, u: Any, v: Any, w: Any) -> Array:
+        u, v, w = (np.asarray(a, np.float32)[..., None] for a in (u, v, w))
+        return np.asarray(self.start + self.along * u + np.array([0, 1, 0], np.float32) * v + self.inward * w)
+
+    def upright(self, u: tuple[float, float], v: tuple[float, float], w: float = 0.0, grid: tuple[int, int] = (1, 1)) -> Array:
+        """Cells parallel to the wall."""
+        return _plane(self.at(u[0], v[0], w), self.along * (u[1] - u[0]), (0, v[1] - v[0], 0), *grid)
+
+    def level(self, u: tuple[float, float], w: tuple[float, float], v: float, grid: tuple[int, int] = (1, 1)) -> Array:
+        """Cells parallel to the floor."""
+        return _plane(self.at(u[1], v, w[0]), self.along * (u[0] - u[1]), self.inward * (w[1] - w[0]), *grid)
+
+    def across(self, w: tuple[float, float], v: tuple[float, float], u: float, grid: tuple[int, int] = (1, 1)) -> Array:
+        """Cells at right angles to the wall."""
+        return _plane(self.at(u, v[0], w[0]), self.inward * (w[1] - w[0]), (0, v[1] - v[0], 0), *grid)
+
+
+def _daylight(cells: Array, normal: Any, lamps: Array, facing: Array) -> Array:
+    """(n,) light of a window, given as (m, 3) small openings that face into the room, on cells of one normal."""
+    way = lamps - cells.mean(1)[:, None, :]
+    square = (way**2).sum(-1) + 0.2
+    leaves = np.maximum(-(way @ facing), 0)
+    lands = np.maximum(way @ np.asarray(normal, np.float32), 0)
+    return np.asarray((leaves * lands / square**2).sum(-1), np.float32)
+
+
+def _patches(plan: np.random.Generator, columns: int, rows: int, size: float) -> Array:
+    """Smooth noise for (columns·rows,) cells of a plane, mean 0, sigma 1."""
+    noise = cv2.GaussianBlur(plan.standard_normal((columns, rows), dtype=np.float32), (0, 0), size)
+    return np.asarray(((noise - noise.mean()) / noise.std()).reshape(-1), np.float32)
+
+
+def _leaves(plan: np.random.Generator, centres: Array, radius: Array, each: int, size: float, sun: Array) -> tuple[Array, Array]:
+    """Leaf clumps as quads (n, 4, 3), and how far each leaf lies on the sun's side of its clump, sigma about 0.55.
+
+    centres (m, 3) and radius (m,) in metres; `each` leaves of about `size` metres around every centre.
     """
+    offset = np.float32(0.55) * plan.standard_normal((len(centres), each, 3), dtype=np.float32)
     count = len(centres) * each
-    offset = plan.standard_normal((len(centres), each, 3), dtype=np.float32)
-    offset *= np.float32(0.55)
-    sun = np.asarray(sun, np.float32) / np.linalg.norm(sun)
     lit = (offset @ sun).reshape(-1)
     where = (centres[:, None] + offset * radius[:, None, None]).reshape(count, 3)
     angle = plan.uniform(0, math.pi, count).astype(np.float32)
-    length = size * plan.uniform(0.6, 1.3, count).astype(np.float32)
-    girth = length * plan.uniform(0.25, 0.6, count).astype(np.float32)
+    length = (size * plan.uniform(0.6, 1.3, count)).astype(np.float32)
+    girth = length * plan.uniform(0.3, 0.65, count).astype(np.float32)
     zero = np.zeros_like(angle)
     long = np.stack([np.cos(angle), np.sin(angle), zero], -1) * length[:, None]
     wide = np.stack([-np.sin(angle), np.cos(angle), zero], -1) * girth[:, None]
-    quads = np.stack([where - long, where + wide, where + long, where - wide], 1).astype(np.float32)
-    order = np.argsort(-where[:, 2], kind="stable")
-    return quads[order], lit[order]
+    quads = np.stack([where - long, where + wide, where + long, where - wide], 1)
+    # The shaded leaves first: the lit ones lie outside and are seen.
+    order = np.argsort(lit, kind="stable")
+    return quads[order].astype(np.float32), lit[order]
+
+
+def _glints(where: Array, light: Array, colour: Any, camera: _Camera) -> tuple[Array, Array]:
+    """Points of light (n, 3) that raise the disc they become by `light` (n,), whatever its size."""
+    depth = where[:, 2]
+    half = np.float32(1.3) * depth / (_FOCAL * _SCENE)  # a point 2.6 px wide
+    radius = _DISC * _SCENE * (1 - _SUBJECT / depth)
+    quads = where[:, None] + half[:, None, None] * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
+    energy = light * math.pi * radius**2 / 9.0  # the fill covers about 3 x 3 px
+    return quads.astype(np.float32), _colours(energy, colour)
 
 
 # --- the garden ---------------------------------------------------------------------------------------------------
 
 
 def _garden(camera: _Camera) -> list[_Layer]:
+    """Trees and hedges against the light: sun from behind on the key side, a lawn, branches hanging into the frame."""
     plan = np.random.default_rng(20)
-    sun = np.array([-0.75 + 0.1 * camera.sun, 0.6, 0.25])
-    shine = 1 + 0.12 * camera.sun
+    sun = np.array([-0.75 + 0.25 * camera.sun, 0.65, 0.1], np.float32)
+    shine = 1 + 0.15 * camera.sun
 
-    # Hazy light between the trees, brightest on the sun's side, over a lawn in sun and shade.
     far = _Layer(camera, 60.0)
-    sky = _plane((-12, 1, 60), (24, 0, 0), (0, 22, 0), 12, 10)
-    middle = sky.mean(1)
-    glow = np.exp(-((middle[:, 0] + 5) ** 2) / 60) * (0.35 + 0.65 * np.clip(middle[:, 1] / 16, 0, 1))
-    far.polygons(sky, (0.35 + 1.5 * glow)[:, None] * np.array([[0.93, 1.0, 0.80]], np.float32))
-    lawn = _plane((-12, 0, 60), (24, 0, 0), (0, 0, -54), 10, 26)
-    patch = plan.uniform(0, 1, len(lawn)).astype(np.float32)
-    far.polygons(lawn, (0.10 + 0.35 * patch**2)[:, None] * np.array([[0.75, 1.0, 0.36]], np.float32))
+    wood = _plane((-15, 0, 60), (30, 0, 0), (0, 16, 0), 44, 24)
+    x, y = wood.mean(1)[:, 0], wood.mean(1)[:, 1]
+    glow = np.exp(-(((x + 6) / 8) ** 2) - ((y - 8) / 7) ** 2)
+    bright = np.exp(0.75 * _patches(plan, 44, 24, 1.6)) * (0.30 + 1.0 * glow) * shine
+    mix = np.clip(bright, 0, 1.6)[:, None]
+    far.polygons(wood, (1 - np.minimum(mix, 1)) * _flat((0.040, 0.066, 0.030)) + mix * _flat((0.50, 0.60, 0.30)))
+    lawn = _plane((-15, 0, 60), (30, 0, 0), (0, 0, -56), 24, 60)
+    depth = lawn.mean(1)[:, 2]
+    dapple = np.exp(0.8 * _patches(plan, 24, 60, 1.5)) * (0.16 + 0.16 * np.exp(-(((depth - 26) / 12) ** 2)))
+    far.polygons(lawn, _colours(dapple * shine, (0.80, 1.0, 0.34)))
 
     def foliage(
-        depth: float,
-        count: int,
-        spread: tuple[float, float, float, float],
-        radius: float,
-        each: int,
-        size: float,
-        shade: Any,
-        light: Any,
-        sparkle: float,
+        depth: float, where: list[tuple[float, float, float, float, int]], radius: float, each: int, size: float,
+        shade: Any, light: Any, sparkle: float,
     ) -> _Layer:
+        """where: boxes (left, right, low, high, clumps) in metres."""
         layer = _Layer(camera, depth)
-        left, right, low, high = spread
-        centres = np.stack(
-            [
-                plan.uniform(left, right, count),
-                plan.uniform(low, high, count),
-                depth + plan.normal(0, 0.06 * depth, count),
-            ],
-            -1,
-        ).astype(np.float32)
-        size_of = (radius * plan.uniform(0.6, 1.4, count)).astype(np.float32)
-        quads, lit = _leaves(plan, centres, size_of, each, size, sun)
-        clump = np.clip(0.45 + 0.5 * lit + 0.12 * plan.standard_normal(len(lit), dtype=np.float32), 0, 1.3)[:, None]
-        colours = np.asarray(shade, np.float32) * (1 - clump) + np.asarray(light, np.float32) * clump * shine
-        flash = plan.uniform(0, 1, len(lit)) < sparkle * np.clip(lit + 0.3, 0, 1)
-        colours[flash] = np.array([1.0, 1.0, 0.72]) * (3.0 + 4 * plan.uniform(0, 1, (int(flash.sum()), 1))) * shine
-        layer.polygons(quads, colours)
+        centres = np.concatenate([
+            np.stack([plan.uniform(a, b, n), plan.uniform(c, d, n), depth * plan.uniform(0.9, 1.1, n)], -1) for a, b, c, d, n in where
+        ]).astype(np.float32)
+        sizes = (radius * plan.uniform(0.6, 1.4, len(centres))).astype(np.float32)
+        quads, lit = _leaves(plan, centres, sizes, each, size, sun)
+        grown = plan.standard_normal(len(lit), dtype=np.float32)
+        clump = np.clip(0.36 + 0.55 * lit + 0.14 * grown, 0, 1.4)[:, None]
+        layer.polygons(quads, _flat(shade) * (1 - np.minimum(clump, 1)) + _flat(light) * clump * np.float32(shine))
+        chosen = plan.uniform(0, 1, len(lit)) < sparkle * np.clip(lit, 0, 1)
+        strength = np.minimum(0.07 * np.exp(0.9 * plan.standard_normal(int(chosen.sum()), dtype=np.float32)), 0.45)
+        layer.polygons(*_glints(quads[chosen].mean(1), strength * shine, (1.0, 0.98, 0.70), camera))
         return layer
 
-    return [
-        far,
-        foliage(26.0, 70, (-6.5, 6.5, 0.8, 9.0), 1.0, 36, 0.16, (0.030, 0.055, 0.022), (0.24, 0.36, 0.10), 0.02),
-        foliage(13.0, 34, (-3.6, 3.6, 2.2, 5.2), 0.7, 34, 0.10, (0.016, 0.034, 0.012), (0.20, 0.34, 0.07), 0.03),
-        foliage(7.0, 36, (-2.6, 2.6, -0.3, 1.15), 0.40, 34, 0.05, (0.018, 0.036, 0.012), (0.17, 0.28, 0.055), 0.015),
-    ]
+    trees = foliage(
+        24.0, [(-7, 7, 0.5, 3.2, 26), (-7, -1.5, 3, 7.5, 22), (1, 7, 2.5, 7.5, 34)], 0.95, 34, 0.17,
+        (0.020, 0.040, 0.016), (0.25, 0.34, 0.10), 0.05,
+    )  # fmt: skip
+    hedge = foliage(
+        11.5, [(-3.6, -0.9, 0.1, 1.5, 22), (0.9, 3.6, 0.1, 1.7, 24), (-3.6, 3.6, 0.0, 0.7, 16)], 0.42, 34, 0.075,
+        (0.014, 0.030, 0.011), (0.20, 0.30, 0.065), 0.05,
+    )  # fmt: skip
+    trunk = _plane((1.62, 0, 11.8), (0.30, 0, 0), (-0.15, 6, 0), 6, 1)
+    hedge.polygons(trunk, _colours((0.26, 0.11, 0.06, 0.045, 0.04, 0.04), (1.0, 0.86, 0.66)))
+    branches = foliage(
+        6.5, [(-1.7, -0.75, 2.15, 2.7, 9), (0.75, 1.7, 1.95, 2.7, 12)], 0.24, 26, 0.05,
+        (0.018, 0.036, 0.010), (0.26, 0.37, 0.07), 0.06,
+    )  # fmt: skip
+    return [far, trees, hedge, branches]
 
 
 # --- the rooms ----------------------------------------------------------------------------------------------------
 
 
 def _office(camera: _Camera) -> list[_Layer]:
-    """A glass-fronted office: the window wall runs away from the key side, the room lies open on the other."""
+    """A floor of an office tower: the glass front runs from the key side to the back wall, the desks stand on the other."""
     plan = np.random.default_rng(7)
+    day = 1 + 0.12 * camera.sun
     ceiling = 2.75
-    sky = (0.92 + 0.10 * camera.sun) * np.array([0.90, 0.97, 1.06], np.float32)
+    front = _Wall.between(-1.75, 4.5, 0.5, 13.0)
+    length = 8.8
+    openings = np.concatenate([front.at(np.linspace(-1, length, 9), h, 0.0) for h in (0.6, 1.4, 2.2)])
 
     outside = _Layer(camera, 80.0)
-    air = _plane((-30, -6, 80), (60, 0, 0), (0, 40, 0), 1, 12)
-    rise = np.linspace(0, 1, 12, dtype=np.float32)[:, None]
-    outside.polygons(air, sky * (1.5 + 0.9 * rise))
-    for _ in range(26):
-        x, wide, high = plan.uniform(-24, 20), plan.uniform(2, 5), plan.uniform(0, 9) ** 1.1
-        tone = plan.uniform(0.45, 0.95)
-        outside.polygons(
-            _plane((x, -8, 79), (wide, 0, 0), (0, 8 + high, 0)), _flat(tone * np.array([0.92, 0.98, 1.03]), 1)
-        )
+    air = _plane((-30, -28, 80), (60, 0, 0), (0, 62, 0), 1, 31)
+    high = air.mean(1)[:, 1]
+    outside.polygons(air, _colours(day * np.clip(1.15 + 0.05 * high, 0.42, 2.6), (0.90, 0.98, 1.07)))
+    for _ in range(22):
+        left, wide, top = plan.uniform(-26, 20), plan.uniform(2.5, 6), plan.uniform(-6, 7)
+        tone = day * plan.uniform(0.42, 0.85)
+        block = _plane((left, -20, 79), (wide, 0, 0), (0, 20 + top, 0), 1, 4)
+        outside.polygons(block, _colours(tone * np.array([0.55, 0.75, 0.95, 1.08]), (0.92, 0.98, 1.05)))
 
-    # The window wall leaves a point near the camera on the left and meets the back wall behind the head.
-    start, end = np.array([-1.75, 0, 4.5], np.float32), np.array([0.55, 0, 13.0], np.float32)
-    run = end - start
-    length = float(np.linalg.norm(run))
-    inward = np.array([run[2], 0, -run[0]], np.float32) / length
-    openings = np.stack(
-        [start + run * t + np.array([0, h, 0], np.float32) for t in np.linspace(0.05, 0.95, 7) for h in (0.7, 1.5, 2.3)]
-    )
+    room = _Layer(camera, 10.5)
 
-    room = _Layer(camera, 10.0)
-    back_z = 13.0
-    floor = _plane((-2, 0, 14), (10, 0, 0), (0, 0, -11), 14, 16)
-    room_floor = floor[(floor.mean(1) - start) @ inward > -0.2]
-    room.polygons(room_floor, _lit(room_floor, (0, 1, 0), openings, inward, (0.30, 0.28, 0.26), 0.32, 1.0))
-    top = _plane((-2, ceiling, 14), (10, 0, 0), (0, 0, -11), 14, 16)
-    top = top[(top.mean(1) - start) @ inward > -0.2]
-    room.polygons(top, _lit(top, (0, -1, 0), openings, inward, (0.62, 0.61, 0.60), 0.34, 0.8))
-    wall = _plane((0.5, 0, back_z), (5, 0, 0), (0, ceiling, 0), 14, 8)
-    room.polygons(wall, _lit(wall, (0, 0, -1), openings, inward, (0.52, 0.48, 0.43), 0.36, 1.3))
-    # A timber panel and a glazed meeting room on the back wall, to the side of the head.
-    panel = _plane((1.55, 0, back_z - 0.05), (2.6, 0, 0), (0, 2.35, 0), 10, 6)
-    room.polygons(panel, _lit(panel, (0, 0, -1), openings, inward, (0.30, 0.21, 0.14), 0.36, 1.4))
-    for z in (8.0, 9.6, 11.2):
-        lamp = _plane((0.9, ceiling - 0.01, z), (1.0, 0, 0), (0, 0, 0.28))
-        room.polygons(lamp, _flat((2.3, 2.15, 1.9), 1))
-    # Mullions and rails of the window wall.
-    for t in np.linspace(0.02, 1.0, 7):
-        foot = start + run * t
-        bar = np.array([foot, foot + inward * 0.16, foot + inward * 0.16, foot], np.float32)
-        bar = bar + run / length * np.array([0, 0, 0.07, 0.07], np.float32)[:, None]
-        post = _plane(foot, inward * 0.16 + run / length * 0.07, (0, ceiling, 0))
-        room.polygons(post, _flat((0.22, 0.23, 0.24), 1))
-    for low, high in ((0.0, 0.12), (ceiling - 0.18, ceiling)):
-        rail = _plane(start + np.array([0, low, 0], np.float32), run, (0, high - low, 0), 6)
-        room.polygons(rail, _flat((0.24, 0.25, 0.26), 6))
+    def lay(cells: Array, normal: Any, albedo: Any, ambient: float, power: float) -> None:
+        light = ambient + power * day * _daylight(cells, normal, openings, front.inward)
+        room.polygons(cells, _colours(light, albedo))
 
-    desks = _Layer(camera, 6.5)
-    for x, z in ((0.75, 8.6), (1.0, 6.6)):
-        surface = _plane((x, 0.74, z), (2.4, 0, 0), (0, 0, 0.8), 4, 2)
-        desks.polygons(surface, _lit(surface, (0, 1, 0), openings, inward, (0.55, 0.50, 0.44), 0.34, 1.4))
-        desks.polygons(_plane((x, 0.70, z), (2.4, 0, 0), (0, 0.04, 0)), _flat((0.16, 0.145, 0.13), 1))
-        desks.polygons(_plane((x + 0.1, 0, z), (2.2, 0, 0), (0, 0.7, 0)), _flat((0.10, 0.10, 0.105), 1))
-        for shift in (0.28, 1.25):
-            screen = _plane((x + shift, 0.88, z + 0.45), (0.58, 0, 0.12), (0, 0.36, 0))
-            desks.polygons(screen, _flat((0.045, 0.05, 0.06), 1))
+    lay(front.level((-2.5, length), (0, 7), 0.0, (30, 18)), (0, 1, 0), (0.27, 0.245, 0.22), 0.22, 0.9)
+    lay(front.level((-2.5, length), (0, 7), ceiling, (30, 18)), (0, -1, 0), (0.58, 0.57, 0.55), 0.24, 0.55)
+    back = front.across((0, 7), (0, ceiling), length, (34, 8))
+    lay(back, -front.along, (0.50, 0.465, 0.42), 0.30, 1.1)
+    timber = front.across((0.85, 7), (0, 2.45), length - 0.04, (30, 6))
+    lay(timber, -front.along, (0.27, 0.185, 0.12), 0.34, 1.2)
+    # Shelves let into the timber, with a warm strip of light under each.
+    for shelf in (0.95, 1.32, 1.69):
+        room.polygons(front.across((1.15, 2.9), (shelf, shelf + 0.31), length - 0.05), _flat((0.065, 0.048, 0.034)))
+        room.polygons(front.across((1.15, 2.9), (shelf + 0.27, shelf + 0.31), length - 0.06), _flat((0.75, 0.50, 0.27)))
+        w = 1.2
+        while w < 2.8:
+            wide, tall = plan.uniform(0.04, 0.16), plan.uniform(0.12, 0.24)
+            tint = np.array([0.20, 0.19, 0.18]) * plan.uniform(0.3, 1.5) * (1 + 0.35 * plan.uniform(-1, 1, 3))
+            if plan.uniform() < 0.7:
+                room.polygons(front.across((w, w + wide), (shelf, shelf + tall), length - 0.07), _flat(tint))
+            w += wide + plan.uniform(0.0, 0.12)
+    for w in (0.75, 2.15):
+        for u in (2.6, 4.4, 6.2, 8.0):
+            room.polygons(front.level((u - 1.3, u), (w, w + 0.16), ceiling - 0.01), _flat((2.6, 2.35, 2.0)))
+    for low, tall in ((0.0, 0.10), (ceiling - 0.16, 0.16)):
+        room.polygons(front.upright((-2.5, length), (low, low + tall), grid=(8, 1)), _flat((0.20, 0.205, 0.21), 8))
+    for u in np.arange(-1.9, length + 0.1, 1.78):
+        room.polygons(front.across((0, 0.15), (0, ceiling), float(u)), _flat((0.15, 0.155, 0.16)))
+        room.polygons(front.upright((float(u) - 0.06, float(u)), (0, ceiling), 0.15), _flat((0.26, 0.265, 0.27)))
+
+    desks = _Layer(camera, 7.0)
+    for u in (5.4, 3.5, 1.6):
+        top = front.level((u, u + 1.7), (1.15, 2.9), 0.74, (5, 4))
+        light = 0.30 + day * _daylight(top, (0, 1, 0), openings, front.inward)
+        desks.polygons(front.across((1.2, 2.9), (0, 0.72), u + 1.6), _flat((0.07, 0.066, 0.062)))
+        desks.polygons(top, _colours(light, (0.50, 0.46, 0.41)))
+        desks.polygons(front.across((1.15, 2.9), (0.70, 0.74), u), _flat((0.17, 0.155, 0.14)))
+        for w in (1.35, 2.15):
+            desks.polygons(front.across((w, w + 0.58), (0.86, 1.20), u + 0.8), _flat((0.045, 0.047, 0.052)))
+            desks.polygons(front.across((w + 0.03, w + 0.55), (0.89, 1.17), u + 0.79), _flat((0.10, 0.12, 0.15)))
+    centres = front.at([2.6, 2.7, 2.5, 2.6, 2.75], [0.95, 1.12, 1.05, 1.28, 1.2], [1.05, 1.2, 1.32, 1.18, 1.3])
+    quads, lit = _leaves(plan, centres, np.full(5, 0.20, np.float32), 26, 0.075, -front.inward)
+    tone = np.clip(0.35 + 0.5 * lit, 0.05, 1.2)
+    desks.polygons(quads, _colours(tone, (0.13, 0.19, 0.075)))
     return [outside, room, desks]
 
 
 def _window(camera: _Camera) -> list[_Layer]:
-    """A white room: a tall window on the key side, sheer curtain, sill, and daylight falling along the wall."""
+    """A white room: a tall window with sheer curtains on the key side, and daylight falling along the wall."""
     plan = np.random.default_rng(11)
-    outside = _Layer(camera, 30.0)
-    air = _plane((-14, -3, 30), (28, 0, 0), (0, 16, 0), 1, 10)
-    outside.polygons(
-        air, (1.5 + 0.9 * np.linspace(0, 1, 10, dtype=np.float32))[:, None] * np.array([[0.95, 1.0, 1.03]], np.float32)
-    )
-    centres = np.stack([plan.uniform(-9, 4, 26), plan.uniform(-1, 2.8, 26), plan.uniform(22, 28, 26)], -1).astype(
-        np.float32
-    )
-    quads, lit = _leaves(plan, centres, np.full(26, 1.3, np.float32), 24, 0.4, (-0.5, 0.8, 0))
-    outside.polygons(quads, (0.65 + 0.35 * np.clip(lit, -1, 1.5))[:, None] * np.array([[0.80, 0.98, 0.66]], np.float32))
+    day = 1 + 0.10 * camera.sun
+    wall = _Wall.between(-2.5, 3.9, 2.5, 5.1)
+    left, right, sill, head = 0.2, 1.95, 0.80, 2.75
 
-    # The wall with the window turns away from the camera to the right.
-    start, run = np.array([-2.6, 0, 3.6], np.float32), np.array([5.6, 0, 2.0], np.float32)
-    length = float(np.linalg.norm(run))
-    along = run / length
-    inward = np.array([along[2], 0, -along[0]], np.float32)
-    up = np.array([0, 1, 0], np.float32)
+    outside = _Layer(camera, 30.0)
+    air = _plane((-16, -8, 30), (32, 0, 0), (0, 22, 0), 1, 16)
+    outside.polygons(air, _colours(day * np.clip(1.5 + 0.10 * air.mean(1)[:, 1], 0.5, 2.6), (0.95, 1.0, 1.04)))
+    centres = np.stack([plan.uniform(-10, 6, 34), plan.uniform(-4, 2.6, 34), plan.uniform(24, 28, 34)], -1).astype(np.float32)
+    quads, lit = _leaves(plan, centres, np.full(34, 1.2, np.float32), 26, 0.4, np.array([-0.4, 0.8, 0], np.float32))
+    outside.polygons(quads, _colours(day * np.clip(0.62 + 0.45 * lit, 0.2, 1.5), (0.78, 0.98, 0.62)))
+
     room = _Layer(camera, 4.6)
 
-    def on_wall(u0: float, u1: float, v0: float, v1: float, columns: int = 1, rows: int = 1, out: float = 0.0) -> Array:
-        return _plane(start + along * u0 + up * v0 + inward * out, along * (u1 - u0), up * (v1 - v0), columns, rows)
+    def daylit(cells: Array, albedo: Any) -> None:
+        """A wall beside its own window takes its light from the room, most of it near the opening."""
+        middle = cells.mean(1) - wall.start
+        reach = np.maximum(middle @ wall.along - right, 0)
+        rise = middle[:, 1] - 1.3
+        room.polygons(cells, _colours(day * (0.36 + 0.42 * np.exp(-reach / 1.2)) * (1 - 0.05 * rise**2), albedo))
 
-    def shade(cells: Array, albedo: Any, edge: float) -> Array:
-        reach = (cells.mean(1) - start) @ along - edge
-        light = 0.42 + 0.40 * np.exp(-np.maximum(reach, 0) / 1.1)
-        return np.asarray(light[:, None] * np.asarray(albedo, np.float32), np.float32)
+    white = (0.86, 0.835, 0.80)
+    daylit(wall.upright((right, 7), (0, 3.6), grid=(64, 10)), white)
+    daylit(wall.upright((-2, right), (0, sill), grid=(6, 2)), white)
+    daylit(wall.upright((-2, right), (head, 3.8), grid=(6, 2)), white)
+    room.polygons(wall.upright((right - 0.16, right), (sill, head), grid=(3, 1)), _colours((1.0, 0.9, 0.8), white))
+    for u in (left, 1.05):
+        room.polygons(wall.upright((u, u + 0.07), (sill, head)), _flat((0.50, 0.50, 0.51)))
+    room.polygons(wall.upright((left, right), (1.98, 2.03)), _flat((0.50, 0.50, 0.51)))
+    room.polygons(wall.upright((left, right + 0.1), (sill - 0.07, sill), 0.15), _flat((0.80, 0.79, 0.78)))
 
-    left, right, sill, head = 0.3, 2.35, 0.85, 2.7
-    white = (0.86, 0.84, 0.81)
-    for cells in (
-        on_wall(right, 7, 0, 3.2, 20, 6),
-        on_wall(-1, right, 0, sill, 8, 2),
-        on_wall(-1, right, head, 3.4, 8, 2),
-    ):
-        room.polygons(cells, shade(cells, white, right))
-    frame = (0.62, 0.62, 0.62)
-    for u in (left, 1.3, right - 0.07):
-        room.polygons(on_wall(u, u + 0.07, sill, head), _flat(frame, 1))
-    room.polygons(on_wall(left, right, 1.95, 2.0), _flat(frame, 1))
-    room.polygons(on_wall(left - 0.1, right + 0.1, sill - 0.06, sill, out=0.18), _flat((0.95, 0.95, 0.95), 1))
-    return [outside, room]
+    curtain = _Layer(camera, 4.2)
+    for start, wide in ((-0.6, 0.85), (1.45, 0.62)):
+        folds = wall.upright((start, start + wide), (0.02, 3.6), 0.25, grid=(44, 1))
+        phase = np.linspace(0, 1, 44, dtype=np.float32)
+        pleat = np.sin(2 * math.pi * (7 * phase + 0.6 * np.sin(5 * phase))) + 0.5 * np.sin(2 * math.pi * 17 * phase)
+        curtain.polygons(folds, _colours(day * (0.95 + 0.14 * pleat), (0.97, 0.96, 0.94)))
+    curtain.canvas *= np.float32(0.78)  # sheer: a part of the day outside shows through
+    return [outside, room, curtain]
 
 
 _SCENES: dict[str, _Scene] = {
-    "office": _Scene(_office, 0.16, 0.018, 1.0, 0.30, 0.85),
-    "window": _Scene(_window, 0.14, 0.02, 1.0, 0.50, 0.80),
-    "garden": _Scene(_garden, 0.30, 0.02, 1.0, 0.18, 0.80),
+    "office": _Scene(_office, 0.16, 0.014, 0.95, 0.30, 0.90),
+    "window": _Scene(_window, 0.14, 0.014, 1.0, 0.50, 0.90),
+    "garden": _Scene(_garden, 0.30, 0.02, 1.15, 0.18, 0.82),
 }
