@@ -1,10 +1,11 @@
-"""What stands behind the person: seven studio papers and three rooms out of focus, painted without a photograph.
+"""What stands behind the person: seven studio papers and three places out of focus, painted without a photograph.
 
-A paper is its colour under two lights, a spot on the paper and the key's spill, with the slow mottling of a hand-painted canvas. A scene is a small set built in metres
-and lit in linear HDR; each depth is blurred by the disc that a fast lens would draw there, and only then are the highlights rolled off. That order is what makes a
-bright leaf a disc of light instead of a grey smudge.
+A paper is its colour under two lights, a spot on the paper and the key's spill, with the slow mottling of a painted
+canvas. A scene is a small set built in metres and lit in linear HDR; each depth is blurred by the disc that a fast lens
+would draw there, and only then are the highlights rolled off. That order is what makes a bright leaf a disc of light
+instead of a grey smudge.
 
-Everything but the tooth is computed at one fixed size and then resized, so that a proof shows the layout of the full picture.
+Everything but the tooth is computed at one fixed size and then resized: a proof shows the full picture's layout.
 """
 
 import math
@@ -26,7 +27,8 @@ Array = npt.NDArray[np.float32]
 def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, key_from: float, drama: float) -> Array:
     """Paint one backdrop.
 
-    width, height: pixels, any size of about 4:5. The same `rng` state gives the same layout at every size, and leaves the generator in the same state.
+    width, height: pixels, any size of about 4:5. The same state of `rng` gives the same layout at every size, and the
+    generator is left in the same state.
     key_from: where the key light stands, -1 left … 1 right. The brighter side, the window or the sun follows it.
     drama: 0 even, 1 the full look, 2 stronger falloff and contrast.
     Returns (height, width, 3) float32, linear light, sRGB primaries, 0…1.
@@ -37,26 +39,25 @@ def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, 
     paper = _PAPERS.get(name)
     if paper is not None:
         small = _lit_paper(paper, height / width, rng, key_from, drama)
-        tooth = paper.tooth
     else:
         small = _photographed(_SCENES[name], height / width, rng, key_from, drama)
-        tooth = 0.45
     shrinks = width < small.shape[1]
     picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    return _with_tooth(np.asarray(picture, np.float32), fine, tooth)
+    return _with_tooth(np.asarray(picture, np.float32), fine)
 
 
-def _with_tooth(picture: Array, rng: np.random.Generator, levels: float) -> Array:
-    """Add the surface's finest grain, `levels` 8-bit sRGB steps (sigma): under half a step, a smooth gradient would band."""
+_TOOTH = 0.6  # sigma in 8-bit sRGB steps: well under half a step, a smooth gradient would band
+
+
+def _with_tooth(picture: Array, rng: np.random.Generator) -> Array:
     height, width = picture.shape[:2]
     thumb = cv2.resize(picture, (max(1, width // 8), max(1, height // 8)), interpolation=cv2.INTER_AREA).mean(axis=2)
-    # The slope of linear light over encoded value, 2.275·lin^0.583 for the 2.4 exponent, makes the grain even to the eye.
-    slope = (2.275 * np.clip(thumb, 0, 1) ** 0.583 + 0.04) * (levels / 255)
-    slope = cv2.resize(slope.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    # The slope of linear light over encoded value (2.275·lin^0.583 for the 2.4 exponent): even to the eye.
+    slope = (2.275 * np.clip(thumb, 0, 1) ** 0.583 + 0.04) * (_TOOTH / 255)
     grain = rng.standard_normal((height, width), dtype=np.float32)
-    grain *= slope
-    picture += grain[..., None]
-    return np.clip(picture, 0, 1, out=picture)
+    grain *= cv2.resize(slope.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    grained = cv2.add(picture, cv2.merge([grain, grain, grain]))
+    return np.asarray(np.clip(grained, 0, 1, out=grained), np.float32)
 
 
 # --- papers -------------------------------------------------------------------------------------------------------
@@ -64,56 +65,58 @@ def _with_tooth(picture: Array, rng: np.random.Generator, levels: float) -> Arra
 
 @dataclass(frozen=True)
 class _Paper:
-    lab: tuple[float, float, float]  # CIE Lab (D65) where the spot is brightest
+    lab: tuple[float, float, float]  # CIE Lab (D65) where the spot is brightest; falloff only takes from it
     falloff: float  # share of the light that comes from the spot: what the corners can lose
     mottle: float  # sigma of the mottling, share of the light
-    warmth: float = 0.0  # Lab b of the mottling's lighter patches: hand-painted canvas is never one hue
-    tooth: float = 0.6  # sigma, 8-bit steps
+    hue: float = 0.0  # sigma of warm against cool: a hand-painted canvas is never of one hue, seamless paper is
 
 
 _PAPERS: dict[str, _Paper] = {
-    "white": _Paper((99.0, 0.0, 0.3), 0.10, 0.002, tooth=0.45),
+    "white": _Paper((99.0, 0.0, 0.3), 0.09, 0.002),
     "light grey": _Paper((83.0, -0.2, -0.8), 0.42, 0.012),
-    "grey": _Paper((61.0, -0.1, -0.8), 0.55, 0.020),
-    "charcoal": _Paper((37.0, 0.0, -1.2), 0.70, 0.035),
-    "black": _Paper((11.0, 0.1, -0.8), 0.80, 0.030),
-    "navy": _Paper((31.0, 1.5, -21.0), 0.70, 0.035),
-    "beige": _Paper((79.0, 2.6, 12.5), 0.45, 0.022),
+    "grey": _Paper((60.0, -0.1, -0.8), 0.58, 0.028, 0.003),
+    "charcoal": _Paper((36.0, 0.0, -1.2), 0.74, 0.055, 0.005),
+    "black": _Paper((11.0, 0.1, -0.8), 0.85, 0.040),
+    "navy": _Paper((28.0, 1.0, -19.0), 0.74, 0.055, 0.012),
+    "beige": _Paper((79.0, 2.4, 12.0), 0.45, 0.028, 0.008),
 }
 _FIELD = 256  # width at which papers are computed; they hold nothing finer than a soft brush stroke
 
 
 def _lit_paper(paper: _Paper, aspect: float, rng: np.random.Generator, key_from: float, drama: float) -> Array:
-    spot_x, spot_y, size, oval, level, spill, tilt = rng.uniform(-1, 1, 7)
+    spot_x, spot_y, size, oval, level, spill, tilt = rng.uniform(-1, 1, 7).tolist()
     height = round(_FIELD * aspect)
     x = np.linspace(-1, 1, _FIELD, dtype=np.float32)[None, :]
     y = (np.linspace(-1, 1, height, dtype=np.float32) * np.float32(aspect))[:, None]
 
-    # The spot stands behind head and shoulders, drawn towards the key, and never right at the head's edge: it is wider than the head.
-    centre_x = 0.13 * spot_x + 0.16 * key_from
-    centre_y = 0.02 + 0.20 * spot_y
-    reach = 1.15 * (1 + 0.22 * size)
-    across, down = (x - centre_x) / (reach * (1 + 0.10 * oval)), (y - centre_y) / (reach * (1.12 - 0.10 * oval))
-    spot = (1 + across**2 + down**2) ** -1.6
-    # A wall lit from one side loses light with the square of the distance to the lamp.
-    lamp = (2.6 + 0.3 * spill) ** 2 / ((x - 1.9 * key_from) ** 2 + (y + 0.5 + 0.2 * tilt) ** 2 + 1.6)
+    # The spot stands behind head and shoulders, drawn towards the key, and wide: a rim of light around the head alone
+    # would look like a halo.
+    centre_x, centre_y = 0.17 * spot_x + 0.16 * key_from, 0.05 + 0.24 * spot_y
+    reach = 1.35 * (1 + 0.22 * size)
+    across = (x - centre_x) / (reach * (1 + 0.12 * oval))
+    down = (y - centre_y) / (reach * (1.10 - 0.12 * oval))
+    spot = (1 + across**2 + down**2) ** -1.9
+    # The key beside the camera also reaches the paper, with the inverse square of its distance.
+    lamp = 1 / ((x - 1.9 * key_from) ** 2 + (y + 0.5 + 0.25 * tilt) ** 2 + 1.6 + 0.4 * spill)
     lamp /= lamp[height // 2, _FIELD // 2]
 
-    falloff = paper.falloff * min(1.0, 0.25 + 0.75 * drama) if drama <= 1 else paper.falloff ** (1 / drama)
+    falloff = paper.falloff * (0.25 + 0.75 * drama) if drama <= 1 else paper.falloff ** (1 / drama)
     light = (1 - falloff + falloff * spot) * (1 + falloff * (0.2 + 0.35 * min(drama, 1.5)) * (lamp - 1))
-    light *= (1 + 0.06 * level * min(1.0, 3 * paper.falloff)) / np.float32(np.quantile(light, 0.98))
-
+    light *= (1 + 0.12 * level * paper.falloff) / np.quantile(light, 0.98)
     mottling = _clouds(rng, height)
     light *= 1 + paper.mottle * (0.5 + 0.5 * drama) * mottling
+
     colour = _linear_from_lab(paper.lab)
-    picture = light[..., None].astype(np.float32) * colour
-    # Deeper shade is slightly richer in colour than the lit paper.
-    shade = np.clip(1 - light, 0, 1)[..., None].astype(np.float32)
-    return np.asarray(picture * (1 + 0.12 * shade * (colour / colour.mean() - 1)), np.float32)
+    tint = colour / colour.mean() - 1
+    shade = np.clip(1 - light, 0, 1)[..., None]  # shade is a little richer in colour than lit paper …
+    picture = light[..., None] * colour * (1 + 0.12 * shade * tint)
+    # … and turned upside down, the mottling serves again as an unrelated field of warm and cool.
+    picture *= 1 + paper.hue * mottling[::-1, :, None] * np.array([0.8, 0.2, -1.1], np.float32)
+    return np.asarray(picture, np.float32)
 
 
 def _clouds(rng: np.random.Generator, height: int) -> Array:
-    """Mottling of mean 0 and sigma 1, (height, _FIELD): four sizes of blurred noise, which unlike an enlarged grid has no lattice."""
+    """Mottling (height, _FIELD) of mean 0, sigma 1: four sizes of blurred noise, so without a lattice."""
     total = np.zeros((height, _FIELD), np.float32)
     for sigma, share in ((40.0, 1.0), (18.0, 0.75), (8.0, 0.45), (3.5, 0.2)):
         noise = rng.standard_normal((height, _FIELD), dtype=np.float32)
@@ -141,15 +144,14 @@ _HORIZON = 0.40  # … which the crop puts at this share of the frame's height
 
 @dataclass(frozen=True)
 class _Camera:
-    """Where this frame was taken from: x, y, z to the side, up and forward (m), yaw (radians, + turns right), all small."""
+    """Where this frame was taken from: x, y, z right, up and forward (m), yaw to the right (radians), all small."""
 
     aspect: float
     x: float = 0.0
     y: float = 0.0
     z: float = 0.0
     yaw: float = 0.0
-    level: float = 1.0  # exposure, and how far the sun stood that minute
-    sun: float = 0.0
+    sun: float = 0.0  # -1 behind a thin cloud … 1 full, as it was that minute
 
     @property
     def size(self) -> tuple[int, int]:
@@ -183,9 +185,15 @@ class _Layer:
         for corners, (red, green, blue) in zip(pixels, colours.tolist(), strict=True):
             cv2.fillConvexPoly(canvas, corners, (red, green, blue, 1.0), lineType=cv2.LINE_8, shift=4)
 
-    def blurred(self) -> Array:
+    def lay_over(self, picture: Array) -> None:
+        """Put this layer, blurred for its depth, in front of `picture` (h, w, 3), in place."""
         radius = _DISC * _SCENE * (1 - _SUBJECT / self.depth)
-        return np.asarray(cv2.filter2D(self.canvas, -1, _disc(radius), borderType=cv2.BORDER_REPLICATE), np.float32)
+        reach = math.ceil(radius) + 2
+        left, top, wide, high = cv2.boundingRect((self.canvas[..., 3] > 0).astype(np.uint8))
+        here = (slice(max(0, top - reach), top + high + reach), slice(max(0, left - reach), left + wide + reach))
+        seen = cv2.filter2D(self.canvas[here], -1, _disc(radius), borderType=cv2.BORDER_REPLICATE)
+        picture[here] *= 1 - seen[..., 3:]
+        picture[here] += seen[..., :3]
 
 
 def _disc(radius: float) -> Array:
@@ -200,31 +208,32 @@ def _disc(radius: float) -> Array:
 def _photographed(scene: "_Scene", aspect: float, rng: np.random.Generator, key_from: float, drama: float) -> Array:
     """Sets are built with the light on the left; a key on the right mirrors the frame."""
     x, y, z, yaw, level, sun = rng.uniform(-1, 1, 6).tolist()
-    camera = _Camera(aspect, scene.sway * x, 0.05 * y, 0.25 * z, scene.turn * yaw, 1 + 0.09 * level, sun)
-    picture: Array = np.zeros((*camera.size[::-1], 3), np.float32)
+    camera = _Camera(aspect, scene.sway * x, 0.05 * y, 0.25 * z, scene.turn * yaw, sun)
+    width, height = camera.size
+    picture: Array = np.zeros((height, width, 3), np.float32)
     for layer in scene.build(camera):
-        seen = layer.blurred()
-        picture *= 1 - seen[..., 3:]
-        picture += seen[..., :3]
-    # The glare of a bright window inside the lens; it also softens what the coarse set leaves too clean.
-    glare = cv2.GaussianBlur(picture, (0, 0), _SCENE * 0.07)
-    picture += 0.10 * (glare - picture)
-    picture *= camera.level * scene.exposure
-    middle = np.float32(scene.middle)
+        layer.lay_over(picture)
+    # The glare of a bright window inside the lens; it is so wide that a quarter of the size holds it.
+    glare = cv2.GaussianBlur(cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA), (0, 0), 7)
+    seen = cv2.addWeighted(picture, 0.9, cv2.resize(glare, (width, height)), 0.1, 0)
+    exposure = scene.exposure * (1 + 0.09 * level)
     contrast = 0.72 + 0.28 * drama
-    picture = middle * (np.maximum(picture, 0) / middle) ** np.float32(contrast)
-    grey = picture @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    picture += (1 - scene.saturation) * (grey[..., None] - picture)
-    picture = _rolled_off(picture)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    return np.ascontiguousarray(picture if key_from < 0 else picture[:, ::-1])
+    # Contrast turns about the scene's middle: m·(e·p / m)^c.
+    seen = cv2.pow(np.maximum(seen, 1e-6), contrast) * np.float32(scene.middle * (exposure / scene.middle) ** contrast)
+    seen = cv2.transform(seen, scene.saturation * np.eye(3) + (1 - scene.saturation) * _LUMA)
+    framed = _rolled_off(np.asarray(seen, np.float32)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+    return np.ascontiguousarray(framed if key_from < 0 else framed[:, ::-1])
+
+
+_LUMA = np.array([[0.2126, 0.7152, 0.0722]] * 3)  # Rec. 709, the luminance of sRGB primaries
 
 
 def _rolled_off(picture: Array) -> Array:
     """Straight up to the shoulder, then ever closer to the film's white."""
-    shoulder, white = np.float32(0.45), np.float32(0.94)
+    shoulder, white = 0.45, 0.94
     room = white - shoulder
-    over = np.maximum(picture - shoulder, 0)
-    return np.minimum(picture, shoulder) + room * (1 - np.exp(-over / room))
+    held_back = cv2.exp(np.minimum(shoulder - picture, 0) * np.float32(1 / room))
+    return np.asarray(np.minimum(picture, shoulder) + np.float32(room) * (1 - held_back), np.float32)
 
 
 @dataclass(frozen=True)
@@ -277,7 +286,9 @@ class _Wall:
         u, v, w = (np.asarray(a, np.float32)[..., None] for a in (u, v, w))
         return np.asarray(self.start + self.along * u + np.array([0, 1, 0], np.float32) * v + self.inward * w)
 
-    def upright(self, u: tuple[float, float], v: tuple[float, float], w: float = 0.0, grid: tuple[int, int] = (1, 1)) -> Array:
+    def upright(
+        self, u: tuple[float, float], v: tuple[float, float], w: float = 0.0, grid: tuple[int, int] = (1, 1)
+    ) -> Array:
         """Cells parallel to the wall."""
         return _plane(self.at(u[0], v[0], w), self.along * (u[1] - u[0]), (0, v[1] - v[0], 0), *grid)
 
@@ -305,7 +316,9 @@ def _patches(plan: np.random.Generator, columns: int, rows: int, size: float) ->
     return np.asarray(((noise - noise.mean()) / noise.std()).reshape(-1), np.float32)
 
 
-def _leaves(plan: np.random.Generator, centres: Array, radius: Array, each: int, size: float, sun: Array) -> tuple[Array, Array]:
+def _leaves(
+    plan: np.random.Generator, centres: Array, radius: Array, each: int, size: float, sun: Array
+) -> tuple[Array, Array]:
     """Leaf clumps as quads (n, 4, 3), and how far each leaf lies on the sun's side of its clump, sigma about 0.55.
 
     centres (m, 3) and radius (m,) in metres; `each` leaves of about `size` metres around every centre.
@@ -323,7 +336,7 @@ def _leaves(plan: np.random.Generator, centres: Array, radius: Array, each: int,
     quads = np.stack([where - long, where + wide, where + long, where - wide], 1)
     # The shaded leaves first: the lit ones lie outside and are seen.
     order = np.argsort(lit, kind="stable")
-    return quads[order].astype(np.float32), lit[order]
+    return quads[order].astype(np.float32), np.asarray(lit[order], np.float32)
 
 
 def _glints(where: Array, light: Array, colour: Any, camera: _Camera) -> tuple[Array, Array]:
@@ -331,7 +344,9 @@ def _glints(where: Array, light: Array, colour: Any, camera: _Camera) -> tuple[A
     depth = where[:, 2]
     half = np.float32(1.3) * depth / (_FOCAL * _SCENE)  # a point 2.6 px wide
     radius = _DISC * _SCENE * (1 - _SUBJECT / depth)
-    quads = where[:, None] + half[:, None, None] * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
+    quads = where[:, None] + half[:, None, None] * np.array(
+        [[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32
+    )
     energy = light * math.pi * radius**2 / 9.0  # the fill covers about 3 x 3 px
     return quads.astype(np.float32), _colours(energy, colour)
 
@@ -349,40 +364,53 @@ def _garden(camera: _Camera) -> list[_Layer]:
     wood = _plane((-15, 0, 60), (30, 0, 0), (0, 16, 0), 44, 24)
     x, y = wood.mean(1)[:, 0], wood.mean(1)[:, 1]
     glow = np.exp(-(((x + 6) / 8) ** 2) - ((y - 8) / 7) ** 2)
-    bright = np.exp(0.75 * _patches(plan, 44, 24, 1.6)) * (0.30 + 1.0 * glow) * shine
+    bright = np.exp(0.8 * _patches(plan, 44, 24, 1.6)) * (0.20 + 1.1 * glow) * shine
     mix = np.clip(bright, 0, 1.6)[:, None]
-    far.polygons(wood, (1 - np.minimum(mix, 1)) * _flat((0.040, 0.066, 0.030)) + mix * _flat((0.50, 0.60, 0.30)))
-    lawn = _plane((-15, 0, 60), (30, 0, 0), (0, 0, -56), 24, 60)
+    far.polygons(wood, (1 - np.minimum(mix, 1)) * _flat((0.022, 0.040, 0.020)) + mix * _flat((0.54, 0.63, 0.30)))
+    lawn = _plane((-15, 0, 60), (30, 0, 0), (0, 0, -56), 60, 70)
     depth = lawn.mean(1)[:, 2]
-    dapple = np.exp(0.8 * _patches(plan, 24, 60, 1.5)) * (0.16 + 0.16 * np.exp(-(((depth - 26) / 12) ** 2)))
-    far.polygons(lawn, _colours(dapple * shine, (0.80, 1.0, 0.34)))
+    dapple = np.exp(0.55 * _patches(plan, 60, 70, 2.4)) * (0.07 + 0.20 * np.exp(-(((depth - 26) / 12) ** 2)))
+    far.polygons(lawn, _colours(dapple * shine, (0.84, 1.0, 0.30)))
 
     def foliage(
-        depth: float, where: list[tuple[float, float, float, float, int]], radius: float, each: int, size: float,
-        shade: Any, light: Any, sparkle: float,
+        depth: float,
+        where: list[tuple[float, float, float, float, int]],
+        radius: float,
+        each: int,
+        size: float,
+        shade: Any,
+        light: Any,
+        sparkle: float,
     ) -> _Layer:
         """where: boxes (left, right, low, high, clumps) in metres."""
         layer = _Layer(camera, depth)
-        centres = np.concatenate([
-            np.stack([plan.uniform(a, b, n), plan.uniform(c, d, n), depth * plan.uniform(0.9, 1.1, n)], -1) for a, b, c, d, n in where
-        ]).astype(np.float32)
+        centres = np.concatenate(
+            [
+                np.stack([plan.uniform(a, b, n), plan.uniform(c, d, n), depth * plan.uniform(0.9, 1.1, n)], -1)
+                for a, b, c, d, n in where
+            ]
+        ).astype(np.float32)
         sizes = (radius * plan.uniform(0.6, 1.4, len(centres))).astype(np.float32)
         quads, lit = _leaves(plan, centres, sizes, each, size, sun)
         grown = plan.standard_normal(len(lit), dtype=np.float32)
         clump = np.clip(0.36 + 0.55 * lit + 0.14 * grown, 0, 1.4)[:, None]
         layer.polygons(quads, _flat(shade) * (1 - np.minimum(clump, 1)) + _flat(light) * clump * np.float32(shine))
         chosen = plan.uniform(0, 1, len(lit)) < sparkle * np.clip(lit, 0, 1)
-        strength = np.minimum(0.07 * np.exp(0.9 * plan.standard_normal(int(chosen.sum()), dtype=np.float32)), 0.45)
-        layer.polygons(*_glints(quads[chosen].mean(1), strength * shine, (1.0, 0.98, 0.70), camera))
+        points = quads[chosen].mean(1)
+        strength = np.minimum(0.05 * np.exp(0.9 * plan.standard_normal(len(points), dtype=np.float32)), 0.34)
+        # Beside the head nothing may outshine the face.
+        aside = np.abs(points[:, 0] / points[:, 2]) * _FOCAL
+        strength *= np.clip((aside - 0.18) / 0.2, 0.15, 1)
+        layer.polygons(*_glints(points, strength * shine, (1.0, 0.95, 0.62), camera))
         return layer
 
     trees = foliage(
         24.0, [(-7, 7, 0.5, 3.2, 26), (-7, -1.5, 3, 7.5, 22), (1, 7, 2.5, 7.5, 34)], 0.95, 34, 0.17,
-        (0.020, 0.040, 0.016), (0.25, 0.34, 0.10), 0.05,
+        (0.014, 0.031, 0.014), (0.23, 0.335, 0.095), 0.09,
     )  # fmt: skip
     hedge = foliage(
         11.5, [(-3.6, -0.9, 0.1, 1.5, 22), (0.9, 3.6, 0.1, 1.7, 24), (-3.6, 3.6, 0.0, 0.7, 16)], 0.42, 34, 0.075,
-        (0.014, 0.030, 0.011), (0.20, 0.30, 0.065), 0.05,
+        (0.010, 0.023, 0.010), (0.165, 0.26, 0.062), 0.07,
     )  # fmt: skip
     trunk = _plane((1.62, 0, 11.8), (0.30, 0, 0), (-0.15, 6, 0), 6, 1)
     hedge.polygons(trunk, _colours((0.26, 0.11, 0.06, 0.045, 0.04, 0.04), (1.0, 0.86, 0.66)))
@@ -397,7 +425,7 @@ def _garden(camera: _Camera) -> list[_Layer]:
 
 
 def _office(camera: _Camera) -> list[_Layer]:
-    """A floor of an office tower: the glass front runs from the key side to the back wall, the desks stand on the other."""
+    """A floor of an office tower: the glass front on the key side, the desks on the other."""
     plan = np.random.default_rng(7)
     day = 1 + 0.12 * camera.sun
     ceiling = 2.75
@@ -440,7 +468,7 @@ def _office(camera: _Camera) -> list[_Layer]:
             w += wide + plan.uniform(0.0, 0.12)
     for w in (0.75, 2.15):
         for u in (2.6, 4.4, 6.2, 8.0):
-            room.polygons(front.level((u - 1.3, u), (w, w + 0.16), ceiling - 0.01), _flat((2.6, 2.35, 2.0)))
+            room.polygons(front.level((u - 1.6, u), (w, w + 0.16), ceiling - 0.01), _flat((2.2, 2.0, 1.7)))
     for low, tall in ((0.0, 0.10), (ceiling - 0.16, 0.16)):
         room.polygons(front.upright((-2.5, length), (low, low + tall), grid=(8, 1)), _flat((0.20, 0.205, 0.21), 8))
     for u in np.arange(-1.9, length + 0.1, 1.78):
@@ -449,10 +477,10 @@ def _office(camera: _Camera) -> list[_Layer]:
 
     desks = _Layer(camera, 7.0)
     for u in (5.4, 3.5, 1.6):
-        top = front.level((u, u + 1.7), (1.15, 2.9), 0.74, (5, 4))
-        light = 0.30 + day * _daylight(top, (0, 1, 0), openings, front.inward)
+        board = front.level((u, u + 1.7), (1.15, 2.9), 0.74, (5, 4))
+        light = 0.30 + day * _daylight(board, (0, 1, 0), openings, front.inward)
         desks.polygons(front.across((1.2, 2.9), (0, 0.72), u + 1.6), _flat((0.07, 0.066, 0.062)))
-        desks.polygons(top, _colours(light, (0.50, 0.46, 0.41)))
+        desks.polygons(board, _colours(light, (0.50, 0.46, 0.41)))
         desks.polygons(front.across((1.15, 2.9), (0.70, 0.74), u), _flat((0.17, 0.155, 0.14)))
         for w in (1.35, 2.15):
             desks.polygons(front.across((w, w + 0.58), (0.86, 1.20), u + 0.8), _flat((0.045, 0.047, 0.052)))
@@ -465,50 +493,74 @@ def _office(camera: _Camera) -> list[_Layer]:
 
 
 def _window(camera: _Camera) -> list[_Layer]:
-    """A white room: a tall window with sheer curtains on the key side, and daylight falling along the wall."""
+    """A white room: a tall window with sheer curtains on the key side, daylight falling along the wall, a plant."""
     plan = np.random.default_rng(11)
     day = 1 + 0.10 * camera.sun
-    wall = _Wall.between(-2.5, 3.9, 2.5, 5.1)
-    left, right, sill, head = 0.2, 1.95, 0.80, 2.75
+    wall = _Wall.between(-2.36, 3.9, 2.64, 5.3)
+    left, right, sill, head = 0.15, 2.06, 0.72, 2.75
 
     outside = _Layer(camera, 30.0)
     air = _plane((-16, -8, 30), (32, 0, 0), (0, 22, 0), 1, 16)
-    outside.polygons(air, _colours(day * np.clip(1.5 + 0.10 * air.mean(1)[:, 1], 0.5, 2.6), (0.95, 1.0, 1.04)))
-    centres = np.stack([plan.uniform(-10, 6, 34), plan.uniform(-4, 2.6, 34), plan.uniform(24, 28, 34)], -1).astype(np.float32)
-    quads, lit = _leaves(plan, centres, np.full(34, 1.2, np.float32), 26, 0.4, np.array([-0.4, 0.8, 0], np.float32))
-    outside.polygons(quads, _colours(day * np.clip(0.62 + 0.45 * lit, 0.2, 1.5), (0.78, 0.98, 0.62)))
+    outside.polygons(air, _colours(day * np.clip(0.9 + 0.18 * air.mean(1)[:, 1], 0.30, 2.6), (0.95, 1.0, 1.04)))
+    across = plan.uniform(-11, 4, 60)
+    crown = 1.6 + 1.2 * np.sin(0.8 * across)  # the tree tops rise and fall, and no clump floats above them
+    trees = np.stack([across, plan.uniform(-5, crown), plan.uniform(24, 28, 60)], -1).astype(np.float32)
+    size = np.full(60, 1.2, np.float32)
+    quads, lit = _leaves(plan, trees, size, 24, 0.36, np.array([-0.4, 0.8, 0], np.float32))
+    outside.polygons(quads, _colours(day * np.clip(0.30 + 0.30 * lit, 0.08, 1.5), (0.78, 1.0, 0.54)))
 
     room = _Layer(camera, 4.6)
 
-    def daylit(cells: Array, albedo: Any) -> None:
+    def daylit(cells: Array, albedo: Any, out: float = 0.0) -> None:
         """A wall beside its own window takes its light from the room, most of it near the opening."""
         middle = cells.mean(1) - wall.start
-        reach = np.maximum(middle @ wall.along - right, 0)
-        rise = middle[:, 1] - 1.3
-        room.polygons(cells, _colours(day * (0.36 + 0.42 * np.exp(-reach / 1.2)) * (1 - 0.05 * rise**2), albedo))
+        u, v = middle @ wall.along, middle[:, 1]
+        reach = np.maximum(u - right, 0)
+        light = 0.34 + 0.36 * np.exp(-reach / 1.1) - 0.03 * (v - 1.3) ** 2
+        # The sun through the next window leaves a leaning patch, crossed by its glazing bar.
+        lean = u - 3.42 + 0.55 * (v - 1.5)
+        patch = _step(lean + 0.42) * _step(0.42 - lean) * _step(v - 0.98) * _step(2.2 - v)
+        patch *= 1 - 0.8 * _step(0.09 - np.abs(lean))
+        sunlight = 0.22 * (1 + 0.4 * camera.sun) * patch
+        room.polygons(cells, _colours(day * light, albedo) + _colours(day * sunlight, (0.95, 0.81, 0.63)))
 
-    white = (0.86, 0.835, 0.80)
-    daylit(wall.upright((right, 7), (0, 3.6), grid=(64, 10)), white)
+    white = (0.89, 0.83, 0.76)
+    daylit(wall.upright((right, 5.2), (0, 3.6), grid=(60, 36)), white)
     daylit(wall.upright((-2, right), (0, sill), grid=(6, 2)), white)
     daylit(wall.upright((-2, right), (head, 3.8), grid=(6, 2)), white)
-    room.polygons(wall.upright((right - 0.16, right), (sill, head), grid=(3, 1)), _colours((1.0, 0.9, 0.8), white))
-    for u in (left, 1.05):
-        room.polygons(wall.upright((u, u + 0.07), (sill, head)), _flat((0.50, 0.50, 0.51)))
-    room.polygons(wall.upright((left, right), (1.98, 2.03)), _flat((0.50, 0.50, 0.51)))
-    room.polygons(wall.upright((left, right + 0.1), (sill - 0.07, sill), 0.15), _flat((0.80, 0.79, 0.78)))
+    room.polygons(wall.upright((right - 0.10, right), (sill, head), grid=(3, 1)), _colours((0.50, 0.55, 0.6), white))
+    for u in (left, 0.75, 1.35):
+        room.polygons(wall.upright((u, u + 0.06), (sill, head)), _flat((0.30, 0.295, 0.29)))
+    room.polygons(wall.upright((left, right), (1.98, 2.04)), _flat((0.30, 0.295, 0.29)))
+    room.polygons(wall.upright((left, right + 0.1), (sill - 0.07, sill), 0.15), _flat((0.72, 0.70, 0.67)))
 
     curtain = _Layer(camera, 4.2)
-    for start, wide in ((-0.6, 0.85), (1.45, 0.62)):
+    for start, wide in ((-0.6, 0.75), (1.80, 0.42)):
         folds = wall.upright((start, start + wide), (0.02, 3.6), 0.25, grid=(44, 1))
         phase = np.linspace(0, 1, 44, dtype=np.float32)
-        pleat = np.sin(2 * math.pi * (7 * phase + 0.6 * np.sin(5 * phase))) + 0.5 * np.sin(2 * math.pi * 17 * phase)
-        curtain.polygons(folds, _colours(day * (0.95 + 0.14 * pleat), (0.97, 0.96, 0.94)))
-    curtain.canvas *= np.float32(0.78)  # sheer: a part of the day outside shows through
-    return [outside, room, curtain]
+        pleat = np.sin(2 * math.pi * (5 * phase + 0.5 * np.sin(5 * phase))) + 0.4 * np.sin(2 * math.pi * 13 * phase)
+        fade = 1 - 0.28 * _step((start + wide * phase - right) / 0.5) * (start > 0)
+        curtain.polygons(folds, _colours(day * fade * (0.80 + 0.15 * pleat), (0.97, 0.94, 0.90)))
+    curtain.canvas *= np.float32(0.80)  # sheer: a part of the day outside shows through
+
+    near = _Layer(camera, 3.6)
+    board = _Wall.between(0.44, 4.35, 2.4, 4.75)
+    near.polygons(board.upright((0, 2), (0, 0.72)), _flat((0.34, 0.255, 0.175)))
+    near.polygons(board.level((0, 2), (-0.35, 0), 0.74, (4, 2)), _flat((0.50, 0.39, 0.28), 8))
+    near.polygons(board.upright((0.38, 0.58), (0.74, 0.92), -0.15), _flat((0.62, 0.60, 0.57)))
+    centres = board.at([0.36, 0.5, 0.62, 0.47, 0.55, 0.4], [1.02, 1.12, 1.05, 1.27, 1.38, 1.2], -0.15)
+    quads, lit = _leaves(plan, centres, np.full(6, 0.15, np.float32), 20, 0.07, np.array([-0.9, 0.4, 0], np.float32))
+    near.polygons(quads, _colours(day * np.clip(0.42 + 0.45 * lit, 0.08, 1.2), (0.20, 0.27, 0.11)))
+    return [outside, room, curtain, near]
+
+
+def _step(x: Array) -> Array:
+    """0 below, 1 above, over 6 cm: the sun is no point."""
+    return np.asarray(np.clip(x / 0.06 + 0.5, 0, 1), np.float32)
 
 
 _SCENES: dict[str, _Scene] = {
-    "office": _Scene(_office, 0.16, 0.014, 0.95, 0.30, 0.90),
-    "window": _Scene(_window, 0.14, 0.014, 1.0, 0.50, 0.90),
-    "garden": _Scene(_garden, 0.30, 0.02, 1.15, 0.18, 0.82),
+    "office": _Scene(_office, 0.30, 0.030, 0.95, 0.30, 0.90),
+    "window": _Scene(_window, 0.18, 0.018, 1.06, 0.50, 0.90),
+    "garden": _Scene(_garden, 0.50, 0.030, 1.0, 0.16, 0.88),
 }
