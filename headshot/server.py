@@ -1,0 +1,277 @@
+"""The server around the page: what it lets in, what it lets out, and when it forgets."""
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import face, ui
+from .backends import Backend
+from .photo import Photo
+from .settings import Settings
+from .ui.photo import EXAMPLE
+from .ui.theme import CSS, theme
+from .ui.visitors import Visitors
+
+_SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
+_MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
+
+# What the page itself asks for, and nothing else. Left out on purpose: deep links, which save a visitor's inputs where
+# anyone with the link reads them; /call and /api, the door for programs; /proxy; /monitoring; run history; recordings.
+_PATHS = {
+    "/",
+    "/config",
+    "/favicon.ico",
+    "/healthz",
+    "/manifest.json",
+    "/robots.txt",
+    "/theme.css",
+    "/gradio_api/app_id",
+    "/gradio_api/cancel",
+    "/gradio_api/info",
+    "/gradio_api/queue/data",
+    "/gradio_api/queue/join",
+    "/gradio_api/reset",
+    "/gradio_api/startup-events",
+    "/gradio_api/theme.css",
+    "/gradio_api/upload",
+    "/gradio_api/upload_progress",
+}
+_FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/gradio_api/heartbeat/", "/gradio_api/file=")
+_CALLS = "/gradio_api/queue/join"
+_FILE = "/gradio_api/file="
+_HEARTBEAT = "/gradio_api/heartbeat/"
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    # Gradio's page runs inline scripts and compiles templates. The rest holds it to this server: no picture can be
+    # fetched from or sent to another one. A Space is shown in a frame of huggingface.co.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+        "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
+    ),
+}
+_PRIVATE = "private, no-store"
+
+
+def launch(
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    *,
+    port: int | None = None,
+    grace_seconds: float | None = None,
+    block: bool = True,
+) -> Any:
+    """Serve the page, by default until the process is ended. Returns Gradio's Blocks, whose `close()` ends it.
+
+    Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
+    """
+    visitors = Visitors(ui.CACHE / "visitors", keep_seconds=settings.keep_minutes * 60)
+    if grace_seconds is not None:
+        visitors.grace_seconds = grace_seconds
+    page = ui.build(settings, registry, visitors)
+    page.queue(max_size=settings.queue_size, api_open=False)
+    if block and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's end: leave by the same door as Ctrl-C
+    try:
+        page.launch(
+            theme=theme(),
+            css_paths=[CSS],
+            server_port=port,
+            app_kwargs={
+                "middleware": [Middleware(Guard, visitors=visitors)],
+                "routes": _routes(visitors),
+                "lifespan": _lifespan(visitors),
+                "docs_url": None,
+                "redoc_url": None,
+                "openapi_url": None,
+            },
+            max_file_size="10mb",
+            inbrowser=settings.open_browser,
+            prevent_thread_lock=not block,
+            footer_links=["settings"],
+            run_history=False,
+            enable_monitoring=False,
+            show_error=False,
+            ssr_mode=False,
+            mcp_server=False,
+            share=False,
+            pwa=False,
+            num_workers=0,
+            quiet=True,
+        )
+    finally:
+        if block:
+            visitors.close()
+    return page
+
+
+def _routes(visitors: Visitors) -> list[Route]:
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def picture(request: Request) -> Response:
+        path = visitors.picture(*(request.path_params[part] for part in ("visitor", "corner", "name")))
+        if path is None:
+            return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
+        return FileResponse(path, filename=path.name, content_disposition_type="inline")
+
+    return [
+        Route("/healthz", healthz),
+        Route("/headshots/{visitor}/{corner}/{name}", picture),
+    ]
+
+
+def _lifespan(visitors: Visitors) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
+        # origin in, with credentials. Guard refuses other origins; here the headers that invite them go too.
+        app.user_middleware = [entry for entry in app.user_middleware if entry.cls.__name__ != "CustomCORSMiddleware"]
+        app.middleware_stack = app.build_middleware_stack()
+        tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await anyio.to_thread.run_sync(visitors.close)
+
+    return lifespan
+
+
+async def _sweep(visitors: Visitors) -> None:
+    while True:
+        await asyncio.sleep(min(_SWEEP_SECONDS, visitors.grace_seconds or _SWEEP_SECONDS))
+        await anyio.to_thread.run_sync(visitors.sweep)
+
+
+async def _warm_up() -> None:
+    """Load the networks of the photo check before the first visitor waits for them."""
+    photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
+    await anyio.to_thread.run_sync(face.check, photo.pixels)
+
+
+class Guard:
+    """Stands before every route of the page, Gradio's own included."""
+
+    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
+        self._app = app
+        self._visitors = visitors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        send = _with_headers(send, path)
+        headers = Headers(scope=scope)
+        if not _known(path):
+            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
+        elif not _from_here(scope["method"], headers):
+            await PlainTextResponse("This server answers its own page only.", 403)(scope, receive, send)
+        elif path.startswith(_FILE) and _is_link(path.removeprefix(_FILE)):
+            await PlainTextResponse("Links are not followed.", 403)(scope, receive, send)
+        elif path.startswith(_HEARTBEAT):
+            with self._visitors.present(path.removeprefix(_HEARTBEAT)):
+                await self._app(scope, receive, send)
+        elif path.rstrip("/") == _CALLS:
+            await self._call(scope, receive, send)
+        else:
+            # Gradio answers a Range with the request's own headers, cookies among them. No picture needs a range.
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
+            await self._app(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A handler's call. Gradio would fetch any link that stands in it as a file."""
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > _MAX_CALL_BYTES:
+                await JSONResponse({"detail": "The form is too large."}, 413)(scope, receive, send)
+                return
+        try:
+            links = _has_link(json.loads(body))
+        except (ValueError, RecursionError):
+            await JSONResponse({"detail": "The form cannot be read."}, 400)(scope, receive, send)
+            return
+        if links:
+            await JSONResponse({"detail": "Links are not followed."}, 403)(scope, receive, send)
+            return
+        delivered = False
+
+        async def again() -> Message:
+            nonlocal delivered
+            if delivered:
+                return await receive()
+            delivered = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, again, send)
+
+
+def _known(path: str) -> bool:
+    return (path.rstrip("/") or "/") in _PATHS or path.startswith(_FOLDERS)
+
+
+def _from_here(method: str, headers: Headers) -> bool:
+    """Whether the page itself asks, or a person who opens an address. Another site's script may not."""
+    site = headers.get("sec-fetch-site")  # browsers set it on https and on localhost, and scripts cannot
+    if site is not None:
+        opened = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        return site in ("same-origin", "none") or opened
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
+
+
+def _is_link(text: str) -> bool:
+    return text.strip().lower().startswith(("http:", "https:", "//"))
+
+
+def _has_link(value: Any) -> bool:
+    """Whether a call holds a file whose path or url points to another server."""
+    match value:
+        case dict():
+            return any(
+                (key in ("path", "url") and isinstance(item, str) and _is_remote(key, item)) or _has_link(item)
+                for key, item in value.items()
+            )
+        case list():
+            return any(_has_link(item) for item in value)
+    return False
+
+
+def _is_remote(key: str, text: str) -> bool:
+    # A file's url is the page's own address of it, so that only its path decides what Gradio would fetch.
+    return key == "path" and _is_link(text)
+
+
+def _with_headers(send: Send, path: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update(_HEADERS)
+            if path.startswith((_FILE, "/headshots/")):
+                headers["Cache-Control"] = _PRIVATE
+        await send(message)
+
+    return sending

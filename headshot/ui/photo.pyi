@@ -1,0 +1,186 @@
+"""The photo and its check: in by upload, webcam, clipboard or as the example; cleaned before anything else sees it."""
+
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import gradio as gr
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .. import face
+from ..errors import PhotoError
+from ..photo import Photo
+from .messages import Updates, spoken
+from .visitors import Visitor, Visitors
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.png"
+_PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
+_ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
+
+from gradio.events import Dependency
+
+class PhotoInput(gr.Image):
+    """Gradio's image input, handing over the uploaded file's path as it is.
+
+    The original opens the file with every decoder that Pillow has, and fails with a traceback on what is no picture,
+    before a handler could say a word.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return None if payload is None else payload.path
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+class PhotoPart:
+    """The photo's corner of the form."""
+
+    def __init__(self, visitors: Visitors, cache: Path) -> None:
+        self._visitors = visitors
+        self._cache = cache
+        with gr.Group(elem_id="photo-part"):
+            self.photo = PhotoInput(
+                type="filepath",
+                sources=["upload", "webcam", "clipboard"],
+                label="Photo",
+                show_label=False,
+                container=False,
+                buttons=[],
+                height=280,
+                placeholder="Drop a portrait here\nor click to choose one",
+                webcam_options=gr.WebcamOptions(mirror=True),
+                elem_id="photo",
+                alt_text="Your photo",
+            )
+            with gr.Column(elem_id="check-part", min_width=0):
+                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=None)
+                self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
+                self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
+
+        shown = [self.photo, self.check, self.face, self.example]
+        quickly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, shown, **quickly)
+        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, shown, **quickly)
+        self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, shown, **quickly)
+        self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, shown, **quickly)
+
+    async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
+        path = values[self.photo]
+        if path is None:
+            return await self._put_back(values, request)
+        async with self._visitors.of(request.session_hash).checking:
+            try:
+                photo = await anyio.to_thread.run_sync(Photo.open, path)
+            finally:
+                self._delete_upload(Path(path))
+            return await self._take(photo, request)
+
+    async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
+        async with self._visitors.of(request.session_hash).checking:
+            return await self._take(await anyio.to_thread.run_sync(Photo.open, EXAMPLE), request)
+
+    async def _choose(self, values: Updates, request: gr.Request) -> Updates:
+        visitor = self._visitors.of(request.session_hash)
+        if visitor.photo is None:
+            raise PhotoError("The photo is no longer here: choose it again.")
+        return await self._take(visitor.photo, request, int(values[self.face]))
+
+    async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
+        self._visitors.of(request.session_hash).put_back()
+        return self._updates(None, None, _INVITATION)
+
+    async def _take(self, photo: Photo, request: gr.Request, index: int | None = None) -> Updates:
+        visitor = self._visitors.of(request.session_hash)
+        check = await anyio.to_thread.run_sync(face.check, photo.pixels, index)
+        preview = await anyio.to_thread.run_sync(_preview, visitor, photo, check)
+        visitor.take(photo, check)
+        return self._updates(preview, check, _verdict(photo, check))
+
+    def _refused(self, sentence: str, request: gr.Request) -> Updates:
+        """The sentence beside the photo; a photo that was here before stays."""
+        visitor = self._visitors.of(request.session_hash)
+        problem = _problem(sentence)
+        if visitor.photo is None or visitor.check is None:
+            return self._updates(None, None, problem)
+        kept = _preview(visitor, visitor.photo, visitor.check)
+        return self._updates(kept, visitor.check, problem + '<p class="kept">Your earlier photo is kept.</p>')
+
+    def _updates(self, preview: Path | None, check: face.PhotoCheck | None, words: str) -> Updates:
+        several = check is not None and len(check.faces) > 1
+        choices = [(f"Face {n + 1}", n) for n in range(len(check.faces))] if check is not None and several else []
+        return {
+            self.photo: None if preview is None else str(preview),
+            self.check: words,
+            self.face: gr.Radio(choices, value=check.chosen if check is not None and several else None, visible=several),
+            self.example: gr.Button(visible=preview is None),
+        }
+
+    def _delete_upload(self, path: Path) -> None:
+        """The upload as it came holds the place where it was taken: nothing of it stays."""
+        if path.resolve().is_relative_to(self._cache):
+            path.unlink(missing_ok=True)
+
+
+def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
+    """A small JPEG of the clean photo, its faces outlined and numbered where there are several."""
+    image = photo.image
+    scale = min(1.0, _PREVIEW_PX / max(image.size))
+    if scale < 1:
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    if len(check.faces) > 1:
+        image = image.copy()
+        _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], check.chosen)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=88)
+    return visitor.write("photo.jpg", data.getvalue())
+
+
+def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int) -> None:
+    draw = ImageDraw.Draw(image)
+    line = max(2, round(max(image.size) / 240))
+    font = ImageFont.load_default(size=max(14, max(image.size) / 28))
+    # The chosen one last, so that no other outline crosses it.
+    for index in sorted(range(len(boxes)), key=lambda index: index == chosen):
+        x, y, width, height = boxes[index]
+        colour = _ACCENT if index == chosen else _OTHER
+        draw.rounded_rectangle((x, y, x + width, y + height), radius=4 * line, outline=colour, width=line)
+        label = str(index + 1)
+        left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
+        pad = 2 * line
+        tab = (x, y, x + right - left + 2 * pad, y + bottom - top + 2 * pad)
+        draw.rounded_rectangle(tab, radius=4 * line, fill=colour)
+        draw.text((x + pad - left, y + pad - top), label, fill="#10201e", font=font)
+
+
+_INVITATION = (
+    '<div class="check"><h3>What makes a good photo</h3><ul class="tips">'
+    "<li>One person, looking at the camera</li><li>Head and shoulders, nothing cut off</li>"
+    "<li>Even light, no sunglasses</li><li>JPEG, PNG, WebP or HEIC, up to 10 MB</li></ul></div>"
+)
+
+
+def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
+    height, width = photo.pixels.shape[:2]
+    count = len(check.faces)
+    found = "One face found" if count == 1 else f"{count} faces found: choose one"
+    lines = [f'<li class="good">{found}</li>', f'<li class="good">{width:,} × {height:,} pixels</li>']
+    lines += [f'<li class="advice">{escape(note.text)}</li>' for note in check.advice]
+    if not check.advice:
+        lines.append('<li class="good">Sharp, lit and framed well</li>')
+    return f'<div class="check" role="status"><h3>Photo check</h3><ul class="verdict">{"".join(lines)}</ul></div>'
+
+
+def _problem(sentence: str) -> str:
+    return (
+        '<div class="check" role="status"><h3>Photo check</h3>'
+        f'<ul class="verdict"><li class="bad">{escape(sentence)}</li></ul></div>'
+    )
