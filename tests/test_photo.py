@@ -3,6 +3,7 @@ import io
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -318,6 +319,18 @@ def test_an_animation_gives_its_first_frame(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(flat(RED), kind, save_all=True, append_images=[flat(BLUE), flat(GREEN)], duration=50, **options)
     assert_near(Photo.from_bytes(data).pixels[30, 30], RED, 1)
+
+
+def test_a_phones_jpeg_with_a_second_picture_inside_gives_the_first():
+    data = encoded(quadrants((900, 600)), "MPO", save_all=True, append_images=[flat(BLUE)], quality=95)
+    assert data.startswith(b"\xff\xd8\xff")
+    assert_near(corners(Photo.from_bytes(data)), [RED, GREEN, BLUE, YELLOW], 4)
+
+
+def test_photos_can_be_read_in_several_threads_at_once():
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda seed: Photo.from_bytes(seed).sha256, SEEDS * 4))
+    assert names == [Photo.from_bytes(seed).sha256 for seed in SEEDS] * 4
 
 
 def test_a_large_photo_is_reduced_to_4096_pixels_and_keeps_its_shape():
