@@ -40,7 +40,7 @@ class HeadshotRequest(BaseModel):
             description="What must not appear.",
             max_length=MAX_PROMPT_CHARACTERS,
         ),
-    ] = "harsh shadows, oversaturated, plastic skin"
+    ] = "blurry, oversaturated, plastic skin"
     num_inference_steps: Annotated[
         Literal[21, 31, 41],
         Field(title="Steps", description="Effort: 21 is fast, 31 finer, 41 finest."),

@@ -123,7 +123,8 @@ def refine(canvas: Array, alpha: Array, face_px: float, *, native: bool, steps: 
     found = np.where(surely_in > 0.99, 1, np.where(surely_out > 0.99, 0, found)).astype(np.float32)
     if steps >= 41:
         found = _closed_form(half, found, doubt, gate)
-    fore, back = _blur_fusion(half, _steepened(found), height)
+    slope = 2.0 - 0.86 * gate
+    fore, back = _blur_fusion(half, _steepened(found, slope), height)
 
     size = canvas.shape[1::-1]
     result = cv2.resize(found, size, interpolation=cv2.INTER_CUBIC)
@@ -135,7 +136,7 @@ def refine(canvas: Array, alpha: Array, face_px: float, *, native: bool, steps: 
             cv2.resize(doubt, size, interpolation=cv2.INTER_LINEAR)[rows, columns],
         )
         result[rows, columns] = sharp
-    result = _steepened(result)
+    result = _steepened(result, cv2.resize(slope, size, interpolation=cv2.INTER_LINEAR))
     return result, _foreground(canvas, result, cv2.resize(fore, size), cv2.resize(back, size))
 
 
@@ -305,9 +306,9 @@ def _foreground(canvas: Array, alpha: Array, fore: Array, back: Array) -> Array:
     return result
 
 
-def _steepened(alpha: Array) -> Array:
-    """The last few per cent at either end are the networks' haze, not hair."""
-    return np.clip((alpha - 0.06) / 0.88, 0, 1)
+def _steepened(alpha: Array, slope: Array) -> Array:
+    """The faint ends of the alpha are the networks' haze, not hair: cut off, and the more so the busier the backdrop."""
+    return np.clip((alpha - 0.5) * slope + 0.5, 0, 1)
 
 
 def _guarded(alpha: Array, person: Array, height: float) -> Array:

@@ -1,0 +1,81 @@
+"""Gentle work on the picture itself: enlarging small faces, evening the skin's middle scale, clearing the eyes."""
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+
+def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
+    """Warp photo pixels onto the canvas: (H, W, 3) uint8 -> (height, width, 3) float32, 0…1.
+
+    Reduction is by area. Enlargement goes in steps of at most two, each Lanczos and then two passes of unsharp
+    masking held between the neighbourhood's darkest and brightest value, which steepens edges without halos.
+    """
+    scale = float(np.hypot(affine[0, 0], affine[1, 0]))
+    corners = np.float32([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]])
+    back = cv2.invertAffineTransform(affine)
+    around = corners @ back[:, :2].T + back[:, 2]
+    margin = 6 + 4 / scale
+    low = np.floor(np.clip(around.min(0) - margin, 0, None)).astype(int)
+    high = np.ceil(np.maximum(around.max(0) + margin, low + 1)).astype(int)
+    region = pixels[low[1] : high[1], low[0] : high[0]]
+    affine = affine.copy()
+    affine[:, 2] += affine[:, :2] @ low
+    if scale < 0.8:
+        smaller = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        affine[:, 0] *= region.shape[1] / smaller.shape[1]
+        affine[:, 1] *= region.shape[0] / smaller.shape[0]
+        region = smaller
+    picture = region.astype(np.float32) / 255
+    if scale > 1.35:
+        picture = _quiet(picture)
+    while scale > 1.35:
+        step = min(2.0, scale)
+        picture = _held(cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LANCZOS4), 0.5 * step, 0.22)
+        affine[:, :2] /= step
+        affine[:, 2] += affine[:, :2] @ [0.5 - 0.5 * step, 0.5 - 0.5 * step]  # pixel centres, not corners
+        scale /= step
+    warped = cv2.warpAffine(picture, affine, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(warped, 0, 1)
+
+
+def _quiet(picture: Array) -> Array:
+    """Take JPEG blocks and sensor noise out before they are enlarged into blotches."""
+    return cv2.bilateralFilter(picture, 5, 0.035, 1.2)
+
+
+def _held(picture: Array, sigma: float, amount: float) -> Array:
+    kernel = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(picture, kernel) - 0.008, cv2.dilate(picture, kernel) + 0.008
+    for _ in range(2):
+        blurred = cv2.GaussianBlur(picture, (0, 0), sigma)
+        picture = np.clip(cv2.addWeighted(picture, 1 + amount, blurred, -amount, 0), low, high)
+    return picture
+
+
+def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
+    """(H, W) float32: what to add to each channel for the full retouch.
+
+    Frequency separation: the middle scale (spots, blotches, hard small shadows: sigma .0055 to .028 of the face) is
+    halved, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard, moles)
+    is spared, for it is the person. Luminance only: colour is not touched.
+    """
+    luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
+    half = cv2.resize(luminance, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(skin, half.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    fine = cv2.GaussianBlur(half, (0, 0), 0.0055 * face_px / 2)
+    # Normalised by the mask: hair and backdrop beside the skin must not bleed into it.
+    weight = cv2.GaussianBlur(mask, (0, 0), 0.028 * face_px / 2)
+    coarse = cv2.GaussianBlur(half * mask, (0, 0), 0.028 * face_px / 2) / np.maximum(weight, 1e-3)
+    band = fine - coarse
+    spared = np.exp(-((band / 0.07) ** 2))
+    change = -0.5 * band * spared * mask * np.clip(weight * 1.5 - 0.2, 0, 1)
+    return cv2.resize(change, luminance.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def eye_layer(canvas: Array, eyes: Array, face_px: float) -> Array:
+    """(H, W) float32: what to add to each channel for clear eyes: local contrast and a touch of light in the opening."""
+    luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
+    detail = luminance - cv2.GaussianBlur(luminance, (0, 0), 0.012 * face_px)
+    return np.clip(0.45 * detail + 0.03 * luminance, -0.06, 0.06) * eyes

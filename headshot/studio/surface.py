@@ -1,0 +1,167 @@
+"""The shape of what is lit: normals and height from the face mesh and the inflated outline, and where the skin is."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+# MediaPipe's 468-point topology (`face_mesh_connections.py`, Apache-2.0).
+OVAL = [
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+    148,
+    176,
+    149,
+    150,
+]
+OVAL += [136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+EYES = (
+    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
+    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466],
+)
+BROWS = ([70, 63, 105, 66, 107, 55, 65, 52, 53, 46], [300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
+LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
+CHEEKS = ([50, 101, 118, 117, 123, 147, 187, 205], [280, 330, 347, 346, 352, 376, 411, 425])
+CHIN = 152
+LEFT_CORNER, RIGHT_CORNER = 33, 263  # the outer corners of the eyes, as seen in the picture
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Everything on one grid, a quarter of the canvas.
+
+    normals: (h, w, 3) float32 of length 1; x right, y down, z towards the camera.
+    height: (h, w) float32, the surface's distance towards the camera in grid pixels.
+    face: (h, w) float32, 1 inside the mesh's oval, soft.  skin: (h, w) float32, 0…1.
+    """
+
+    normals: Array
+    height: Array
+    face: Array
+    skin: Array
+
+
+def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
+    """picture: (h, w, 3) float32 RGB and alpha (h, w), on the grid; mesh: (468, 3) in grid pixels; face_px likewise."""
+    oval = _filled(alpha.shape, mesh[OVAL, :2])
+    face = cv2.GaussianBlur(cv2.erode(oval, _disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
+    bulge = _inflated(alpha, face_px)
+    mask = _mesh_height(mesh, alpha.shape, face_px)
+    # Slopes are blended rather than heights, so that no step appears where the two shapes meet.
+    slopes = [
+        face * cv2.Sobel(mask, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8)
+        + (1 - face) * cv2.Sobel(bulge, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8)
+        for dx, dy in ((1, 0), (0, 1))
+    ]
+    normals = np.dstack([-slopes[0], -slopes[1], np.ones_like(alpha)])
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    inside = face > 0.5
+    offset = float((bulge[inside] - mask[inside]).mean()) if inside.any() else 0.0
+    height = face * (mask + offset) + (1 - face) * bulge
+    return Surface(normals.astype(np.float32), height, face, skin(picture, alpha, mesh, face_px))
+
+
+def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
+    """A thin-plate spline through the mesh's depths, evaluated coarsely and enlarged: smooth enough for slopes."""
+    points = mesh[:, :2].astype(np.float64) / face_px
+    depth = -mesh[:, 2].astype(np.float64)
+    centre = points.mean(axis=0)
+    points -= centre
+    kernel = _plate(points, points) + 1e-3 * np.eye(len(points))  # a little slack: the network's depth is noisy
+    plane = np.hstack([np.ones((len(points), 1)), points])
+    system = np.block([[kernel, plane], [plane.T, np.zeros((3, 3))]])
+    weights = np.linalg.solve(system, np.concatenate([depth, np.zeros(3)]))
+    low, high = mesh[:, :2].min(0) - 0.1 * face_px, mesh[:, :2].max(0) + 0.1 * face_px
+    columns, rows = np.linspace(low[0], high[0], 40), np.linspace(low[1], high[1], 52)
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2) / face_px - centre
+    coarse = _plate(grid, points) @ weights[:-3] + np.hstack([np.ones((len(grid), 1)), grid]) @ weights[-3:]
+    step = (high - low) / (39, 51)
+    affine = np.float32([[step[0], 0, low[0]], [0, step[1], low[1]]])
+    return cv2.warpAffine(
+        coarse.reshape(52, 40).astype(np.float32),
+        affine,
+        shape[1::-1],
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _plate(one: Array, other: Array) -> Array:
+    squared = ((one[:, None, :] - other[None, :, :]) ** 2).sum(axis=2)
+    return 0.5 * squared * np.log(squared + 1e-12)
+
+
+def _inflated(alpha: Array, face_px: float) -> Array:
+    """The outline blown up like a balloon: a quarter circle of half a head's radius at the rim, flat inside."""
+    radius = 0.55 * face_px
+    # The picture's border is not the person's: padding keeps shoulders from rounding off at the bottom.
+    pad = int(radius) + 2
+    inside = cv2.copyMakeBorder((alpha > 0.5).astype(np.uint8), 1, pad, pad, pad, cv2.BORDER_REPLICATE)
+    inside[0] = 0
+    depth = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 5) / radius, 1)
+    bulge = cv2.GaussianBlur(radius * np.sqrt(1 - (1 - depth) ** 2), (0, 0), 0.05 * face_px)
+    return bulge[1:-pad, pad:-pad]
+
+
+def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
+    """Where skin shows, (h, w) float32: one Gaussian in Lab from the cheeks, within reach of the face."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    seeds = np.maximum(*(_filled(alpha.shape, mesh[cheek, :2]) for cheek in CHEEKS)) > 0.5
+    if seeds.sum() < 12:
+        return np.zeros(alpha.shape, np.float32)
+    sample = lab[seeds]
+    middle = np.median(sample, axis=0)
+    # Light changes L far more than colour, so L counts least; the floors keep an even make-up from refusing its own face.
+    spread = np.maximum(1.4826 * np.median(np.abs(sample - middle), axis=0), [9, 4, 4]) * [2.2, 1.3, 1.3]
+    distance = (((lab - middle) / spread) ** 2).sum(axis=2)
+    likely = np.exp(-0.5 * np.maximum(distance - 1.5, 0)).astype(np.float32)
+    oval = _filled(alpha.shape, mesh[OVAL, :2])
+    reach = cv2.GaussianBlur(cv2.dilate(oval, _disc(0.22 * face_px)), (0, 0), 0.1 * face_px)
+    kept = cv2.GaussianBlur(likely, (0, 0), 0.012 * face_px) * reach * alpha
+    features = _filled(alpha.shape, mesh[LIPS, :2])
+    for feature in (*EYES, *BROWS):
+        features = np.maximum(features, _filled(alpha.shape, mesh[feature, :2]))
+    features = cv2.GaussianBlur(cv2.dilate(features, _disc(0.012 * face_px)), (0, 0), 0.012 * face_px)
+    return np.clip(kept * (1 - features), 0, 1).astype(np.float32)
+
+
+def oval(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
+    """1 well inside the face's oval, soft at its border; (h, w) float32."""
+    filled = cv2.erode(_filled(shape, mesh[OVAL, :2]), _disc(0.03 * face_px))
+    return cv2.GaussianBlur(filled, (0, 0), 0.015 * face_px)
+
+
+def eyes(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
+    """1 in the openings of both eyes, soft; (h, w) float32."""
+    both = np.maximum(*(_filled(shape, mesh[eye, :2]) for eye in EYES))
+    return cv2.GaussianBlur(both, (0, 0), 0.008 * face_px)
+
+
+def _filled(shape: tuple[int, ...], points: Array) -> Array:
+    canvas = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+    return canvas.astype(np.float32) / 255
+
+
+def _disc(radius: float) -> Array:
+    side = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

@@ -1,0 +1,88 @@
+"""Colour and tone: white balance from the skin, exposure, the tone curve, black and white, grain, sharpening."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+Array = np.ndarray
+
+# Hue angles of human skin in CIELAB lie in a narrow band across all complexions, while lightness and chroma do not
+# (Chardon et al. 1991; Xiao et al. 2017): a skin hue outside is a cast. Chroma beyond the bound is one too.
+_SKIN_HUE_DEGREES = (38.0, 66.0)
+_SKIN_CHROMA = (8.0, 34.0)
+_BALANCE_SHARE = 0.65  # of the way: the fit may be wrong, and evening light is part of a face
+_BALANCE_BOUNDS = (0.88, 1.14)
+
+
+def balance(picture: Array, alpha: Array, skin: Array) -> Array:
+    """(3,) float32 factors on sRGB values that correct cast and exposure, on the surface's grid.
+
+    The cast is judged by the skin's hue alone and leaves its lightness. The exposure is judged by what is brightest
+    on the person (eyes, teeth, collar, highlights), never by how light the skin is: dark skin in good light stays
+    as it is.
+    """
+    factors = np.ones(3, np.float32)
+    chosen = skin > 0.6
+    if chosen.sum() >= 60:
+        lightness, a, b = np.median(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[chosen], axis=0)
+        hue, chroma = np.degrees(np.arctan2(b, a)), np.hypot(a, b)
+        wanted_hue = np.radians(hue + _BALANCE_SHARE * (np.clip(hue, *_SKIN_HUE_DEGREES) - hue))
+        wanted_chroma = chroma + _BALANCE_SHARE * (np.clip(chroma, *_SKIN_CHROMA) - chroma)
+        pair = np.float32(
+            [[[lightness, a, b], [lightness, wanted_chroma * np.cos(wanted_hue), wanted_chroma * np.sin(wanted_hue)]]]
+        )
+        is_now, wanted = cv2.cvtColor(pair, cv2.COLOR_LAB2RGB)[0]
+        factors = np.clip(wanted / np.maximum(is_now, 0.02), *_BALANCE_BOUNDS).astype(np.float32)
+    person = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[alpha > 0.9]
+    if person.size >= 100:
+        brightest = float(np.percentile(person, 99.3))
+        lift = np.clip((0.72 / max(brightest, 0.05)) ** 0.6, 1.0, 1.3)
+        factors = factors * np.float32(lift)
+    return factors
+
+
+def curve(picture: Array, contrast: float, pivot: float) -> Array:
+    """An S-curve through 0, `pivot` and 1, in place: the pivot's tone, the skin's, stays. contrast: 0…1."""
+    if contrast == 0:
+        return picture
+    bend = picture * (1 - picture)
+    bend *= picture - pivot
+    cv2.scaleAdd(bend, 1.6 * contrast, picture, dst=picture)
+    return picture
+
+
+def black_and_white(picture: Array) -> Array:
+    """(h, w, 3) grey. Red weighs more than in luminance, as through a yellow filter: it is kind to skin."""
+    grey = cv2.transform(picture, np.float32([[0.36, 0.51, 0.13]]))
+    return cv2.merge([grey, grey, grey])
+
+
+def sharpen(picture: Array, amount: float, sigma: float) -> Array:
+    """Unsharp masking of the luminance, held to ±.035 so that no edge gets a halo. In place."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    detail = cv2.addWeighted(grey, amount, cv2.GaussianBlur(grey, (0, 0), sigma), -amount, 0)
+    np.clip(detail, -0.035, 0.035, out=detail)
+    return cv2.add(picture, cv2.merge([detail, detail, detail]), dst=picture)
+
+
+@cache
+def _grain_sheet() -> Array:
+    sheet = np.random.default_rng(20).standard_normal((1664, 1408), dtype=np.float32)
+    sheet = 0.75 * sheet + 1.6 * cv2.GaussianBlur(sheet, (0, 0), 1.1)  # grain clumps: pure noise looks digital
+    return sheet / sheet.std()
+
+
+def grain(picture: Array, amount: float, at: tuple[float, float]) -> Array:
+    """One grain over person and backdrop, strongest in the mid-tones. In place.
+
+    amount: standard deviation in the mid-tones.  at: 0…1 twice, where on the sheet this frame lies.
+    """
+    sheet = _grain_sheet()
+    height, width = picture.shape[:2]
+    top, left = int(at[0] * (sheet.shape[0] - height)), int(at[1] * (sheet.shape[1] - width))
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    strength = cv2.multiply(grey, 1 - grey, scale=3.2 * amount)
+    strength += 0.2 * amount
+    strength *= sheet[top : top + height, left : left + width]
+    return cv2.add(picture, cv2.merge([strength, strength, strength]), dst=picture)
