@@ -105,7 +105,7 @@ def launch(
             max_file_size="10mb",
             inbrowser=settings.open_browser,
             prevent_thread_lock=not block,
-            footer_links=["settings"],
+            footer_links=[],
             run_history=False,
             enable_monitoring=False,
             show_error=False,

@@ -8,7 +8,7 @@ import gradio as gr
 from ..request import HeadshotRequest
 
 _SCHEMA = HeadshotRequest.model_json_schema()["properties"]
-_LINES = {"prompt": 3, "negative_prompt": 2}
+_LINES = {"prompt": 2}
 
 
 def control(name: str) -> gr.components.Component:

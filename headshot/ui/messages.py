@@ -14,6 +14,7 @@ from ..errors import HeadshotError
 
 Updates = dict[Any, Any]  # by component, as Gradio wants them
 BUG = "Something went wrong here, and it is not your doing. Try again; if it stays, tell whoever runs this page."
+_TOAST_SECONDS = 6  # the sentence stays on the page itself; the toast is for an eye that is elsewhere
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def spoken(
         else:
             _log.error("A handler of the page failed", exc_info=error)
             sentence = BUG
-        gr.Warning(html.escape(sentence), title="")  # Gradio renders a toast's text as HTML
+        gr.Warning(html.escape(sentence), title="Not yet", duration=_TOAST_SECONDS)  # Gradio renders a toast's text as HTML
         return otherwise(sentence, request)
 
     if inspect.isasyncgenfunction(handler):

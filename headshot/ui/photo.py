@@ -41,7 +41,7 @@ class PhotoPart:
     def __init__(self, visitors: Visitors, cache: Path) -> None:
         self._visitors = visitors
         self._cache = cache
-        with gr.Group(elem_id="photo-part"):
+        with gr.Row(elem_id="photo-part"):
             self.photo = PhotoInput(
                 type="filepath",
                 sources=["upload", "webcam", "clipboard"],
@@ -49,7 +49,7 @@ class PhotoPart:
                 show_label=False,
                 container=False,
                 buttons=[],
-                height=280,
+                height=264,
                 placeholder="Drop a portrait here\nor click to choose one",
                 webcam_options=gr.WebcamOptions(mirror=True),
                 elem_id="photo",
@@ -96,7 +96,7 @@ class PhotoPart:
         visitor = self._visitors.of(request.session_hash)
         check = await anyio.to_thread.run_sync(face.check, photo.pixels, index)
         preview = await anyio.to_thread.run_sync(_preview, visitor, photo, check)
-        visitor.take(photo, check)
+        visitor.take(photo, check, index)
         return self._updates(preview, check, _verdict(photo, check))
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
@@ -111,10 +111,11 @@ class PhotoPart:
     def _updates(self, preview: Path | None, check: face.PhotoCheck | None, words: str) -> Updates:
         several = check is not None and len(check.faces) > 1
         choices = [(f"Face {n + 1}", n) for n in range(len(check.faces))] if check is not None and several else []
+        chosen = _index(check) if check is not None and several else None
         return {
             self.photo: None if preview is None else str(preview),
             self.check: words,
-            self.face: gr.Radio(choices, value=check.chosen if check is not None and several else None, visible=several),
+            self.face: gr.Radio(choices, value=chosen, visible=several),
             self.example: gr.Button(visible=preview is None),
         }
 
@@ -132,13 +133,18 @@ def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
     if len(check.faces) > 1:
         image = image.copy()
-        _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], check.chosen)
+        _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], _index(check))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=88)
     return visitor.write("photo.jpg", data.getvalue())
 
 
-def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int) -> None:
+def _index(check: face.PhotoCheck) -> int | None:
+    """Where the chosen face stands among the faces."""
+    return None if check.chosen is None else check.faces.index(check.chosen)
+
+
+def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int | None) -> None:
     draw = ImageDraw.Draw(image)
     line = max(2, round(max(image.size) / 240))
     font = ImageFont.load_default(size=max(14, max(image.size) / 28))
@@ -163,13 +169,15 @@ _INVITATION = (
 
 
 def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
+    if not check.usable:
+        return _problem(" ".join(advice.text for advice in check.advice))
     height, width = photo.pixels.shape[:2]
     count = len(check.faces)
-    found = "One face found" if count == 1 else f"{count} faces found: choose one"
-    lines = [f'<li class="good">{found}</li>', f'<li class="good">{width:,} × {height:,} pixels</li>']
-    lines += [f'<li class="advice">{escape(note.text)}</li>' for note in check.advice]
+    lines = [f'<li class="good">{"One face" if count == 1 else f"{count} faces"} found</li>']
+    lines += [f'<li class="advice">{escape(advice.text)}</li>' for advice in check.advice]
     if not check.advice:
-        lines.append('<li class="good">Sharp, lit and framed well</li>')
+        lines.append('<li class="good">Sharp, well lit and large enough</li>')
+    lines.append(f'<li class="fact">{width:,} × {height:,} pixels</li>')
     return f'<div class="check" role="status"><h3>Photo check</h3><ul class="verdict">{"".join(lines)}</ul></div>'
 
 

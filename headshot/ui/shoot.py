@@ -10,8 +10,9 @@ import anyio.to_thread
 import gradio as gr
 from PIL import Image
 
-from .. import backends, compare
+from .. import backends
 from ..backends import Backend
+from ..compare import compare, parse_seeds, plan
 from ..errors import PhotoError, RequestError, Stopped
 from ..photo import Photo
 from ..request import Headshot, Step, random_seed
@@ -48,7 +49,7 @@ class ShootPart:
             self.seeds = gr.Textbox(
                 value=f"1-{first}" if first > 1 else "1",
                 label="Seeds",
-                info=f"One headshot for each: 1, 2, 3 or 10-13. At most {self._settings.max_seeds}.",
+                info=f"1, 2, 3 or 10-13: one headshot each, at most {self._settings.max_seeds}.",
                 max_lines=1,
                 elem_id="seeds",
                 scale=1,
@@ -109,7 +110,7 @@ class ShootPart:
     async def _roll(self, values: Updates, request: gr.Request) -> Updates:
         """As many fresh seeds as the field holds now."""
         try:
-            count = len(compare.parse_seeds(values[self.seeds], at_most=self._settings.max_seeds))
+            count = len(parse_seeds(values[self.seeds], at_most=self._settings.max_seeds))
         except RequestError:  # the dice are a way out of a field that cannot be read
             count = min(_FIRST_SEEDS, self._settings.max_seeds)
         return {self.seeds: ", ".join(str(random_seed()) for _ in range(count))}
@@ -129,10 +130,12 @@ class ShootPart:
                 minutes = self._settings.keep_minutes
                 raise PhotoError(f"Your photo was deleted after {minutes} minutes, as promised: choose it again.")
             raise PhotoError("Choose a photo first, or use the example.")
-        seeds = compare.parse_seeds(values[self.seeds], at_most=self._settings.max_seeds)
-        requests = compare.plan(controls.request(values, self.controls), seeds)
+        if not visitor.check.usable:
+            raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))
+        seeds = parse_seeds(values[self.seeds], at_most=self._settings.max_seeds)
+        requests = plan(controls.request(values, self.controls), seeds)
         backend = backends.choose(self._registry, values[self.backend])
-        visitor.job = Job(requests, visitor.photo, visitor.check.chosen, backend.name)
+        visitor.job = Job(requests, visitor.photo, visitor.face, backend.name)
         return {
             self.status: results.status("Waiting for a free place…", total=len(requests), kind="running"),
             self.shots: results.shots(visitor.job),
@@ -144,6 +147,7 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash)
         job = visitor.job
         if job is None or job.photo is None or job.started or job.stopped:  # the form was refused, or Stop was quicker
+            yield {self.status: gr.skip()}  # a generator without a single update would empty every output
             return
         job.started = True
         task = asyncio.create_task(_produce(self._registry[job.backend], visitor, job, job.photo))
@@ -197,7 +201,7 @@ class ShootPart:
 async def _produce(backend: Backend, visitor: Visitor, job: Job, photo: Photo) -> None:
     """Make the job's headshots, put each down as files, and tell the job's news. Errors are news too."""
     try:
-        async for headshot in compare.compare(backend, photo, job.requests, job.progress, face=job.face):
+        async for headshot in compare(backend, photo, job.requests, job.progress, face=job.face):
             job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, visitor, headshot))
         job.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read

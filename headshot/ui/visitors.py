@@ -73,6 +73,7 @@ class Visitor:
         self.folder = root / self.name
         self.photo: Photo | None = None
         self.check: PhotoCheck | None = None
+        self.face: int | None = None  # the face picked by hand
         self.photo_expired = False
         self.job: Job | None = None
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
@@ -80,12 +81,13 @@ class Visitor:
         self._left = False
         self._files = threading.Lock()
 
-    def take(self, photo: Photo, check: PhotoCheck) -> None:
-        self.photo, self.check, self.photo_expired, self._photo_at = photo, check, False, time.time()
+    def take(self, photo: Photo, check: PhotoCheck, face: int | None) -> None:
+        self.photo, self.check, self.face = photo, check, face
+        self.photo_expired, self._photo_at = False, time.time()
 
     def put_back(self) -> None:
         """Forget the photo, at the visitor's wish."""
-        self.photo, self.check, self.photo_expired = None, None, False
+        self.photo, self.check, self.face, self.photo_expired = None, None, None, False
 
     def write(self, name: str, data: bytes) -> Path:
         """Put a file into a new corner of the visitor's folder, so that equal names never meet.
@@ -116,7 +118,7 @@ class Visitor:
     def forget(self, before: float) -> None:
         """Drop the photo and every file that is older than that moment."""
         if self.photo is not None and self._photo_at < before:
-            self.photo, self.check, self.photo_expired = None, None, True
+            self.photo, self.check, self.face, self.photo_expired = None, None, None, True
         if self.folder.is_dir():
             for corner in self.folder.iterdir():
                 if corner.stat().st_mtime < before:
