@@ -8,13 +8,15 @@ first bytes, its one decoder, its dimensions, and only then the pixels.
 import errno
 import hashlib
 import io
+import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pi_heif  # type: ignore[import-untyped]  # ships no types
 from PIL import Image, ImageCms
 
 from .errors import PhotoError
@@ -42,11 +44,10 @@ _MAGIC = {
     b"II+\0": ("TIFF",),  # BigTIFF, in both byte orders
     b"MM\0+": ("TIFF",),
 }
-# The brands of ISO/IEC 23008-12 and of AVIF. mif1 and msf1 only promise "a HEIF picture": either codec may be inside.
+# The brands of ISO/IEC 23008-12 and of AVIF.
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), ("HEIF",)),
     **dict.fromkeys((b"avif", b"avis"), ("AVIF",)),
-    **dict.fromkeys((b"mif1", b"msf1"), ("AVIF", "HEIF")),
 }
 # EXIF 2.32, tag 0x0112: what must be done to the stored picture to see it upright.
 _ORIENTATION = 0x0112
@@ -60,8 +61,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# Two threads for the two cores the studio is made for; thumbnails and depth maps would be parsed for nothing.
-pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=2)
+_HEIF = Path(__file__).with_name("heif.py")
+_HEIF_SECONDS = 30  # its own limit counts the processor's time; this one the clock's, on a busy machine
+_HEIF_MODES = ("L", "LA", "RGB", "RGBA", "RGBa", "I;16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,8 @@ class Photo:
             raise _too_large(len(data))
         formats = _formats(data)
         try:
+            if formats == ("HEIF",):
+                return cls._from_clean(_clean(_heif(data)))
             with Image.open(io.BytesIO(data), formats=formats) as opened:
                 _refuse_size(opened.size)
                 if opened.format in ("JPEG", "MPO"):
@@ -173,6 +177,8 @@ def _formats(data: bytes) -> tuple[str, ...]:
     if data[4:8] == b"ftyp":
         if data[8:12] in _BRANDS:
             return _BRANDS[data[8:12]]
+        if data[8:12] in (b"mif1", b"msf1"):  # any codec may be inside; the list of compatible brands names it
+            return ("AVIF",) if b"avi" in data[16 : int.from_bytes(data[:4], "big")] else ("HEIF",)
         raise PhotoError(f"The file looks like a film, not a photo: take one still from it, as {_READABLE}.")
     raise PhotoError(_what_else(data[:4096]))
 
@@ -231,6 +237,25 @@ def _broken(error: Exception, formats: tuple[str, ...]) -> str:
     if isinstance(error, EOFError) or "truncat" in str(error).lower():
         return f"The {name} file is cut short, as after a broken download: fetch it again, or choose another photo."
     return f"The {name} file is damaged or of a rare kind: open it elsewhere and save it as a JPEG, then try again."
+
+
+def _heif(data: bytes) -> Image.Image:
+    """Decode HEIC in a process of its own; `heif.py` says why. Raises OSError where that fails, or dies."""
+    command = [sys.executable, "-P", str(_HEIF), str(MAX_PIXELS), str(MAX_SIDE_PX)]
+    child = subprocess.run(command, input=data, capture_output=True, timeout=_HEIF_SECONDS)  # noqa: S603  our own file
+    if child.returncode:
+        last = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise OSError(f"the HEIC decoder ended with {child.returncode}: {''.join(last)}")
+    head, _, body = child.stdout.partition(b"\n")
+    said = json.loads(head)
+    width, height = said["size"]
+    _refuse_size((width, height))
+    if said["mode"] not in _HEIF_MODES:
+        raise OSError(f"HEIC of an unknown kind, {said['mode']}")
+    image = Image.frombytes(said["mode"], (width, height), body[said["icc"] :])
+    if said["icc"]:
+        image.info["icc_profile"] = body[: said["icc"]]
+    return image
 
 
 def _refuse_scans(data: bytes, size: tuple[int, int]) -> None:

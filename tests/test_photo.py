@@ -143,6 +143,23 @@ def test_a_heic_photo_from_a_phone_is_read_upright():
     assert_near(corners(photo), [BLUE, RED, YELLOW, GREEN], 4)
 
 
+def test_a_heic_file_that_crashes_its_decoder_is_refused_and_nothing_else_dies():
+    item = HEIC.index(b"Exif\0")  # an item type that is not UTF-8 makes pi-heif 1.4.0 fall with a segmentation fault
+    assert "damaged" in refusal(HEIC[: item + 1] + b"\xb5" + HEIC[item + 2 :])
+
+
+def test_a_heic_file_of_too_many_pixels_is_refused_before_it_is_decoded():
+    size = HEIC.index(b"ispe") + 8  # the stored size, which comes before the turn; its pixels do not exist
+    sentence = refusal(HEIC[:size] + struct.pack(">II", 13_000, 8_000) + HEIC[size + 8 :])
+    assert "13,000" in sentence
+    assert "megapixels" in sentence
+
+
+def test_a_heic_file_that_takes_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(photo_module, "_HEIF_SECONDS", 0.001)
+    assert "damaged" in refusal(HEIC)
+
+
 def test_the_pixels_cannot_be_written():
     photo = Photo.from_image(quadrants())
     with pytest.raises(ValueError, match="read-only"):
