@@ -224,7 +224,7 @@ class _Part:
                 self._refuse([item], "backdrop")
             elif item.term.role != "colour":
                 self._settle([item], None)
-        return bool(colours or hints)
+        return bool(hints) or any(item.term.role in ("colour", "refused") for item in before)
 
     def _lit(self, before: list[Item], head: Item) -> None:
         joined = any(item.term.role == "and" for item in before)  # "navy and soft light" has no navy light
@@ -242,7 +242,7 @@ class _Part:
             if self._open and after is not None and (role in ("unknown", "colour") or (role == "look" and after.opens)):
                 self._spans[-1] = replace(self._spans[-1], last=item.last)
             elif role == "unknown":
-                self._refuse([item], "unknown")
+                self._refuse([item], "backdrop" if lean == "backdrop" else "unknown")
             elif role == "look":
                 self._apply(item)
             elif role == "refused":
@@ -269,7 +269,7 @@ class _Part:
         if before is not None and before.reason == reason and before.last == items[0].first - 1:
             self._spans[-1] = replace(before, last=items[-1].last)
             return
-        while len(items) > 1 and items[0].term.role in ("filler", "and"):
+        while len(items) > 1 and (items[0].term.role == "and" or items[0].words in vocabulary.SMALL_WORDS):
             items = items[1:]
         self._spans.append(_Span(items[-1].term, reason, items[0].first, items[-1].last))
         self._open = True
@@ -299,18 +299,13 @@ def _waits(item: Item, before: list[Item], rest: list[Item]) -> bool:
     role = item.term.role
     if role in _ADJECTIVES or (role == "look" and item.term.loose):
         return True
-    if role == "light word":  # "light beard", "light background"
-        return (
-            item.words == ("light",)
-            and not before
-            and rest[:1] != []
-            and rest[0].term.role in ("refused", "backdrop word")
-        )
-    striped = item.words == ("black", "and", "white")  # "black and white striped shirt"
-    if striped or (role == "refused" and item.term.loose):  # "short red hair" is about the hair
-        noun = next((each.term for each in rest if each.term.role not in _ADJECTIVES and not each.term.loose), None)
-        return noun is not None and noun.role == "refused" and (not striped or noun.reason == "clothes")
-    return False
+    if role == "light word" and item.words == ("light",) and rest:  # "light background", "light beard"
+        following = rest[0].term.role
+        return following == "backdrop word" or (following == "refused" and not before)
+    noun = next((each.term for each in rest if each.term.role not in _ADJECTIVES and not each.term.loose), Term("link"))
+    if role == "refused" and item.term.loose:  # "short red hair" is about the hair
+        return noun.role in ("refused", "backdrop word")
+    return item.words == ("black", "and", "white") and noun.reason == "clothes"  # "black and white striped shirt"
 
 
 def _hint(item: Item) -> Term | None:
@@ -414,10 +409,10 @@ def _rule_out(
                 if same
                 else f"“{cause}” is ruled out, and that wins over “{want.quote}”."
             )
-            spoken.add(cause)
+            spoken.update(quote.casefold() for permitted, quote in causes[name] if want.value not in permitted)
         if values[name] != defaults[name]:
-            spoken.update(quote for _, quote in causes[name])
-    return values, [quote for quote in silent if quote not in spoken], list(dict.fromkeys(advice))
+            spoken.update(quote.casefold() for _, quote in causes[name])
+    return values, [quote for quote in silent if quote.casefold() not in spoken], list(dict.fromkeys(advice))
 
 
 def _allows(term: Term) -> dict[str, tuple[Any, ...]]:

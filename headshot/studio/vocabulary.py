@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -121,8 +122,7 @@ CHOICES: dict[str, dict[Any, str]] = {
         "butterfly": "butterfly, Paramount, clamshell, beauty, beauty dish, glamour",
         "split": "split, side light, side lighting, side lit",
         "broad window": "broad, broad window, window light, window lighting, window lit, light from window, "
-        "natural light, natural lighting, "
-        " daylight, natural window light",
+        "natural light, natural lighting, daylight, natural window light",
     },
     "key_side": {
         side: f"from {side}, from {side} side, from camera {side}, light on {side}, lighting on {side}, lit on {side}, "
@@ -131,7 +131,7 @@ CHOICES: dict[str, dict[Any, str]] = {
         for side in ("left", "right")
     },
     "tone": {
-        "natural": "natural, neutral, true to life, natural colours, natural tone, neutral tone, natural look",
+        "natural": "natural tone, neutral tone, natural colours, true to life",
         "warm": "warm, warmer, golden, golden hour, sunset light, cosy",
         "cool": "cool, cooler, cold, icy",
     },
@@ -159,9 +159,9 @@ CHOICES: dict[str, dict[Any, str]] = {
         "medium shot, torso",
     },
     "retouch": {
-        "none": "unretouched, untouched, unedited, raw, raw photo, natural skin, natural skin texture, "
-        "skin texture, realistic skin, realistic skin texture, detailed skin, detailed skin texture, real skin, "
-        "skin pores, visible pores",
+        "none": "unretouched, untouched, unedited, raw, raw photo, natural skin, natural skin texture, skin texture, "
+        "realistic skin, realistic skin texture, detailed skin, detailed skin texture, real skin, skin pores, "
+        "visible pores, pores",
         "gentle": "gentle retouch, gentle retouching, light retouch, light retouching, lightly retouched, "
         "subtle retouch, subtle retouching, natural retouch, natural retouching, gently retouched",
         "polished": "polished, retouch, retouched, retouching, flawless, flawless skin, smooth skin, soft skin, "
@@ -221,20 +221,19 @@ MOODS = (
         sets={"black_and_white": True},
         implies={"light": "split", "contrast": "high", "brightness": "low key"},
     ),
+    Mood("natural, neutral, natural look", implies={"tone": "natural"}),
     Mood("corporate, business, executive", implies={"backdrop": "light grey", "light": "loop"}),
 )
 
 # Adjectives that belong to a refused thing right after them: "warm smile", "dark hair", "classic suit".
 LOOSE = (
     "soft, softer, flat, diffused, broad, split, beauty, glamour, natural, neutral, warm, warmer, golden, cool, "
-    "cooler, cold, icy, "
-    "cosy, matte, punchy, hard, harsh, dark, darker, dim, bright, brighter, airy, close, tight, wide, classic, raw, "
-    "polished, flawless, clean, dramatic, moody, corporate, business, executive, untouched, outdoor, film, short, "
-    "young, "
-    "old, older, thin, tall, pale, leather, denim, silk, velvet, wooden, brick, formal, casual, serious, happy, sad, "
-    "angry, calm, confident, friendly, cheerful, playful, intense, painted, vintage, retro, neon, muted, pastel, "
-    "vibrant, "
-    "vivid, textured, abstract, patterned, fantasy, flower, coffee, summer, winter"
+    "cooler, cold, icy, cosy, matte, punchy, hard, harsh, dark, darker, dim, bright, brighter, airy, close, tight, "
+    "wide, classic, raw, polished, flawless, clean, dramatic, moody, corporate, business, executive, untouched, "
+    "outdoor, film, short, young, old, older, thin, tall, pale, leather, denim, silk, velvet, wooden, brick, formal, "
+    "casual, serious, happy, sad, angry, calm, confident, friendly, cheerful, playful, intense, painted, vintage, "
+    "retro, neon, muted, pastel, vibrant, vivid, textured, abstract, patterned, gradient, mottled, canvas, "
+    "hand painted, marble, concrete, fantasy, flower, coffee, summer, winter"
 )
 
 # ------------------------------------------------------------------------------------------------ what it cannot do
@@ -257,9 +256,9 @@ REASONS: dict[str, str] = {
     "optics": "the studio cannot imitate this effect.",
     "add-on": "add-on models have no place in the studio.",
     "cut out": "there is always a backdrop; the plainest is white.",
-    "blue": "the only blue backdrop is navy, and it is used.",
-    "full length": "the studio shows head and chest; the wide crop is the nearest, and it is used.",
-    "tint": "the studio does not tint; plain black and white is used.",
+    "blue": "navy is the nearest blue the studio has.",
+    "full length": "the studio shows head and chest; the wide crop is the nearest.",
+    "tint": "the studio does not tint; plain black and white is the nearest.",
     "lines": "lines and marks that are the person stay.",
     "removal": "nothing can be taken off the person; what the photo has stays.",
     "bare colour": "a backdrop or clothes? Say “navy backdrop”, for instance.",
@@ -269,14 +268,13 @@ REASONS: dict[str, str] = {
 
 REFUSED: dict[str, str] = {
     "clothes": "suit, suits, jacket, blazer, coat, overcoat, lab coat, shirt, t-shirt, tee, polo, blouse, top, "
-    "sweater, "
-    "jumper, cardigan, hoodie, sweatshirt, turtleneck, roll neck, dress, gown, skirt, trousers, pants, jeans, denim, "
-    "leather jacket, vest, waistcoat, tuxedo, tux, tie, bow tie, necktie, collar, uniform, scrubs, kimono, sari, "
-    "saree, robe, armour, costume, cosplay, outfit, attire, clothes, clothing, clothed, wardrobe, fashion, wear, "
+    "sweater, jumper, cardigan, hoodie, sweatshirt, turtleneck, roll neck, dress, gown, skirt, trousers, pants, "
+    "jeans, denim, leather jacket, vest, waistcoat, tuxedo, tux, tie, bow tie, necktie, collar, uniform, scrubs, "
+    "kimono, sari, saree, robe, armour, costume, cosplay, outfit, attire, clothes, clothing, clothed, wardrobe, wear, "
     "formalwear, smart casual, business casual, business attire, formal, casual, office wear, office attire, "
-    "office clothes, shoes, boots, sleeves, lapel, "
-    "cape, apron, nude, naked, shirtless, topless, bikini, swimsuit, lingerie, wearing, wears, dressed, dressed in, "
-    "dressed as, in suit and tie, pinstripe, tweed, silk, velvet, leather",
+    "office clothes, shoes, boots, sleeves, lapel, cape, apron, nude, naked, shirtless, topless, bikini, swimsuit, "
+    "lingerie, wearing, wears, dressed, dressed in, dressed as, in suit and tie, pinstripe, tweed, silk, velvet, "
+    "leather",
     "accessories": "glasses, eyeglasses, spectacles, sunglasses, shades, monocle, hat, cap, beanie, fedora, helmet, "
     "crown, tiara, flower crown, headband, veil, hijab, turban, mask, scarf, gloves, earrings, earring, necklace, "
     "jewellery, jewelry, ring, rings, bracelet, watch, wristwatch, piercing, brooch, lanyard, badge, name tag, "
@@ -298,13 +296,13 @@ REFUSED: dict[str, str] = {
     "crossed arms, folded arms, arms, hand, hands, fingers, standing, sitting, seated, leaning, walking, running, "
     "jumping, kneeling, lying, posture, gesture, gesturing, thumbs up, pointing, dancing, waving, eyes closed, "
     "closed eyes, action shot",
-    "person": "young, younger, youthful, slender, teeth, white teeth, whiter teeth, old, older, elderly, "
-    "middle aged, aged, age, teen, teenage, teenager, child, kid, baby, "
-    "year old, years old, slim, slimmer, thin, thinner, fat, muscular, athletic, tall, short, curvy, skinny, body, "
-    "jaw, jawline, chin, cheeks, cheekbones, nose, lips, mouth, ears, neck, shoulders, skin, eyes, eye, "
-    "blue eyes, green eyes, brown eyes, freckles, tanned, tan skin, pale, asian, african, caucasian, european, "
-    "indian, hispanic, latino, latina, arab, chinese, japanese, korean, african american, elf, vampire, zombie, "
-    "robot, cyborg, superhero, wizard, princess, king, queen, warrior, celebrity, tattoo, tattoos, scar",
+    "person": "young, younger, youthful, slender, teeth, white teeth, whiter teeth, old, older, elderly, middle aged, "
+    "aged, age, teen, teenage, teenager, child, kid, baby, year old, years old, slim, slimmer, thin, thinner, fat, "
+    "muscular, athletic, tall, short, curvy, skinny, body, jaw, jawline, chin, cheeks, cheekbones, nose, lips, mouth, "
+    "ears, neck, shoulders, skin, eyes, eye, blue eyes, green eyes, brown eyes, freckles, tanned, tan skin, pale, "
+    "asian, african, caucasian, european, indian, hispanic, latino, latina, arab, chinese, japanese, korean, "
+    "african american, elf, vampire, zombie, robot, cyborg, superhero, wizard, princess, king, queen, warrior, "
+    "celebrity, tattoo, tattoos, scar",
     "backdrop": "beach, sea, ocean, lake, river, waterfall, island, city, cityscape, city lights, skyline, street, "
     "urban, downtown, alley, rooftop, building, buildings, architecture, library, bookshelf, bookshelves, bookcase, "
     "bookstore, car, space, outer space, galaxy, stars, planet, moon, mars, mountain, mountains, forest, jungle, "
@@ -313,9 +311,8 @@ REFUSED: dict[str, str] = {
     "theatre, classroom, school, university, campus, hospital, clinic, lab, laboratory, factory, warehouse, kitchen, "
     "living room, bedroom, bathroom, home, house, hotel, lobby, airport, plane, train, boat, ship, bridge, brick, "
     "bricks, concrete, wooden, marble, curtain, curtains, fireplace, christmas, paris, london, new york, tokyo, "
-    "scenery, landscape, nightclub, courtroom, shop, market, museum, gallery, "
-    "gradient, textured, mottled, canvas, pattern, patterned, abstract, "
-    "colourful backdrop, colourful background, green screen",
+    "scenery, landscape, nightclub, courtroom, shop, market, museum, gallery, gradient, textured, mottled, canvas, "
+    "pattern, patterned, abstract, colourful backdrop, colourful background, green screen",
     "cut out": "transparent, transparent background, alpha channel",
     "props": "dog, cat, puppy, horse, bird, animal, pet, phone, laptop, computer, book, books, cup, mug, coffee, "
     "microphone, guitar, violin, piano, sword, gun, weapon, flower, flowers, rose, roses, bouquet, plant, plants, "
@@ -328,20 +325,21 @@ REFUSED: dict[str, str] = {
     "oil painting, painted, hand painted, painterly, watercolour, watercolor painting, acrylic, pastel drawing, "
     "digital art, digital painting, concept art, 3d, 3d render, render, rendered, rendering, cgi, unreal engine, "
     "octane, octane render, pixar, disney, ghibli, pixel art, voxel, low poly, vector art, clip art, pop art, "
-    "line art, ink, graffiti, impressionist, impressionism, cubist, surreal, surrealist, surrealism, fantasy, "
-    "statue, sculpture, claymation, lego, caricature, artstation, art, artwork, cel shaded, game art, sticker, icon, "
+    "line art, ink, graffiti, impressionist, impressionism, cubist, surreal, surrealist, surrealism, fantasy, statue, "
+    "sculpture, claymation, lego, caricature, artstation, art, artwork, cel shaded, game art, sticker, icon, "
     "logo design, stained glass, mosaic, charcoal drawing, charcoal sketch, pencil, renaissance, baroque",
     "angle": "low angle, high angle, camera angle, angle, worm's eye view, bird's eye view, overhead, top down, "
-    "from above, from below, dutch angle, drone, drone shot, aerial, fisheye, fish eye, wide angle, "
-    "wide angle lens, over the shoulder, perspective, selfie angle",
+    "from above, from below, dutch angle, drone, drone shot, aerial, fisheye, fish eye, wide angle, wide angle lens, "
+    "over the shoulder, perspective, selfie angle",
     "colours": "vibrant, vivid, saturated, colourful, pastel, pastel colours, muted, muted colours, desaturated, hdr, "
     "teal and orange, orange and teal, neon, rgb, gel, gels, colour graded, colour grading, faded, retro, vintage, "
     "duotone, infrared, cross processed, polaroid",
     "writing": "text, caption, subtitle, title, watermark, logo, signature, border, frame, name, qr code, collage, "
     "grid",
-    "optics": "lens flare, flare, motion blur, double exposure, tilt shift, soft focus, light leak, light leaks, "
-    "god rays, volumetric, volumetric light, volumetric lighting, long exposure, glitch, scanlines, "
-    "chromatic aberration, anamorphic, sparkle, sparkles, particles, mirror, reflection, silhouette",
+    "optics": "catchlight, catchlights, catchlights in eyes, catch light, lens flare, flare, motion blur, "
+    "double exposure, tilt shift, soft focus, light leak, light leaks, god rays, volumetric, volumetric light, "
+    "volumetric lighting, long exposure, glitch, scanlines, chromatic aberration, anamorphic, sparkle, sparkles, "
+    "particles, mirror, reflection, silhouette",
 }
 # Openers: what follows them in the same phrase is what they are about, known or not.
 OPENERS = "wearing, wears, dressed, dressed in, dressed as, holding, looking, facing, turned"
@@ -366,15 +364,14 @@ BACKDROP_WORDS = (
 STUDIO_WORDS = "studio"
 LIGHT_WORDS = (
     "light, lights, lighting, lit, illumination, illuminated, key light, main light, tone, tones, toned, glow, hue, "
-    "gel light, "
-    "shadow, shadows, colour palette, palette, tint"
+    "gel light, shadow, shadows, colour palette, palette, tint"
 )
 PERSON_WORDS = (
     "person, man, woman, male, female, guy, lady, gentleman, girl, boy, subject, model, human, individual, someone, "
-    "men, women, adult, he, she, his, her, him, my, me, myself, i, you, your, their, they, businessman, businesswoman, "
-    "business man, business woman, entrepreneur, founder, ceo, manager, director, lawyer, attorney, doctor, nurse, "
-    "engineer, developer, scientist, teacher, professor, student, actor, actress, artist, musician, writer, author, "
-    "realtor, consultant, employee, worker, leader, employer, politician, speaker, face, head"
+    "men, women, adult, he, she, his, her, him, my, me, myself, i, you, your, their, they, businessman, "
+    "businesswoman, business man, business woman, entrepreneur, founder, ceo, manager, director, lawyer, attorney, "
+    "doctor, nurse, engineer, developer, scientist, teacher, professor, student, actor, actress, artist, musician, "
+    "writer, author, realtor, consultant, employee, worker, leader, employer, politician, speaker, face, head"
 )
 PICTURE_WORDS = (
     "headshot, head shot, portrait, portraiture, photo, photograph, photography, picture, pic, image, shot, snapshot, "
@@ -383,39 +380,32 @@ PICTURE_WORDS = (
 )
 FILLER: dict[str, str] = {
     "the kind of picture": "professional, professionally, photographed, photographer, photographic, linkedin, "
-    "linkedin profile, profile picture, profile photo, profile pic, avatar, cv, resume, passport, company, "
-    "website, work, job, career, editorial, acting, camera, lens, crop, cropped, framing, framed, composition, "
-    "composed, style, look, looks, vibe, vibes, mood, feel, atmosphere, aesthetic, effect, view, "
-    "colour, colours, contrast, exposure, brightness",
+    "linkedin profile, profile picture, profile photo, profile pic, avatar, cv, resume, passport, company, website, "
+    "work, job, career, editorial, fashion, acting, camera, lens, crop, cropped, framing, framed, composition, "
+    "composed, style, look, looks, vibe, vibes, mood, feel, atmosphere, aesthetic, effect, view, colour, colours, "
+    "contrast, exposure, brightness",
     "praise": "high quality, best quality, top quality, good quality, quality, highest, high, best, good, great, "
-    "nice, beautiful, "
-    "gorgeous, pretty, handsome, attractive, stunning, amazing, perfect, excellent, elegant, stylish, sophisticated, "
-    "timeless, premium, luxury, modern, contemporary, simple, minimal, minimalist, masterpiece, masterful, "
-    "award winning, award, winning, "
-    "popular, trending, iconic, professional quality, high end, world class, impressive, charismatic, subtle, "
-    "gentle, strong, slight, slightly, plain, smooth, seamless, solid, even, balanced, flattering, pleasing, "
-    "centred, well lit, well exposed, well composed, crisp",
+    "nice, beautiful, gorgeous, pretty, handsome, attractive, stunning, amazing, perfect, excellent, elegant, "
+    "stylish, sophisticated, timeless, premium, luxury, modern, contemporary, simple, minimal, minimalist, "
+    "masterpiece, masterful, award winning, award, winning, popular, trending, iconic, professional quality, "
+    "high end, world class, impressive, charismatic, subtle, gentle, strong, slight, slightly, plain, smooth, "
+    "seamless, solid, even, balanced, flattering, pleasing, centred, well lit, well exposed, well composed, crisp",
     "realism and detail": "photorealistic, photo realistic, photorealism, realistic, realism, hyperrealistic, "
-    "hyper realistic, "
-    "hyperrealism, ultra realistic, lifelike, real, real life, authentic, true, genuine, detailed, highly detailed, "
-    "ultra detailed, intricate, intricate details, detail, details, fine details, high detail, high resolution, "
-    "high res, highres, hi res, hires, resolution, uhd, hd, full hd, ultra hd, 4k, 8k, 16k, 2k, sharp, sharpness, "
-    "sharp focus, focus, in focus, focused, focal, tack sharp, eyes in focus, sharp eyes, ultra, hyper, extreme, "
-    "extremely, "
-    "absurdres, score, megapixel",
+    "hyper realistic, hyperrealism, ultra realistic, lifelike, real, real life, authentic, true, genuine, detailed, "
+    "highly detailed, ultra detailed, intricate, intricate details, detail, details, fine details, high detail, "
+    "high resolution, high res, highres, hi res, hires, resolution, uhd, hd, full hd, ultra hd, 4k, 8k, 16k, 2k, "
+    "sharp, sharpness, sharp focus, focus on eyes, sharp focus on eyes, focus, in focus, focused, focal, tack sharp, "
+    "eyes in focus, sharp eyes, ultra, hyper, extreme, extremely, absurdres, score, megapixel",
     "camera talk": "dslr, slr, mirrorless, canon, nikon, sony, leica, hasselblad, fuji, canon eos, eos r5, 5d, "
-    "medium format, full frame, "
-    "mm, iso, aperture, shutter, f, prime lens, portrait lens, bokeh, shallow depth of field, depth of field, dof, "
-    "blurred background, blurry background, background blur, out of focus background, out of focus, blurred, blur, "
-    "defocused, unsharp background, shallow, depth, natural bokeh, creamy bokeh, creamy, getty images, "
-    "unsplash, flickr, 500px, sigma, zeiss, white balance",
+    "medium format, full frame, mm, iso, aperture, shutter, f, prime lens, portrait lens, bokeh, "
+    "shallow depth of field, depth of field, dof, blurred background, blurry background, background blur, "
+    "out of focus background, out of focus, blurred, blur, defocused, unsharp background, shallow, depth, "
+    "natural bokeh, creamy bokeh, creamy, getty images, unsplash, flickr, 500px, sigma, zeiss, white balance",
     "small words": "a, an, the, this, that, these, those, some, one, it, its, is, are, was, be, being, been, has, "
-    "have, "
-    "do, does, very, really, quite, too, so, more, most, bit, little, super, just, only, also, please, make, "
+    "have, do, does, very, really, quite, too, so, more, most, bit, little, super, just, only, also, please, make, "
     "makes, give, want, would, like, can, could, should, create, generate, show, showing, shows, use, using, add, "
-    "keep, "
-    "get, put, isolated, replace, change, turn, i'm, type, kind, sort, set, side, featuring, feature, touch, hint, "
-    "new, same, any, all, both, will, must, let, need, which, who, there, here, then, thank, thanks",
+    "keep, get, put, isolated, replace, change, turn, i'm, type, kind, sort, set, side, featuring, feature, touch, "
+    "hint, new, same, any, all, both, will, must, let, need, which, who, there, here, then, thank, thanks",
 }
 ARTICLES = frozenset({"a", "an", "the"})  # never part of a phrase: "lit from the left" is "lit from left"
 
@@ -429,8 +419,7 @@ LINKS: dict[str, str] = {
 ANDS = "and, or, nor, yet"
 NOTS = (
     "no, not, without, never, non, avoid, exclude, remove, minus, less, don't, dont, do not, does not, doesn't, "
-    "free of, "
-    "instead of, rather than, isn't, nothing, get rid of, hide, drop, omit, w/o"
+    "free of, instead of, rather than, isn't, nothing, get rid of, hide, drop, omit, w/o"
 )
 
 # ------------------------------------------------------------------------------------------------ the negative prompt
@@ -448,8 +437,7 @@ class Rule:
 RULES = (
     Rule(
         "harsh shadows, harsh shadow, harsh light, harsh lighting, hard light, hard lighting, hard shadows, harsh, "
-        "hard, "
-        "strong shadows, deep shadows, dark shadows, heavy shadows, shadow, shadows, shadows on face, contrasty",
+        "hard, strong shadows, deep shadows, dark shadows, heavy shadows, shadow, shadows, shadows on face, contrasty",
         {"contrast": ("low", "normal")},
         "low contrast",
     ),
@@ -460,10 +448,8 @@ RULES = (
     ),
     Rule(
         "plastic skin, plastic, airbrushed, airbrush, waxy skin, waxy, wax skin, doll like, doll, smooth skin, "
-        "overly smooth skin, "
-        "over smoothed, oversmoothed, artificial skin, fake skin, over retouched, overretouched, over edited, "
-        "overprocessed, "
-        "over processed",
+        "overly smooth skin, over smoothed, oversmoothed, artificial skin, fake skin, over retouched, overretouched, "
+        "over edited, overprocessed, over processed",
         {"retouch": ("gentle", "none")},
         "gentle retouch at most",
     ),
@@ -475,8 +461,7 @@ RULES = (
     ),
     Rule(
         "blemishes, blemish, acne, pimples, pimple, spots, skin spots, skin blemishes, shiny skin, oily skin, shine, "
-        "shiny, "
-        "greasy skin, red skin, redness, uneven skin, bad skin, dark circles, eye bags, under eye bags",
+        "shiny, greasy skin, red skin, redness, uneven skin, bad skin, dark circles, eye bags, under eye bags",
         {"retouch": ("polished", "gentle")},
         "polished retouch",
     ),
@@ -514,42 +499,30 @@ RULES = (
 )
 LINES = (
     "wrinkles, wrinkle, lines, fine lines, crow's feet, pores, large pores, freckles, freckle, moles, mole, scar, "
-    "scars, "
-    "birthmark, double chin"
+    "scars, birthmark, double chin"
 )
 # What the studio's pictures do not have whatever is asked: they are a photo of one person before its own backdrop.
 BOILERPLATE = (
-    "blurry, blur, blurred, lowres, low res, low resolution, low quality, worst quality, bad quality, "
-    "normal quality, poor quality, "
-    "jpeg, jpeg artifacts, jpeg artefacts, artifacts, artefacts, compression, compression artifacts, pixelated, "
-    "pixelation, "
-    "watermark, text, signature, logo, username, error, cropped, cropped head, head cut off, cut off, cut off head, "
-    "out of frame, "
-    "extra fingers, missing fingers, fused fingers, too many fingers, fewer digits, extra digit, extra limbs, "
-    "extra arms, "
-    "extra legs, missing arms, missing limbs, bad hands, mutated hands, poorly drawn hands, poorly drawn face, "
-    "malformed hands, "
-    "malformed limbs, malformed, deformed, deformed face, deformed eyes, deformed iris, deformed pupils, disfigured, "
-    "distorted, "
-    "distorted face, distortion, mutation, mutated, mutilated, gross proportions, bad proportions, bad anatomy, "
-    "anatomy, "
-    "wrong anatomy, long neck, cloned face, duplicate, duplicated, morbid, ugly, bad, bad art, amateur, amateurish, "
-    "unprofessional, "
-    "low effort, weird, creepy, unnatural, unrealistic, fake, artificial, ai generated, semi-realistic, "
-    "asymmetric, asymmetrical, asymmetric eyes, cross eyed, crossed eyes, lazy eye, bad eyes, weird eyes, bad teeth, "
-    "extra teeth, "
-    "oversaturated, over saturated, saturated, oversaturation, oversharpened, over sharpened, overbaked, hdr, banding, "
-    "posterization, chromatic aberration, lens flare, busy background, busy, cluttered background, messy background, "
-    "clutter, cluttered, "
-    "messy, distracting background, distracting, distractions, distracting elements, complex background, nsfw, "
-    "easynegative, "
-    "bad hand v4, badhandv4, embedding, out of focus, unfocused, motion blur, camera shake, tilted, "
-    "monochrome artifacts, kitsch, "
-    "stock photo, cheesy, snapshot, selfie, webcam, phone photo, sloppy, boring, two heads, two faces, extra heads, "
-    "multiple heads, "
-    "poor lighting, bad lighting, uneven lighting, skin imperfections, beginner, tiling, poorly drawn, dehydrated, "
-    "glitch, frame, border, "
-    "disconnected limbs, floating limbs, mangled, draft, grotesque, uncanny, low detail, low poly, overlay, sketchy"
+    "blurry, blur, blurred, lowres, low res, low resolution, low quality, worst quality, bad quality, normal quality, "
+    "poor quality, jpeg, jpeg artifacts, jpeg artefacts, artifacts, artefacts, compression, compression artifacts, "
+    "pixelated, pixelation, watermark, text, signature, logo, username, error, cropped, cropped head, head cut off, "
+    "cut off, cut off head, out of frame, extra fingers, missing fingers, fused fingers, too many fingers, "
+    "fewer digits, extra digit, extra limbs, extra arms, extra legs, missing arms, missing limbs, bad hands, "
+    "mutated hands, poorly drawn hands, poorly drawn face, malformed hands, malformed limbs, malformed, deformed, "
+    "deformed face, deformed eyes, deformed iris, deformed pupils, disfigured, distorted, distorted face, distortion, "
+    "mutation, mutated, mutilated, gross proportions, bad proportions, bad anatomy, anatomy, wrong anatomy, "
+    "long neck, cloned face, duplicate, duplicated, morbid, ugly, bad, bad art, amateur, amateurish, unprofessional, "
+    "low effort, weird, creepy, unnatural, unrealistic, fake, artificial, ai generated, semi-realistic, asymmetric, "
+    "asymmetrical, asymmetric eyes, cross eyed, crossed eyes, lazy eye, bad eyes, weird eyes, bad teeth, extra teeth, "
+    "oversaturated, over saturated, saturated, oversaturation, oversharpened, over sharpened, overbaked, hdr, "
+    "banding, posterization, chromatic aberration, lens flare, busy background, busy, cluttered background, "
+    "messy background, clutter, cluttered, messy, distracting background, distracting, distractions, "
+    "distracting elements, complex background, nsfw, easynegative, bad hand v4, badhandv4, embedding, out of focus, "
+    "unfocused, motion blur, camera shake, tilted, monochrome artifacts, kitsch, stock photo, cheesy, snapshot, "
+    "selfie, webcam, phone photo, sloppy, boring, two heads, two faces, extra heads, multiple heads, poor lighting, "
+    "bad lighting, uneven lighting, skin imperfections, beginner, tiling, poorly drawn, dehydrated, glitch, frame, "
+    "border, disconnected limbs, floating limbs, mangled, draft, grotesque, uncanny, low detail, low poly, overlay, "
+    "sketchy"
 )
 
 # ------------------------------------------------------------------------------------------------ words and tables
@@ -592,6 +565,7 @@ class Token:
     end: int
 
 
+@lru_cache(4096)  # more characters than a prompt has
 def _shape(character: str) -> str:
     if character in _SEPARATORS:
         return ","
@@ -704,6 +678,7 @@ def _build() -> tuple[Table, Table, Table]:
 POSITIVE, NEGATIVE, BEHIND_TABLE = _build()
 _LONGEST = max(len(words) for words in NEGATIVE)
 _WORDS = {word for words in NEGATIVE for word in words}
+SMALL_WORDS = frozenset(phrase(written) for written in split(FILLER["small words"]))
 _UNKNOWN, _NUMBER = Term("unknown"), Term("number")
 
 
