@@ -29,6 +29,7 @@ def main() -> None:
     max_pixels, max_side_px = (int(argument) for argument in sys.argv[1:3])
     # Two threads for the two cores the studio is made for; thumbnails and depth maps would be parsed for nothing.
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=2)
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would hide the size, which the caller puts into its sentence
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=("HEIF",)) as image:
         size = image.size
         pixels = b""
