@@ -309,8 +309,8 @@ def test_the_angle_of_a_turned_mesh_is_measured(name, degrees):
 def test_a_leaning_head_is_measured_and_told(name, degrees):
     pixels = leaning(PICTURES[name], degrees)
     (found,) = face.find(pixels)
-    roll = face._roll_degrees(face._level_mesh(pixels, found))
-    upright = face._roll_degrees(face._level_mesh(PICTURES[name], face.find(PICTURES[name])[0]))
+    roll = face.roll_degrees(face.mesh(pixels, found))
+    upright = face.roll_degrees(face.mesh(PICTURES[name], face.find(PICTURES[name])[0]))
     assert roll == pytest.approx(upright - degrees, abs=5)
     assert added(name, pixels) == ({"tilted"} if abs(degrees) == 35 else set())
 

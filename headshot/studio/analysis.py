@@ -70,6 +70,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     level_eyes = canvas_from_photo[:, :2] @ face.points[:2].mean(axis=0) + canvas_from_photo[:, 2]
     crown = canvas_from_photo[:, :2] @ [face.centre[0], seen.crown] + canvas_from_photo[:, 2]
     grey = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    thumb = cv2.resize(grey[..., 0], (256, 256), interpolation=cv2.INTER_AREA)
     return Analysis(
         fore=fore,
         alpha=alpha,
@@ -77,7 +78,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         eye_layer=retouch.eye_layer(fore, eyes, face_px).astype(np.float16),
         surface=shape,
         light=source(small, shape),
-        balance=tone.balance(small, small_alpha, shape.skin),
+        balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
         room=room(
             cv2.resize(alpha, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
@@ -96,9 +97,7 @@ def _canvas(face: Face, mesh: Array, crown: float) -> Array:
     """(2, 3) canvas from photo: the head's height fixed, the eyes on their line and in the middle, the tilt levelled."""
     eyes = face.points[:2].mean(axis=0)
     head = max(float(mesh[surface.CHIN, 1]) - crown, 1.1 * face.height)
-    # The mesh's outer eye corners: right to three degrees, where the detector's points are off by ten on a tilted head.
-    across, down = mesh[surface.RIGHT_CORNER, :2] - mesh[surface.LEFT_CORNER, :2]
-    tilt = float(np.clip(_LEVELLED * np.degrees(np.arctan2(down, across)), -_LEVELLED_AT_MOST, _LEVELLED_AT_MOST))
+    tilt = float(np.clip(_LEVELLED * faces.roll_degrees(mesh), -_LEVELLED_AT_MOST, _LEVELLED_AT_MOST))
     affine = cv2.getRotationMatrix2D((float(eyes[0]), float(eyes[1])), tilt, CANVAS_HEAD / head)
     affine[:, 2] += np.array([CANVAS_WIDTH / 2, CANVAS_EYES * CANVAS_HEIGHT]) - eyes
     return affine.astype(np.float32)

@@ -23,17 +23,17 @@ class Setup:
 # Hunter, Biver and Fuqua, "Light: Science & Magic", chapter 8, for the positions; the ratios by eye.
 SETUPS: dict[Pattern, Setup] = {
     "loop": Setup(38, 34, 2.3),
-    "Rembrandt": Setup(52, 42, 3.2),
-    "butterfly": Setup(5, 46, 2.0),
-    "split": Setup(78, 14, 3.8),
-    "broad window": Setup(60, 14, 2.3),
+    "Rembrandt": Setup(52, 40, 3.8),
+    "butterfly": Setup(5, 46, 2.2),
+    "split": Setup(80, 14, 5.0),
+    "broad window": Setup(60, 14, 2.6),
     "soft": Setup(20, 26, 1.6),
 }
 _WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
 _LOW, _HIGH = (
     0.5,
     1.7,
-)  # no part of a face is darkened or lit further than a stop: more shows the flatness of the source
+)  # a stop and a half down, one up: more shows the flatness of the source
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, stren
     shading = (setup.ratio - 1) * key + fill
     ratio = shading / own.shading(surface) ** 0.55
     # Cloth and hair have shapes the balloon does not know: they get the light's direction, not its full contrast.
-    trust = 0.4 + 0.6 * surface.face
+    trust = 0.6 + 0.4 * surface.face
     weight = surface.skin * surface.face
     log = np.log(np.maximum(ratio, 0.05))
     level = float((log * weight).sum() / max(float(weight.sum()), 1e-3)) if weight.sum() > 1 else float(log.mean())

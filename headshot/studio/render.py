@@ -92,7 +92,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     return Session(analysis, look, np.dstack([person, analysis.alpha]), strength, mildness, side, skin_tone)
 
 
-def render(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
+def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
     """(1280, 1024, 3) uint8 RGB times `size`, and its frame. The same arguments give the same bytes."""
     analysis, look = shared.analysis, shared.look
     crop = frame.choose(analysis.room, look.crop, variation.share, variation.across, variation.down, variation.tilt)
@@ -108,7 +108,7 @@ def render(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
         elevation=setup.elevation + 5 * variation.lift,
         ratio=1 + (setup.ratio - 1) * (1 + 0.18 * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
     )
-    lit = min(0.75 * shared.strength, 1.05) * shared.mildness
+    lit = 0.85 * shared.strength * shared.mildness
     shape = analysis.surface
     grid_px = analysis.face_px / 4
     from_grid = to_output.copy()

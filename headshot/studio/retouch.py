@@ -28,11 +28,12 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
         affine[:, 1] *= region.shape[0] / smaller.shape[0]
         region = smaller
     picture = region.astype(np.float32) / 255
-    if scale > 1.35:
+    if scale > 2.2:  # nearer to its own size a photo is better left alone: smoothing reads as paint
         picture = _quiet(picture)
     while scale > 1.35:
         step = min(2.0, scale)
-        picture = _held(cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LANCZOS4), 0.5 * step, 0.22)
+        enlarged = cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LANCZOS4)
+        picture = _held(enlarged, 0.5 * step, 0.22 * (step - 1))
         affine[:, :2] /= step
         affine[:, 2] += affine[:, :2] @ [0.5 - 0.5 * step, 0.5 - 0.5 * step]  # pixel centres, not corners
         scale /= step

@@ -42,7 +42,6 @@ BROWS = ([70, 63, 105, 66, 107, 55, 65, 52, 53, 46], [300, 293, 334, 296, 336, 2
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 CHEEKS = ([50, 101, 118, 117, 123, 147, 187, 205], [280, 330, 347, 346, 352, 376, 411, 425])
 CHIN = 152
-LEFT_CORNER, RIGHT_CORNER = 33, 263  # the outer corners of the eyes, as seen in the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +64,12 @@ def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surfac
     oval = _filled(alpha.shape, mesh[OVAL, :2])
     face = cv2.GaussianBlur(cv2.erode(oval, _disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
     bulge = _inflated(alpha, face_px)
-    mask = _mesh_height(mesh, alpha.shape, face_px)
+    mask = cv2.GaussianBlur(_mesh_height(mesh, alpha.shape, face_px), (0, 0), 0.014 * face_px)
+    # Light on the broad form makes a portrait; light on every fold of lip and lid costs likeness and looks carved.
+    form = cv2.GaussianBlur(mask, (0, 0), 0.05 * face_px)
     # Slopes are blended rather than heights, so that no step appears where the two shapes meet.
     slopes = [
-        face * cv2.Sobel(mask, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8)
+        face * cv2.Sobel(form, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8)
         + (1 - face) * cv2.Sobel(bulge, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8)
         for dx, dy in ((1, 0), (0, 1))
     ]

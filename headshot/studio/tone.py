@@ -15,12 +15,13 @@ _BALANCE_SHARE = 0.65  # of the way: the fit may be wrong, and evening light is 
 _BALANCE_BOUNDS = (0.88, 1.14)
 
 
-def balance(picture: Array, alpha: Array, skin: Array) -> Array:
+def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Array:
     """(3,) float32 factors on sRGB values that correct cast and exposure, on the surface's grid.
 
+    scene_white: the grey value that only the brightest 2 % of the photo exceed.
     The cast is judged by the skin's hue alone and leaves its lightness. The exposure is judged by what is brightest
-    on the person (eyes, teeth, collar, highlights), never by how light the skin is: dark skin in good light stays
-    as it is.
+    in the photo and on the person (eyes, teeth, collar), never by how light the skin is: only a photo in which
+    nothing at all is bright is lifted, and dark skin in good light stays as it is.
     """
     factors = np.ones(3, np.float32)
     chosen = skin > 0.6
@@ -36,20 +37,24 @@ def balance(picture: Array, alpha: Array, skin: Array) -> Array:
         factors = np.clip(wanted / np.maximum(is_now, 0.02), *_BALANCE_BOUNDS).astype(np.float32)
     person = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[alpha > 0.9]
     if person.size >= 100:
-        brightest = float(np.percentile(person, 99.3))
-        lift = np.clip((0.72 / max(brightest, 0.05)) ** 0.6, 1.0, 1.3)
+        brightest = max(float(np.percentile(person, 99.3)), scene_white)
+        lift = np.clip((0.55 / max(brightest, 0.05)) ** 0.7, 1.0, 1.35)
         factors = factors * np.float32(lift)
     return factors
 
 
 def curve(picture: Array, contrast: float, pivot: float) -> Array:
-    """An S-curve through 0, `pivot` and 1, in place: the pivot's tone, the skin's, stays. contrast: 0…1."""
+    """An S-curve of the luminance through 0, `pivot` and 1, in place: the pivot's tone, the skin's, stays.
+
+    contrast: 0…1. All channels move alike: a curve on each would push skin towards orange.
+    """
     if contrast == 0:
         return picture
-    bend = picture * (1 - picture)
-    bend *= picture - pivot
-    cv2.scaleAdd(bend, 1.6 * contrast, picture, dst=picture)
-    return picture
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    bend = grey * (1 - grey)
+    bend *= grey - pivot
+    bend *= 1.6 * contrast
+    return cv2.add(picture, cv2.merge([bend, bend, bend]), dst=picture)
 
 
 def black_and_white(picture: Array) -> Array:
