@@ -1,13 +1,17 @@
 """The door: settings -> backends -> server -> launch. A Space, the container and `python app.py` all run it."""
 
+import logging
+
 from headshot import server
 from headshot.backends import registry
 from headshot.settings import Settings
 
 
 def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
     settings = Settings()
-    server.launch(settings, registry(settings))
+    server.start(settings, registry(settings)).wait()
 
 
 if __name__ == "__main__":

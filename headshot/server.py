@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import logging
+import shutil
 import signal
-import threading
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import gradio as gr
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -19,11 +24,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import face, ui
 from .backends import Backend
-from .photo import Photo
+from .photo import MAX_FILE_BYTES, Photo
 from .settings import Settings
 from .ui.photo import EXAMPLE
 from .ui.theme import CSS, theme
 from .ui.visitors import Visitors
+
+_log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
 _MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
@@ -70,56 +77,67 @@ _HEADERS = {
 _PRIVATE = "private, no-store"
 
 
-def launch(
-    settings: Settings,
-    registry: Mapping[str, Backend],
-    *,
-    port: int | None = None,
-    grace_seconds: float | None = None,
-    block: bool = True,
-) -> Any:
-    """Serve the page, by default until the process is ended. Returns Gradio's Blocks, whose `close()` ends it.
+@dataclass(frozen=True)
+class Site:
+    """A running server. `visitors` are the people on it."""
+
+    address: str
+    visitors: Visitors
+    _page: gr.Blocks
+
+    def wait(self) -> None:
+        """Serve until Ctrl-C or a container's SIGTERM, then delete what visitors left."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._page.block_thread()
+        finally:
+            self.close()
+            shutil.rmtree(ui.CACHE, ignore_errors=True)
+
+    def close(self) -> None:
+        self._page.close(verbose=False)
+        self.visitors.close()
+
+
+def start(
+    settings: Settings, registry: Mapping[str, Backend], *, port: int | None = None, visitors: Visitors | None = None
+) -> Site:
+    """Serve the page in a thread.
 
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
-    visitors = Visitors(ui.CACHE / "visitors", keep_seconds=settings.keep_minutes * 60)
-    if grace_seconds is not None:
-        visitors.grace_seconds = grace_seconds
+    if visitors is None:
+        visitors = Visitors(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), settings.keep_minutes * 60)
     page = ui.build(settings, registry, visitors)
     page.queue(max_size=settings.queue_size, api_open=False)
-    if block and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's end: leave by the same door as Ctrl-C
-    try:
-        page.launch(
-            theme=theme(),
-            css_paths=[CSS],
-            server_port=port,
-            app_kwargs={
-                "middleware": [Middleware(Guard, visitors=visitors)],
-                "routes": _routes(visitors),
-                "lifespan": _lifespan(visitors),
-                "docs_url": None,
-                "redoc_url": None,
-                "openapi_url": None,
-            },
-            max_file_size="10mb",
-            inbrowser=settings.open_browser,
-            prevent_thread_lock=not block,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            show_error=False,
-            ssr_mode=False,
-            mcp_server=False,
-            share=False,
-            pwa=False,
-            num_workers=0,
-            quiet=True,
-        )
-    finally:
-        if block:
-            visitors.close()
-    return page
+    _, address, _ = page.launch(
+        theme=theme(),
+        css_paths=[CSS],
+        server_port=port,
+        app_kwargs={
+            "middleware": [Middleware(Guard, visitors=visitors)],
+            "routes": _routes(visitors),
+            "lifespan": _lifespan(visitors),
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+        prevent_thread_lock=True,
+        max_file_size=MAX_FILE_BYTES,
+        inbrowser=settings.open_browser,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        share=False,
+        pwa=False,
+        num_workers=0,
+        quiet=True,
+    )
+    _log.info("The playground is at %s", address)
+    return Site(address, visitors, page)
 
 
 def _routes(visitors: Visitors) -> list[Route]:
@@ -156,7 +174,7 @@ def _lifespan(visitors: Visitors) -> Any:
 
 async def _sweep(visitors: Visitors) -> None:
     while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, visitors.grace_seconds or _SWEEP_SECONDS))
+        await asyncio.sleep(min(_SWEEP_SECONDS, visitors.grace_seconds, visitors.keep_seconds))
         await anyio.to_thread.run_sync(visitors.sweep)
 
 

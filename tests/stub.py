@@ -20,22 +20,28 @@ STAGES = ("Cutting out the person…", "Lighting…")
 class StubBackend:
     """Each headshot is one colour that follows from its seed, with the photo's small copy in the middle.
 
-    seconds: how long each headshot takes.  error: raised after `error_after` headshots.
+    seconds: how long each headshot takes.  asked, faces: the requests and faces it was given.
     stopped: set when a comparison ended because Progress said so.
     """
 
-    name = "stub"
     help = "- **Guidance** is written on the picture.\n- **Steps** change nothing here."
 
-    def __init__(
-        self, seconds: float = 0.05, *, name: str = "stub", error: Exception | None = None, error_after: int = 0
-    ) -> None:
+    def __init__(self, seconds: float = 0.05, *, name: str = "stub") -> None:
         self.name = name
-        self.seconds = seconds
-        self.error = error
-        self.error_after = error_after
+        self._seconds = seconds
         self.stopped = threading.Event()
+        self.reset()
+
+    def reset(self) -> None:
+        self.seconds = self._seconds
         self.asked: list[HeadshotRequest] = []
+        self.faces: list[int | None] = []
+        self.stopped.clear()
+        self.fail(None)
+
+    def fail(self, error: Exception | None, *, after: int = 0) -> None:
+        """Raise this error in each comparison once so many headshots have landed."""
+        self.error, self.error_after = error, after
 
     def readiness(self) -> Readiness:
         return Readiness(True, "A stub that draws flat pictures.")
@@ -43,6 +49,7 @@ class StubBackend:
     async def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncIterator[Headshot]:
+        self.faces.append(face)
         for done, request in enumerate(requests):
             self.asked.append(request)
             if self.error is not None and done >= self.error_after:

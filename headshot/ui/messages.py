@@ -37,7 +37,9 @@ def spoken(
         else:
             _log.error("A handler of the page failed", exc_info=error)
             sentence = BUG
-        gr.Warning(html.escape(sentence), title="Not yet", duration=_TOAST_SECONDS)  # Gradio renders a toast's text as HTML
+        gr.Warning(
+            html.escape(sentence), title="Not yet", duration=_TOAST_SECONDS
+        )  # Gradio renders a toast's text as HTML
         return otherwise(sentence, request)
 
     if inspect.isasyncgenfunction(handler):

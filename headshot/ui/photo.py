@@ -61,7 +61,13 @@ class PhotoPart:
                 self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
 
         shown = [self.photo, self.check, self.face, self.example]
-        quickly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+        quickly: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": 4,
+            # Pasting clears the input first: by default the paste would be dropped while the clearing is still handled.
+            "trigger_mode": "always_last",
+        }
         self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, shown, **quickly)
         self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, shown, **quickly)
         self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, shown, **quickly)
@@ -71,6 +77,9 @@ class PhotoPart:
         path = values[self.photo]
         if path is None:
             return await self._put_back(values, request)
+        if Path(path).resolve().is_relative_to(self._visitors.root.resolve()):
+            # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
+            return {self.photo: gr.skip()}
         async with self._visitors.of(request.session_hash).checking:
             try:
                 photo = await anyio.to_thread.run_sync(Photo.open, path)
@@ -90,7 +99,10 @@ class PhotoPart:
 
     async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
         self._visitors.of(request.session_hash).put_back()
-        return self._updates(None, None, _INVITATION)
+        updates = self._updates(None, None, _INVITATION)
+        # The input is empty already, or holds the next photo: pasting clears it first, and then uploads.
+        del updates[self.photo]
+        return updates
 
     async def _take(self, photo: Photo, request: gr.Request, index: int | None = None) -> Updates:
         visitor = self._visitors.of(request.session_hash)

@@ -36,10 +36,10 @@ class PhotoInput(gr.Image):
         return None if payload is None else payload.path
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 class PhotoPart:
     """The photo's corner of the form."""
@@ -120,7 +120,9 @@ class PhotoPart:
         return {
             self.photo: None if preview is None else str(preview),
             self.check: words,
-            self.face: gr.Radio(choices, value=check.chosen if check is not None and several else None, visible=several),
+            self.face: gr.Radio(
+                choices, value=check.chosen if check is not None and several else None, visible=several
+            ),
             self.example: gr.Button(visible=preview is None),
         }
 
@@ -128,7 +130,6 @@ class PhotoPart:
         """The upload as it came holds the place where it was taken: nothing of it stays."""
         if path.resolve().is_relative_to(self._cache):
             path.unlink(missing_ok=True)
-
 
 def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
     """A small JPEG of the clean photo, its faces outlined and numbered where there are several."""
@@ -142,7 +143,6 @@ def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
     data = io.BytesIO()
     image.save(data, "JPEG", quality=88)
     return visitor.write("photo.jpg", data.getvalue())
-
 
 def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int) -> None:
     draw = ImageDraw.Draw(image)
@@ -160,13 +160,11 @@ def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int) 
         draw.rounded_rectangle(tab, radius=4 * line, fill=colour)
         draw.text((x + pad - left, y + pad - top), label, fill="#10201e", font=font)
 
-
 _INVITATION = (
     '<div class="check"><h3>What makes a good photo</h3><ul class="tips">'
     "<li>One person, looking at the camera</li><li>Head and shoulders, nothing cut off</li>"
     "<li>Even light, no sunglasses</li><li>JPEG, PNG, WebP or HEIC, up to 10 MB</li></ul></div>"
 )
-
 
 def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
     height, width = photo.pixels.shape[:2]
@@ -177,7 +175,6 @@ def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
     if not check.advice:
         lines.append('<li class="good">Sharp, lit and framed well</li>')
     return f'<div class="check" role="status"><h3>Photo check</h3><ul class="verdict">{"".join(lines)}</ul></div>'
-
 
 def _problem(sentence: str) -> str:
     return (

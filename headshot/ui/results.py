@@ -105,7 +105,7 @@ def _card(shot: Shot, among: Sequence[Shot]) -> str:
         f'<figure class="shot landed"><a class="frame" href="{picture}" target="_blank" data-name="{name}" '
         f'aria-label="Enlarge the headshot with seed {seed}">'
         f'<img src="{escape(shot.thumbnail)}" alt="Headshot, seed {seed}" width="{width}" height="{height}"></a>'
-        f'<figcaption><span class="label"><b>Seed {seed}</b><span class="facts">{"".join(f"<span>{escape(fact)}</span>" for fact in facts)}</span>'
+        f'<figcaption><span class="label"><b>Seed {seed}</b><span class="facts">{"<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in facts)}</span>'
         f'</span><a class="download" href="{picture}" download="{name}" title="Download {name}" '
         f'aria-label="Download the headshot with seed {seed}"></a></figcaption>'
         + (f'<ul class="own-notes">{own}</ul>' if own else "")

@@ -128,7 +128,7 @@ class Visitor:
 class Visitors:
     """All tabs that are open, by Gradio's session hash. Safe to use from any thread."""
 
-    def __init__(self, root: Path, *, keep_seconds: float, grace_seconds: float = GRACE_SECONDS) -> None:
+    def __init__(self, root: Path, keep_seconds: float, grace_seconds: float = GRACE_SECONDS) -> None:
         self.root = root
         self.keep_seconds = keep_seconds
         self.grace_seconds = grace_seconds

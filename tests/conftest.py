@@ -1,0 +1,23 @@
+"""What several test files share."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+import page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not page.CHROMIUM.exists():
+        reason = f"there is no {page.CHROMIUM} to drive the page with"
+        # Where the tests decide about a change, a skipped browser would be a hole that nobody sees.
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=page.CHROMIUM, args=page.ARGUMENTS)
+        yield chromium
+        chromium.close()

@@ -1,0 +1,119 @@
+"""The running page, for tests: a server on loopback and a visitor in Chromium."""
+
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from headshot import server, ui
+from headshot.backends import Backend
+from headshot.settings import Settings
+from headshot.ui.visitors import Visitors
+
+CHROMIUM = Path("/usr/bin/chromium")
+# The camera is Chromium's own moving test picture, which shows no face.
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
+).split()
+REFUSED_WITHIN_MS = 2_000
+LANDED_WITHIN_MS = 20_000  # two cores that other tests may share
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(
+    backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20
+) -> Iterator[server.Site]:
+    settings = Settings(open_browser=False)
+    visitors = Visitors(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), keep_seconds, grace_seconds)
+    site = server.start(settings, backends, port=free_port(), visitors=visitors)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+class Visit:
+    """One visitor. `complaints` holds what no visit may cause: console errors, and requests to other servers."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.address = address
+        self.complaints: list[str] = []
+        self.addresses: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(f"console: {said.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.page.on("request", lambda request: self._note(request.url))
+        self.page.goto(address)
+        self.page.locator("#generate").wait_for()
+
+    def _note(self, url: str) -> None:
+        self.addresses.append(url)
+        if not url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"a request went out to {url}")
+
+    def take_example(self) -> None:
+        self.page.locator("#example").click()
+        expect(self.page.locator(".verdict .good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+
+    def put_in(self, photo: Path) -> None:
+        self.page.locator("#photo input[type=file]").set_input_files(photo)
+
+    def generate(self, seeds: str | None = None) -> None:
+        if seeds is not None:
+            self.field("seeds").fill(seeds)
+        self.page.locator("#generate").click()
+
+    def field(self, name: str) -> Locator:
+        return self.page.locator(f"#{name}").locator("textarea, input").first
+
+    @property
+    def landed(self) -> Locator:
+        return self.page.locator(".shot.landed")
+
+    @property
+    def waiting(self) -> Locator:
+        return self.page.locator(".shot.waiting")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator("#status [role=status]")
+
+    @property
+    def verdict(self) -> Locator:
+        return self.page.locator("#check")
+
+    def until_done(self, count: int) -> None:
+        expect(self.page.locator(".status.done")).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(self.landed).to_have_count(count)
+
+    def evaluate(self, script: str) -> object:
+        return self.page.evaluate(script)
+
+
+@contextmanager
+def visiting(
+    browser: Browser, address: str, *, width: int = 1440, height: int = 900, scheme: str = "light"
+) -> Iterator[Visit]:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        permissions=["camera", "clipboard-read", "clipboard-write"],
+    )
+    try:
+        visit = Visit(context, address)
+        yield visit
+        assert visit.complaints == []
+    finally:
+        context.close()

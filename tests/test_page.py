@@ -1,0 +1,410 @@
+"""The page as a visitor meets it: a server on loopback, a real browser, real clicks."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bad_photos
+import pytest
+from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, Visit, serving, visiting
+from PIL import Image
+from playwright.sync_api import Browser, expect
+from stub import StubBackend, draw
+
+from headshot import server
+from headshot.backends import registry
+from headshot.errors import Refused
+from headshot.photo import Photo
+from headshot.request import HeadshotRequest
+from headshot.settings import Settings
+from headshot.ui.photo import EXAMPLE
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def backend() -> StubBackend:
+    return StubBackend()
+
+
+@pytest.fixture(scope="module")
+def site(backend: StubBackend) -> Iterator[server.Site]:
+    with serving({backend.name: backend}, grace_seconds=1) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, site: server.Site, backend: StubBackend) -> Iterator[Visit]:
+    backend.reset()
+    with visiting(browser, site.address) as visit:
+        yield visit
+
+
+def test_a_first_visit_reaches_four_headshots_by_clicks_alone(visit: Visit) -> None:
+    expect(visit.page.locator(".shot")).to_have_count(4)  # the frames that say what will come
+    visit.take_example()
+    visit.generate()
+    visit.until_done(4)
+    for seed, card in zip((1, 2, 3, 4), visit.landed.all(), strict=True):
+        expect(card.locator("figcaption")).to_have_text(re.compile(rf"Seed {seed}\s*\d\.\d s · likeness 0\.71"))
+    loaded = "[...document.querySelectorAll('.landed img')].every(img => img.complete && img.naturalWidth > 0)"
+    visit.page.wait_for_function(loaded)
+
+
+def test_headshots_land_one_by_one_while_progress_tells_stage_and_count(visit: Visit, backend: StubBackend) -> None:
+    backend.seconds = 0.6
+    visit.take_example()
+    visit.generate("10-12")
+    expect(visit.waiting).to_have_count(3)
+    expect(visit.landed).to_have_count(1)
+    expect(visit.waiting).to_have_count(2)
+    expect(visit.status).to_have_text(re.compile(r"(Cutting out the person|Lighting)…\s*1 of 3"))
+    expect(visit.page.locator("#status progress")).to_have_attribute("value", "1")
+    assert visit.status.get_attribute("aria-live") == "polite"
+    visit.until_done(3)
+    expect(visit.status).to_have_text(re.compile(r"3 headshots in \d+\.\d s"))
+
+
+def test_notes_say_once_what_was_and_was_not_applied(visit: Visit) -> None:
+    visit.take_example()
+    visit.generate("1, 2")
+    visit.until_done(2)
+    expect(visit.page.locator(".note.applied li")).to_have_text(["light grey backdrop", "soft <b>loop</b> light"])
+    expect(visit.page.locator(".note.not-applied li")).to_have_count(1)
+    expect(visit.page.locator(".own-notes")).to_have_count(0)
+
+
+def test_stop_keeps_what_had_landed_and_stops_the_backend(visit: Visit, backend: StubBackend) -> None:
+    backend.seconds = 1.0
+    visit.take_example()
+    visit.generate()
+    expect(visit.landed).to_have_count(2, timeout=LANDED_WITHIN_MS)
+    visit.page.locator("#stop").click()
+    expect(visit.status).to_have_text("Stopped: 2 of 4", timeout=1_000)
+    assert backend.stopped.wait(1)
+    visit.page.wait_for_timeout(1_500)  # nothing may come after it
+    expect(visit.status).to_have_text("Stopped: 2 of 4")
+    expect(visit.landed).to_have_count(2)
+    expect(visit.waiting).to_have_count(0)
+    assert len(backend.asked) == 3
+    backend.seconds = 0.05
+    visit.generate("7")
+    visit.until_done(1)
+
+
+def test_closing_the_tab_stops_the_backend(browser: Browser, site: server.Site, backend: StubBackend) -> None:
+    backend.reset()
+    backend.seconds = 2.0
+    with visiting(browser, site.address) as visit:
+        visit.take_example()
+        visit.generate()
+        expect(visit.page.locator("#status progress")).to_be_visible()
+        visit.page.wait_for_timeout(500)
+    assert backend.stopped.wait(5)
+    assert len(backend.asked) == 1
+
+
+def test_a_download_has_its_real_name_and_the_backends_own_bytes(visit: Visit) -> None:
+    visit.take_example()
+    visit.generate("42")
+    visit.until_done(1)
+    with visit.page.expect_download() as downloading:
+        visit.page.locator("a.download").click()
+    assert downloading.value.suggested_filename == "headshot-stub-seed-42.png"
+    expected = io.BytesIO()
+    draw(Photo.open(EXAMPLE), HeadshotRequest(seed=42)).save(expected, "PNG")
+    assert Path(downloading.value.path()).read_bytes() == expected.getvalue()
+
+
+def test_a_headshot_opens_large_and_the_keys_walk_through(visit: Visit) -> None:
+    visit.take_example()
+    visit.generate("1-3")
+    visit.until_done(3)
+    visit.page.locator("a.frame").first.click()
+    large = visit.page.locator("dialog.enlarged")
+    expect(large.locator("img")).to_have_attribute("alt", "Headshot, seed 1")
+    visit.page.keyboard.press("ArrowLeft")
+    expect(large.locator("img")).to_have_attribute("alt", "Headshot, seed 3")
+    expect(large.locator("a")).to_have_attribute("download", "headshot-stub-seed-3.png")
+    visit.page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+
+
+@pytest.mark.parametrize(("width", "height", "columns"), [(1440, 900, 4), (390, 844, 2)])
+def test_nothing_overflows_and_the_grid_fits(
+    browser: Browser, site: server.Site, backend: StubBackend, width: int, height: int, columns: int
+) -> None:
+    backend.reset()
+    with visiting(browser, site.address, width=width, height=height) as visit:
+        assert _overflow(visit) <= 0
+        visit.take_example()
+        visit.generate("4294967295, 4294967294, 4294967293, 1")
+        visit.until_done(4)
+        assert _overflow(visit) <= 0
+        boxes = [card.bounding_box() for card in visit.landed.all()]
+        assert sum(box["y"] == boxes[0]["y"] for box in boxes) == columns
+        # Generate stands above the settings that few people touch.
+        generate, tuning = (visit.page.locator(name).bounding_box() for name in ("#generate", "#fine-tuning"))
+        assert generate["y"] + generate["height"] <= tuning["y"]
+
+
+def _overflow(visit: Visit) -> float:
+    return float(visit.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def test_on_a_phone_generate_leads_to_the_results(browser: Browser, site: server.Site, backend: StubBackend) -> None:
+    backend.reset()
+    with visiting(browser, site.address, **PHONE) as visit:
+        visit.take_example()
+        visit.generate()
+        visit.until_done(4)
+        expect(visit.page.locator("#results")).to_be_in_viewport()
+        expect(visit.status).to_be_in_viewport()
+
+
+def test_light_and_dark_have_one_layout_and_two_looks(browser: Browser, site: server.Site) -> None:
+    layouts, grounds = [], []
+    for scheme in ("light", "dark"):
+        with visiting(browser, site.address, scheme=scheme) as visit:
+            visit.take_example()
+            places = ("#header", "#photo", "#check", "#prompt", "#seeds", "#generate", "#fine-tuning", "#shots")
+            layouts.append([visit.page.locator(place).bounding_box() for place in places])
+            grounds.append(visit.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert layouts[0] == layouts[1]
+    assert grounds[0] != grounds[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (bad_photos.svg, "SVG"),
+        (bad_photos.bomb, "megapixels"),
+        (bad_photos.truncated, "cut short"),
+        (bad_photos.text, "text"),
+        (bad_photos.animation, "No face"),
+        (bad_photos.landscape, "No face"),
+    ],
+)
+def test_a_bad_photo_is_answered_within_two_seconds_and_the_form_stays_filled(
+    visit: Visit, tmp_path: Path, make: Callable[[Path], Path], sentence: str
+) -> None:
+    visit.field("prompt").fill("navy backdrop, please")
+    photo = make(tmp_path)
+    visit.put_in(photo)
+    expect(visit.verdict.locator(".bad")).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
+    visit.generate()
+    expect(visit.page.locator(".status.error")).to_be_visible(timeout=REFUSED_WITHIN_MS)
+    assert visit.field("prompt").input_value() == "navy backdrop, please"
+    assert "Traceback" not in visit.page.content()
+    # The way on is open.
+    visit.put_in(bad_photos.PORTRAIT)
+    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+    visit.generate("5")
+    visit.until_done(1)
+
+
+def test_a_refused_photo_does_not_cost_the_one_before(visit: Visit, tmp_path: Path) -> None:
+    visit.take_example()
+    visit.put_in(bad_photos.text(tmp_path))
+    expect(visit.verdict.locator(".bad")).to_be_visible(timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict).to_contain_text("Your earlier photo is kept.")
+    visit.generate("1")
+    visit.until_done(1)
+
+
+def test_of_several_faces_one_can_be_picked(visit: Visit, backend: StubBackend, tmp_path: Path) -> None:
+    visit.put_in(bad_photos.five_people(tmp_path))
+    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
+    faces = visit.page.locator("#face label")
+    expect(faces).to_have_count(5)
+    before = visit.page.locator("#photo img").get_attribute("src")
+    faces.nth(2).click()
+    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before, timeout=REFUSED_WITHIN_MS)
+    visit.generate("1")
+    visit.until_done(1)
+    assert backend.faces == [2]
+
+
+def test_one_face_asks_no_question(visit: Visit) -> None:
+    visit.take_example()
+    expect(visit.page.locator("#face")).to_be_hidden()
+
+
+def test_a_photo_can_be_taken_out_again(visit: Visit) -> None:
+    visit.take_example()
+    visit.page.locator("#photo button[aria-label='Remove Image']").click()
+    expect(visit.page.locator("#example")).to_be_visible()
+    visit.generate()
+    expect(visit.status).to_have_text("Choose a photo first, or use the example.")
+
+
+def test_the_webcam_gives_a_photo(visit: Visit) -> None:
+    visit.page.locator("#photo button[aria-label='Capture from camera']").click()
+    visit.page.locator("#photo").get_by_text("Click to Access Webcam").click()
+    visit.page.locator("#photo button[aria-label='capture photo']").click(timeout=LANDED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
+    # Gradio's own script asks for the progress of an upload without a name, is answered 404, and logs that.
+    assert all("404" in said or said == "console: Response" for said in visit.complaints)
+    visit.complaints.clear()
+
+
+def test_the_clipboard_gives_a_photo(visit: Visit) -> None:
+    visit.evaluate(
+        """async () => {
+          const canvas = new OffscreenCanvas(200, 200);
+          canvas.getContext("2d").fillRect(0, 0, 200, 200);
+          const blob = await canvas.convertToBlob({type: "image/png"});
+          await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+        }"""
+    )
+    visit.page.locator("#photo button[aria-label='Paste from clipboard']").click()
+    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sentence"),
+    [("", "at least one seed"), ("one", "is not a seed"), ("9-3", "backwards"), ("1-900", "at most 8")],
+)
+def test_bad_seeds_are_answered_with_a_sentence(visit: Visit, seeds: str, sentence: str) -> None:
+    visit.take_example()
+    visit.generate(seeds)
+    expect(visit.status).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
+    assert visit.field("seeds").input_value() == seeds
+    expect(visit.page.locator("#generate")).to_be_visible()
+
+
+def test_the_dice_roll_as_many_seeds_as_there_are(visit: Visit) -> None:
+    visit.field("seeds").fill("1-6")
+    visit.page.locator("#dice").click()
+    expect(visit.field("seeds")).to_have_value(re.compile(r"^\d+(, \d+){5}$"))
+
+
+def test_the_form_reaches_the_backend(visit: Visit, backend: StubBackend) -> None:
+    visit.take_example()
+    visit.field("prompt").fill("black backdrop")
+    visit.field("negative-prompt").fill("vignette")
+    visit.page.locator("#guidance-scale input[type=number]").fill("12.5")
+    visit.page.locator("#num-inference-steps input").click()
+    visit.page.get_by_role("option", name="41").click()
+    visit.generate("3")
+    visit.until_done(1)
+    assert backend.asked == [
+        HeadshotRequest(
+            prompt="black backdrop", negative_prompt="vignette", guidance_scale=12.5, num_inference_steps=41, seed=3
+        )
+    ]
+
+
+def test_what_landed_before_an_error_stays_and_markup_in_the_error_is_text(visit: Visit, backend: StubBackend) -> None:
+    backend.fail(Refused("stub", "This look is <img src=x onerror=alert(1)> declined."), after=2)
+    visit.take_example()
+    visit.generate()
+    expect(visit.status).to_have_text("This look is <img src=x onerror=alert(1)> declined.")
+    expect(visit.landed).to_have_count(2)
+    expect(visit.page.locator(".toast-wrap")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(visit.page.locator("img[onerror]")).to_have_count(0)
+    expect(visit.page.locator("#generate")).to_be_visible()
+
+
+def test_a_bug_stays_a_traceback_on_the_server(
+    visit: Visit, backend: StubBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.fail(ZeroDivisionError("the secret of the bug"), after=1)
+    visit.take_example()
+    visit.generate()
+    expect(visit.status).to_contain_text("Something went wrong here")
+    expect(visit.landed).to_have_count(1)
+    assert "the secret of the bug" not in visit.page.content()
+    assert "ZeroDivisionError: the secret of the bug" in caplog.text
+
+
+def test_two_visitors_never_see_each_others_pictures(browser: Browser, site: server.Site, backend: StubBackend) -> None:
+    backend.reset()
+    with visiting(browser, site.address) as one, visiting(browser, site.address) as other:
+        one.take_example()
+        other.put_in(bad_photos.PORTRAIT)
+        expect(other.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+        one.generate("1-2")
+        other.generate("1-2")
+        one.until_done(2)
+        other.until_done(2)
+        of_one, of_other = (
+            {link.get_attribute("href") for link in visit.page.locator("a.download").all()} for visit in (one, other)
+        )
+        assert not of_one & of_other
+        folders = {address.split("/")[1] for address in of_one | of_other}
+        assert len(folders) == 2
+        assert all(len(folder) >= 43 for folder in folders)  # 256 bits
+        middle = (128, 140)
+        assert _pixel(one, middle) != _pixel(other, middle)
+        for visit, stranger in ((one, of_other), (other, of_one)):
+            seen = visit.page.content() + "\n".join(visit.addresses)
+            assert not [address for address in stranger if address in seen]
+
+
+def _pixel(visit: Visit, at: tuple[int, int]) -> object:
+    address = visit.page.locator("a.download").first.get_attribute("href")
+    picture = Image.open(io.BytesIO(visit.context.request.get(f"{visit.address}{address}").body()))
+    return picture.getpixel(at)
+
+
+def test_the_browser_remembers_nothing_of_the_form(visit: Visit) -> None:
+    visit.field("prompt").fill("a very private wish")
+    visit.take_example()
+    visit.generate("1")
+    visit.until_done(1)
+    stored = visit.evaluate(
+        """async () => {
+          const names = (await indexedDB.databases()).map(database => database.name);
+          return JSON.stringify([{...localStorage}, {...sessionStorage}, names, document.cookie]);
+        }"""
+    )
+    assert "private wish" not in str(stored)
+    assert "headshots/" not in str(stored)
+    assert "[]" in str(stored)
+
+
+def test_pictures_are_gone_soon_after_the_tab_is(browser: Browser, site: server.Site, backend: StubBackend) -> None:
+    backend.reset()
+    with visiting(browser, site.address) as visit:
+        visit.take_example()
+        visit.generate("1")
+        visit.until_done(1)
+        address = f"{site.address}{visit.page.locator('a.download').get_attribute('href')}"
+        visit.page.wait_for_timeout(2_500)  # longer than the grace: an open tab keeps its pictures
+        assert visit.context.request.get(address).status == 200
+    with visiting(browser, site.address) as other:
+        for _ in range(50):
+            answer = other.context.request.get(address)
+            if answer.status == 404:
+                break
+            other.page.wait_for_timeout(200)
+        assert answer.status == 404
+        assert "no longer here" in answer.text()
+
+
+def test_the_uploaded_original_is_deleted_at_once_and_its_place_with_it(
+    visit: Visit, site: server.Site, tmp_path: Path
+) -> None:
+    visit.put_in(bad_photos.with_gps(tmp_path))
+    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+    kept = [path for path in site.visitors.root.parent.rglob("*.*") if path.is_file()]
+    assert not [path for path in kept if path.name == "holiday.jpg"]
+    shown = [path for path in kept if path.name == "photo.jpg"]
+    assert shown
+    assert not [path for path in shown if dict(Image.open(path).getexif())]
+
+
+def test_the_real_backends_make_four_headshots_by_clicks_alone(browser: Browser) -> None:
+    with serving(registry(Settings())) as site, visiting(browser, site.address) as visit:
+        visit.take_example()
+        visit.generate()
+        expect(visit.page.locator(".status.done")).to_be_visible(timeout=120_000)
+        expect(visit.landed).to_have_count(4)
+        expect(visit.page.locator(".facts").first).to_contain_text("likeness 0.")
+        with visit.page.expect_download() as downloading:
+            visit.page.locator("a.download").first.click()
+        assert downloading.value.suggested_filename.endswith("-seed-1.png")
+        assert min(Image.open(downloading.value.path()).size) >= 640
