@@ -11,7 +11,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
     settings = Settings()
-    server.start(settings, registry(settings)).wait()
+    server.serve(settings, registry(settings))
 
 
 if __name__ == "__main__":

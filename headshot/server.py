@@ -3,17 +3,17 @@
 import asyncio
 import json
 import logging
-import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 import gradio as gr
+from gradio.route_utils import CustomCORSMiddleware
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -69,12 +69,26 @@ _HEADERS = {
     # fetched from or sent to another one. A Space is shown in a frame of huggingface.co.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+        "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self' data: blob:; "
         "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
         "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
     ),
 }
 _PRIVATE = "private, no-store"
+
+
+def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
+    """Serve the page until Ctrl-C, or a container's SIGTERM; what visitors left is deleted either way."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        site = start(settings, registry)
+        try:
+            site.wait()
+        finally:
+            site.close()
+    except KeyboardInterrupt:
+        _log.info("Ended before it had started")
 
 
 @dataclass(frozen=True)
@@ -86,13 +100,8 @@ class Site:
     _page: gr.Blocks
 
     def wait(self) -> None:
-        """Serve until Ctrl-C or a container's SIGTERM, then delete what visitors left."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            self._page.block_thread()
-        finally:
-            self.close()
-            shutil.rmtree(ui.CACHE, ignore_errors=True)
+        """Return when the server ends."""
+        self._page.block_thread()
 
     def close(self) -> None:
         self._page.close(verbose=False)
@@ -161,7 +170,9 @@ def _lifespan(visitors: Visitors) -> Any:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
         # origin in, with credentials. Guard refuses other origins; here the headers that invite them go too.
-        app.user_middleware = [entry for entry in app.user_middleware if entry.cls.__name__ != "CustomCORSMiddleware"]
+        app.user_middleware = [
+            entry for entry in app.user_middleware if cast(object, entry.cls) is not CustomCORSMiddleware
+        ]
         app.middleware_stack = app.build_middleware_stack()
         tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up())]
         yield

@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterator
 
+import page
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-
-import page
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,17 @@ from headshot.ui.visitors import Visitors
 
 CHROMIUM = Path("/usr/bin/chromium")
 # The camera is Chromium's own moving test picture, which shows no face.
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 REFUSED_WITHIN_MS = 2_000
 LANDED_WITHIN_MS = 20_000  # two cores that other tests may share
 

@@ -1,6 +1,8 @@
 """The page. This package and `server.py` are the only importers of Gradio."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from html import escape
@@ -9,7 +11,6 @@ from pathlib import Path
 # Gradio reads these when it is imported: no usage reports, and a folder of our own for uploads, which dies with us.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="headshot-")
-CACHE = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
 
 import gradio as gr
 
@@ -19,6 +20,9 @@ from .photo import PhotoPart
 from .shoot import ShootPart
 from .visitors import Visitors
 
+CACHE = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+
 TITLE = "Headshot Playground"
 _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever took
 
@@ -26,9 +30,8 @@ _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever t
 def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> gr.Blocks:
     """The page over these backends. `visitors` keeps what is put in and made here."""
     keep_seconds = settings.keep_minutes * 60
-    with gr.Blocks(
-        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds)
-    ) as page:
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
+    with page:
         gr.HTML(_HEADER, apply_default_css=False, js_on_load=None, elem_id="header")
         shoot = ShootPart(settings, registry, visitors)
         with gr.Row(elem_id="page", equal_height=False):

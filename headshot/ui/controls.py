@@ -12,7 +12,7 @@ _LINES = {"prompt": 2}
 
 
 def control(name: str) -> gr.components.Component:
-    """The control of one field of the request: a choice, a slider or a text box, whichever the field's type calls for."""
+    """The control of one field of the request: a choice, a slider or a text box, as the field's type calls for."""
     field = _SCHEMA[name]
     about: dict[str, Any] = {
         "value": field["default"],

@@ -22,19 +22,6 @@ _PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
 _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
 
 
-class PhotoInput(gr.Image):
-    """Gradio's image input, handing over the uploaded file's path as it is.
-
-    The original opens the file with every decoder that Pillow has, and fails with a traceback on what is no picture,
-    before a handler could say a word.
-    """
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return None if payload is None else payload.path
-
-
 class PhotoPart:
     """The photo's corner of the form."""
 
@@ -42,7 +29,7 @@ class PhotoPart:
         self._visitors = visitors
         self._cache = cache
         with gr.Row(elem_id="photo-part"):
-            self.photo = PhotoInput(
+            self.photo = gr.Image(
                 type="filepath",
                 sources=["upload", "webcam", "clipboard"],
                 label="Photo",
@@ -55,6 +42,9 @@ class PhotoPart:
                 elem_id="photo",
                 alt_text="Your photo",
             )
+            # Gradio's own would open the file with every decoder that Pillow has, and fail with a traceback on what is
+            # no picture, before a handler could say a word. Not a subclass: Gradio writes a file beside each of those.
+            self.photo.preprocess = _path  # type: ignore[method-assign]
             with gr.Column(elem_id="check-part", min_width=0):
                 self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=None)
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
@@ -77,14 +67,14 @@ class PhotoPart:
         path = values[self.photo]
         if path is None:
             return await self._put_back(values, request)
-        if Path(path).resolve().is_relative_to(self._visitors.root.resolve()):
+        if _within(path, self._visitors.root):
             # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
             return {self.photo: gr.skip()}
         async with self._visitors.of(request.session_hash).checking:
             try:
                 photo = await anyio.to_thread.run_sync(Photo.open, path)
             finally:
-                self._delete_upload(Path(path))
+                self._delete_upload(path)
             return await self._take(photo, request)
 
     async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
@@ -131,10 +121,19 @@ class PhotoPart:
             self.example: gr.Button(visible=preview is None),
         }
 
-    def _delete_upload(self, path: Path) -> None:
+    def _delete_upload(self, path: str) -> None:
         """The upload as it came holds the place where it was taken: nothing of it stays."""
-        if path.resolve().is_relative_to(self._cache):
-            path.unlink(missing_ok=True)
+        if _within(path, self._cache):
+            Path(path).unlink(missing_ok=True)
+
+
+def _path(payload: Any) -> str | None:
+    """The uploaded file's path, the file unopened."""
+    return None if payload is None else payload.path
+
+
+def _within(path: str, folder: Path) -> bool:
+    return Path(path).resolve().is_relative_to(folder.resolve())
 
 
 def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:

@@ -19,8 +19,8 @@ def empty() -> str:
     """The results before the first comparison."""
     frames = _grid([f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * _EMPTY_FRAMES, "is-empty")
     return (
-        f'{frames}<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and its '
-        "likeness to your photo. The same photo, settings and seed give the same picture again.</p>"
+        f'{frames}<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and '
+        "its likeness to your photo. The same photo, settings and seed give the same picture again.</p>"
     )
 
 
@@ -97,6 +97,7 @@ def _card(shot: Shot, among: Sequence[Shot]) -> str:
     facts = [f"{shot.seconds:.1f} s"]
     if shot.likeness is not None:
         facts.append(f"likeness {shot.likeness:.2f}")
+    said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in facts)
     picture, name = escape(shot.picture), escape(shot.filename)
     common = _common(among)
     own = "".join(f"<li>{escape(str(note))}</li>" for note in shot.notes if note not in common)
@@ -105,7 +106,7 @@ def _card(shot: Shot, among: Sequence[Shot]) -> str:
         f'<figure class="shot landed"><a class="frame" href="{picture}" target="_blank" data-name="{name}" '
         f'aria-label="Enlarge the headshot with seed {seed}">'
         f'<img src="{escape(shot.thumbnail)}" alt="Headshot, seed {seed}" width="{width}" height="{height}"></a>'
-        f'<figcaption><span class="label"><b>Seed {seed}</b><span class="facts">{"<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in facts)}</span>'
+        f'<figcaption><span class="label"><b>Seed {seed}</b><span class="facts">{said}</span>'
         f'</span><a class="download" href="{picture}" download="{name}" title="Download {name}" '
         f'aria-label="Download the headshot with seed {seed}"></a></figcaption>'
         + (f'<ul class="own-notes">{own}</ul>' if own else "")

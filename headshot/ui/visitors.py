@@ -77,13 +77,13 @@ class Visitor:
         self.photo_expired = False
         self.job: Job | None = None
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
-        self._photo_at = 0.0
+        self.taken_at = 0.0
         self._left = False
         self._files = threading.Lock()
 
     def take(self, photo: Photo, check: PhotoCheck, face: int | None) -> None:
         self.photo, self.check, self.face = photo, check, face
-        self.photo_expired, self._photo_at = False, time.time()
+        self.photo_expired, self.taken_at = False, time.time()
 
     def put_back(self) -> None:
         """Forget the photo, at the visitor's wish."""
@@ -117,7 +117,7 @@ class Visitor:
 
     def forget(self, before: float) -> None:
         """Drop the photo and every file that is older than that moment."""
-        if self.photo is not None and self._photo_at < before:
+        if self.photo is not None and self.taken_at < before:
             self.photo, self.check, self.face, self.photo_expired = None, None, None, True
         if self.folder.is_dir():
             for corner in self.folder.iterdir():

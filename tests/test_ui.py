@@ -1,0 +1,257 @@
+"""The page's parts without a browser: controls, sentences, cards, and who keeps what for how long."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from headshot.compare import plan
+from headshot.errors import PhotoError, RequestError, Stopped
+from headshot.face import PhotoCheck
+from headshot.photo import Photo
+from headshot.request import HeadshotRequest, Note, Step
+from headshot.ui import controls, messages, results
+from headshot.ui.visitors import Job, Shot, Visitors
+
+REQUEST = HeadshotRequest(seed=1)
+NAMES = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
+
+
+def test_a_control_is_what_its_field_says() -> None:
+    slider = controls.control("guidance_scale")
+    assert isinstance(slider, gr.Slider)
+    assert (slider.minimum, slider.maximum, slider.step, slider.value) == (1, 20, 0.5, 7.5)
+    steps = controls.control("num_inference_steps")
+    assert isinstance(steps, gr.Dropdown)
+    assert steps.choices == [("21", "21"), ("31", "31"), ("41", "41")]
+    assert steps.value == "21"
+    prompt = controls.control("prompt")
+    assert isinstance(prompt, gr.Textbox)
+    assert prompt.max_length == 2_000
+    for name in NAMES:
+        field = HeadshotRequest.model_fields[name]
+        made = controls.control(name)
+        assert (made.label, made.info) == (field.title, field.description)
+
+
+def test_untouched_controls_spell_the_default_request() -> None:
+    made = {name: controls.control(name) for name in NAMES}
+    values = {control: control.value for control in made.values()}
+    assert controls.request(values, made) == HeadshotRequest()
+
+
+def test_an_emptied_number_is_answered_with_a_sentence() -> None:
+    made = {name: controls.control(name) for name in NAMES}
+    values = {control: control.value for control in made.values()} | {made["guidance_scale"]: None}
+    with pytest.raises(RequestError, match=r"^Guidance must be a number"):
+        controls.request(values, made)
+
+
+@pytest.fixture
+def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of the toasts, which outside a running page have nowhere to go."""
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda message, **_: said.append(message))
+    return said
+
+
+def test_an_expected_error_is_said_with_its_markup_escaped(toasts: list[str]) -> None:
+    async def handler(values: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        raise PhotoError("<b>Bold</b> & bad")
+
+    spoken = messages.spoken(handler, otherwise=lambda sentence, _: {"status": sentence})
+    assert asyncio.run(spoken({}, gr.Request())) == {"status": "<b>Bold</b> & bad"}
+    assert toasts == ["&lt;b&gt;Bold&lt;/b&gt; &amp; bad"]
+
+
+def test_a_bug_is_logged_and_its_text_kept_from_the_page(toasts: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(values: dict[str, Any], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        yield {"shots": 1}
+        raise KeyError("a secret")
+
+    async def run() -> list[dict[str, Any]]:
+        spoken = messages.spoken(handler, otherwise=lambda sentence, _: {"status": sentence})
+        return [update async for update in spoken({}, gr.Request())]
+
+    with caplog.at_level(logging.ERROR):
+        assert asyncio.run(run()) == [{"shots": 1}, {"status": messages.BUG}]
+    assert "a secret" not in toasts[0]
+    assert "KeyError: 'a secret'" in caplog.text
+
+
+def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str]) -> None:
+    ended: list[bool] = []
+
+    async def handler(values: dict[str, Any], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        try:
+            while True:
+                yield {}
+        finally:
+            ended.append(True)
+
+    async def run() -> None:
+        updates = messages.spoken(handler, otherwise=lambda *_: {})({}, gr.Request())
+        await anext(updates)
+        await updates.aclose()
+        assert ended == [True]
+
+    asyncio.run(run())
+    assert toasts == []
+
+
+def _shot(seed: int, *notes: Note, likeness: float | None = 0.7) -> Shot:
+    request = HeadshotRequest(seed=seed)
+    return Shot(request, f"headshot-stub-seed-{seed}.png", (640, 800), 1.25, likeness, notes, f"p{seed}", f"t{seed}")
+
+
+def _job(*shots: Shot, of: int) -> Job:
+    async def make() -> Job:
+        return Job(plan(REQUEST, list(range(1, of + 1))), None, None, "stub", list(shots))
+
+    return asyncio.run(make())
+
+
+def test_notes_that_all_share_are_said_once_and_the_others_at_their_headshot() -> None:
+    shared, own = Note("applied", "navy backdrop"), Note("not applied", "a <i>hat</i>")
+    job = _job(_shot(1, shared), _shot(2, shared, own), of=2)
+    assert results.notes(job).count("navy backdrop") == 1
+    assert "hat" not in results.notes(job)
+    assert results.shots(job).count("Not applied: a &lt;i&gt;hat&lt;/i&gt;") == 1
+    assert "navy" not in results.shots(job)
+
+
+def test_a_card_names_seed_seconds_and_likeness_and_leaves_out_a_likeness_that_is_not_known() -> None:
+    cards = results.shots(_job(_shot(1), _shot(2, likeness=None), of=3))
+    assert "<b>Seed 1</b>" in cards
+    assert "1.2 s" in cards
+    assert cards.count("likeness") == 1
+    assert cards.count('class="shot waiting"') == 1
+    assert 'download="headshot-stub-seed-2.png"' in cards
+
+
+def test_progress_and_its_end_are_one_line_each() -> None:
+    assert 'Lighting…</span><span class="count">2 of 4</span>' in results.step(Step("Lighting…", 2, 4))
+    job = _job(_shot(1), of=4)
+    job.stop()
+    assert "Stopped: 1 of 4" in results.ended(job)
+    assert "waiting" not in results.shots(job)
+    assert "<script>" not in results.status("<script>", kind="error")
+
+
+@pytest.fixture
+def visitors(tmp_path: Path) -> Visitors:
+    return Visitors(tmp_path, keep_seconds=100, grace_seconds=0.05)
+
+
+PHOTO = Photo.from_image(Image.new("RGB", (80, 80)))
+CHECK = PhotoCheck((), None, ())
+
+
+def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(visitors: Visitors) -> None:
+    with visitors.present("tab"):
+        visitor = visitors.of("tab")
+        visitor.take(PHOTO, CHECK, None)
+        path = visitor.write("a.png", b"a")
+        time.sleep(0.1)
+        visitors.sweep()
+        assert path.exists()
+        assert visitors.of("tab") is visitor
+    visitors.sweep()
+    assert path.exists()  # the grace: a broken connection is not a closed tab
+    time.sleep(0.1)
+    visitors.sweep()
+    assert not visitor.folder.exists()
+    assert visitor.photo is None
+    assert visitors.of("tab") is not visitor
+
+
+def test_a_tab_that_reconnects_within_the_grace_keeps_everything(visitors: Visitors) -> None:
+    with visitors.present("tab"):
+        path = visitors.of("tab").write("a.png", b"a")
+    with visitors.present("tab"):
+        time.sleep(0.1)
+        visitors.sweep()
+        assert path.exists()
+
+
+def test_the_old_connection_that_ends_late_does_not_end_the_visit(visitors: Visitors) -> None:
+    old, new = visitors.present("tab"), visitors.present("tab")
+    old.__enter__()
+    path = visitors.of("tab").write("a.png", b"a")
+    new.__enter__()
+    old.__exit__(None, None, None)
+    time.sleep(0.1)
+    visitors.sweep()
+    assert path.exists()
+    new.__exit__(None, None, None)
+
+
+def test_a_visitor_without_a_heartbeat_is_forgotten_too(visitors: Visitors) -> None:
+    path = visitors.of("script").write("a.png", b"a")
+    time.sleep(0.1)
+    visitors.sweep()
+    assert not path.exists()
+
+
+def test_things_are_deleted_after_their_time_in_an_open_tab(tmp_path: Path) -> None:
+    visitors = Visitors(tmp_path, keep_seconds=100)
+    with visitors.present("tab"):
+        visitor = visitors.of("tab")
+        old, new = visitor.write("old.png", b"old"), visitor.write("new.png", b"new")
+        visitor.take(PHOTO, CHECK, None)
+        visitor.taken_at -= 200
+        os.utime(old.parent, (time.time() - 200,) * 2)
+        visitors.sweep()
+        assert (old.exists(), new.exists()) == (False, True)
+        assert visitor.photo is None
+        assert visitor.photo_expired
+
+
+def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(visitors: Visitors) -> None:
+    visitor = visitors.of("tab")
+    visitor.leave()
+    with pytest.raises(Stopped):
+        visitor.write("late.png", b"late")
+    assert not visitor.folder.exists()
+
+
+def test_leaving_stops_the_comparison_and_lets_the_photo_go(visitors: Visitors) -> None:
+    async def make() -> Job:
+        return Job(plan(REQUEST, [1]), PHOTO, None, "stub")
+
+    visitor = visitors.of("tab")
+    visitor.job = asyncio.run(make())
+    visitors.stop("tab")
+    with pytest.raises(Stopped):
+        visitor.job.progress.check()
+    assert visitor.job.photo is None
+
+
+def test_names_are_long_and_no_address_climbs(visitors: Visitors) -> None:
+    one, other = visitors.of("a"), visitors.of("b")
+    assert len(one.name) >= 43
+    assert one.name != other.name
+    path = one.write("a.png", b"a")
+    _, name, corner, file = one.address(path).split("/")
+    assert visitors.picture(name, corner, file) == path
+    assert visitors.picture(other.name, corner, file) is None
+    for parts in (
+        ("..", name, corner),
+        (name, "..", "x"),
+        (name, corner, ".."),
+        (name, f"{corner}/..", file),
+        ("", "", ""),
+    ):
+        assert visitors.picture(*parts) is None
+
+
+def test_a_page_without_a_session_is_told_so(visitors: Visitors) -> None:
+    with pytest.raises(RequestError, match="load it anew"):
+        visitors.of(None)
