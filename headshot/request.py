@@ -2,17 +2,31 @@
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Annotated, Any, Literal, Self
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from .errors import RequestError, Stopped
 
 MAX_SEED = 2**32 - 1  # the diffusion world's range: a torch or numpy seed fits, and so does JavaScript's number
 MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens most text encoders read; keeps a pasted book out
+
+
+def _whole(value: Any) -> Any:
+    """NumPy's whole numbers as Python's, for seeds often come out of an array."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 class HeadshotRequest(BaseModel):
@@ -23,7 +37,8 @@ class HeadshotRequest(BaseModel):
     hashable, comparable and storable. Raises RequestError with one sentence when a value is wrong.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # strict: True is not a seed and "21" is not a number. What a person types is read where it is typed.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
     prompt: Annotated[
         str,
@@ -52,16 +67,15 @@ class HeadshotRequest(BaseModel):
             description="How closely the prompt is followed: 1 stays with the photo, 7.5 is a full look, 20 dramatic.",
             ge=1,
             le=20,
+            allow_inf_nan=False,
             json_schema_extra={"step": 0.5},
         ),
     ] = 7.5
     seed: Annotated[
-        int | None,
+        Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_whole)] | None,
         Field(
             title="Seed",
             description="The same photo, request and seed give the same picture. Empty: a new one each time.",
-            ge=0,
-            le=MAX_SEED,
         ),
     ] = None
 
@@ -86,32 +100,42 @@ def random_seed() -> int:
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    """The first complaint in words: "Guidance must be at least 1." """
+    """The first complaint in words: "Guidance must be a number from 1 to 20." """
+    fields = model.model_json_schema()["properties"]
     first = error.errors(include_input=False, include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "The request"
-    field = model.model_fields.get(name)
-    title = field.title if field is not None and field.title else name
-    context = first.get("ctx", {})
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if not name:
+        return f"A headshot's settings are given by name: {', '.join(fields)}."
+    if name not in fields:
+        return f"“{name[:20]}” is not a setting of a headshot; the settings are {', '.join(fields)}."
+    title = fields[name]["title"]
     match first["type"]:
-        case "extra_forbidden":
-            known = ", ".join(model.model_fields)
-            return f"“{name[:40]}” is not a setting of a headshot; the settings are {known}."
-        case "greater_than_equal":
-            return f"{title} must be at least {context['ge']:g}."
-        case "less_than_equal":
-            return f"{title} must be at most {context['le']}."
-        case "literal_error":
-            return f"{title} must be one of {context['expected']}."
         case "string_too_long":
-            return f"{title} is too long: keep it within {context['max_length']:,} characters."
-        case "float_parsing" | "float_type" | "finite_number":
-            return f"{title} must be a number."
-        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
-            return f"{title} must be a whole number."
-        case "string_type":
-            return f"{title} must be text."
-        case _:
-            return f"{title}: {first['msg']}."
+            return f"{title} is too long: keep it within {first['ctx']['max_length']:,} characters."
+        case "string_unicode":
+            return f"{title} holds a broken character: type the text again instead of pasting it."
+    return f"{title} must be {allowed(fields[name])}."
+
+
+def allowed(field: Mapping[str, Any]) -> str:
+    """What a field's JSON schema allows, in words that follow "must be": `a whole number from 1 to 16`."""
+    kinds = field.get("anyOf", [field])
+    if len(kinds) > 1:
+        return " or ".join(allowed(kind) for kind in kinds)
+    if "enum" in field:
+        *others, last = (str(choice) for choice in field["enum"])
+        return f"{', '.join(others)} or {last}" if others else last
+    within = f" from {field['minimum']} to {field['maximum']}" if "minimum" in field else ""
+    match field["type"]:
+        case "integer":
+            return f"a whole number{within}"
+        case "number":
+            return f"a number{within}"
+        case "boolean":
+            return "true or false"
+        case "null":
+            return "empty"
+    return "text"
 
 
 @dataclass(frozen=True)
