@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from .backends import Backend
 from .errors import RequestError
 from .photo import Photo
-from .request import MAX_SEED, Headshot, HeadshotRequest, Progress
+from .request import MAX_SEED, Headshot, HeadshotRequest, Progress, random_seed
 
-_NUMBER_OR_RANGE = re.compile(r"(\d{1,12})(?:\s*[-–—]\s*(\d{1,12}))?")
+_DASH = "[-\u2010-\u2015\u2212]"  # phones and word processors turn a hyphen into one of the others
+_NUMBER_OR_RANGE = re.compile(rf"(\d{{1,12}})(?:{_DASH}(\d{{1,12}}))?")
 
 
 def parse_seeds(text: str, *, at_most: int) -> list[int]:
@@ -17,7 +18,8 @@ def parse_seeds(text: str, *, at_most: int) -> list[int]:
     Keeps the order and drops repeats. Raises RequestError with one sentence for anything else, for a seed outside
     0…2³²−1, for a range that runs backwards, and for more than `at_most` seeds.
     """
-    spaced = re.sub(r"\s*([-–—])\s*", r"\1", text.strip())
+    spaced = re.sub(r"\s+", " ", text)  # first, or a long run of blanks would cost its length squared
+    spaced = re.sub(rf" ?({_DASH}) ?", r"\1", spaced)
     items = [item for item in re.split(r"[,;\s]+", spaced) if item]
     if not items:
         raise RequestError("Name at least one seed, for example 1, 2, 3 or 10-13.")
@@ -41,8 +43,26 @@ def parse_seeds(text: str, *, at_most: int) -> list[int]:
 
 
 def plan(request: HeadshotRequest, seeds: Sequence[int | None]) -> list[HeadshotRequest]:
-    """One request a seed, with nothing but the seed changed. A None seed becomes a number here."""
-    return [HeadshotRequest(**{**request.model_dump(), "seed": seed}).resolved() for seed in seeds]
+    """One request a seed, with nothing but the seed changed. A None seed becomes a number that no other one has.
+
+    Raises RequestError with one sentence where there is no seed, or something that is none.
+    """
+    try:
+        wanted = list(seeds)
+    except TypeError as error:
+        raise RequestError("Give the seeds as a list, for example [1, 2, 3, 4].") from error
+    if not wanted:
+        raise RequestError("Name at least one seed, for example [1, 2, 3, 4].")
+    settings = request.model_dump()
+    requests = [HeadshotRequest(**{**settings, "seed": seed}) for seed in wanted]
+    taken = {request.seed for request in requests}
+    for place, asked in enumerate(requests):
+        while asked.seed is None:
+            seed = random_seed()
+            if seed not in taken:
+                taken.add(seed)
+                requests[place] = asked = asked.model_copy(update={"seed": seed})
+    return requests
 
 
 def compare(
