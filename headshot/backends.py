@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .errors import NotConfigured, RequestError
+from .errors import NotConfigured, RequestError, SettingsError
 from .photo import Photo
 from .request import Headshot, HeadshotRequest, Progress
-from .settings import Settings
+from .settings import Settings, variable
 
 AUTO = "auto"
 
@@ -40,11 +40,17 @@ class Backend(Protocol):
 
 
 def registry(settings: Settings) -> dict[str, Backend]:
-    """The backends that work, best first: `auto` takes the first that is ready."""
+    """The backends that work, best first: `auto` takes the first that is ready.
+
+    Raises SettingsError where `settings.backend` names none of them.
+    """
     from .studio import Studio
 
     backends: list[Backend] = [Studio(cached_photos=settings.cached_photos)]
-    return {backend.name: backend for backend in backends}
+    by_name = {backend.name: backend for backend in backends}
+    if settings.backend not in (AUTO, *by_name):
+        raise SettingsError(f"{variable('backend')} must be {' or '.join([AUTO, *by_name])}.")
+    return by_name
 
 
 def choose(backends: Mapping[str, Backend], name: str = AUTO) -> Backend:
@@ -55,9 +61,9 @@ def choose(backends: Mapping[str, Backend], name: str = AUTO) -> Backend:
                 return backend
         reasons = " ".join(backend.readiness().sentence for backend in backends.values())
         raise NotConfigured(AUTO, f"No backend is ready. {reasons}")
-    if name not in backends:
-        known = ", ".join([AUTO, *backends])
-        raise RequestError(f"There is no backend called “{name[:40]}”; choose one of {known}.")
+    if name not in list(backends):  # a list compares, where a dict would want a hash of whatever was given
+        known = " or ".join([AUTO, *backends])
+        raise RequestError(f"There is no backend called “{str(name)[:20]}”: choose {known}.")
     readiness = backends[name].readiness()
     if not readiness.ready:
         raise NotConfigured(name, readiness.sentence)

@@ -3,6 +3,7 @@
 HeadshotError
 ├── PhotoError          the photo cannot be used: unreadable, too large, no face
 ├── RequestError        a setting is out of range or cannot be understood
+├── SettingsError       the environment holds a value that the server cannot start with
 ├── Stopped             the person pressed Stop
 └── BackendError        carries the backend's name
     ├── NotConfigured   a key, a package or weights are missing: says which, and how to get them
@@ -24,8 +25,14 @@ class RequestError(HeadshotError):
     """A setting is out of range or cannot be understood."""
 
 
+class SettingsError(HeadshotError):
+    """A variable of the environment holds a value that cannot be used; the sentence names the variable."""
+
+
 class Stopped(HeadshotError):
-    """The person pressed Stop; what had landed by then is kept."""
+    """The person pressed Stop. `headshots`: what had landed by then, where nobody else had received it."""
+
+    headshots: tuple[object, ...] = ()
 
 
 class BackendError(HeadshotError):
