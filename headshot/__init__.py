@@ -6,13 +6,15 @@ for headshot in shoot("me.jpg", prompt="navy backdrop, Rembrandt light", seeds=[
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
-from .backends import AUTO, choose, registry
-from .compare import compare, plan
+from . import compare
+from .backends import AUTO, Backend, choose, registry
+from .errors import Stopped
 from .photo import Photo
 from .request import Headshot, HeadshotRequest, Note, Progress
 from .settings import Settings
@@ -36,18 +38,37 @@ def shoot(
     """One photo, one look, several seeds: the headshots, in the seeds' order.
 
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
-    Raises PhotoError, RequestError or a BackendError; every message is a sentence for a person.
+    What a photo's analysis costs is paid once: another call with the same photo renders at once.
+    Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`, which then carries what had
+    landed as `headshots`; every message is a sentence for a person.
     """
-    request = HeadshotRequest(
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        num_inference_steps=num_inference_steps,  # type: ignore[arg-type]  # the model checks it and says what is wrong
-        guidance_scale=guidance_scale,
+    request = HeadshotRequest.model_validate(
+        {
+            "prompt": prompt,
+            "negative_prompt": negative_prompt,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+        }
     )
-    chosen = choose(registry(Settings()), backend)
+    requests = compare.plan(request, seeds)
+    chosen = choose(_backends(), backend)
+    clean = Photo.of(photo)
+    landed: list[Headshot] = []
 
-    async def run() -> list[Headshot]:
-        return [headshot async for headshot in compare(chosen, Photo.of(photo), plan(request, seeds), progress)]
+    async def run() -> None:
+        async for headshot in compare.compare(chosen, clean, requests, progress):
+            landed.append(headshot)
 
-    with start_blocking_portal() as portal:
-        return portal.call(run)
+    try:
+        with start_blocking_portal() as portal:
+            portal.call(run)
+    except Stopped as stopped:
+        stopped.headshots = tuple(landed)
+        raise
+    return landed
+
+
+@cache
+def _backends() -> Mapping[str, Backend]:
+    """One set a process, so that a backend's memory of photos outlives a call; settings are read at the first."""
+    return registry(Settings())
