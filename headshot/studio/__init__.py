@@ -192,7 +192,6 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
 
 
 def _likeness(analysis: Analysis, pixels: np.ndarray, *, colourless: bool) -> float | None:
-    """A grey headshot is compared with the greyed photo: the loss of colour alone would cost .08."""
     found = faces.find(pixels)
     if not found:
         return None
@@ -225,10 +224,13 @@ class _Remembered(Generic[Value]):
                 if key in self._values:
                     self._values.move_to_end(key)
                     return self._values[key]
-            value = make()
-            with self._lock:
-                self._values[key] = value
-                while len(self._values) > self._most:
-                    self._values.popitem(last=False)
-                self._making.pop(key, None)
+            try:
+                value = make()
+                with self._lock:
+                    self._values[key] = value
+                    while len(self._values) > self._most:
+                        self._values.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
             return value

@@ -1,6 +1,7 @@
 """What is learnt from a photo once, for every headshot made of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ class Analysis:
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
-    embedding, grey_embedding: of the photo's face, in colour and in grey.
+    portrait, portrait_face: the photo around the face, for likeness.
     """
 
     fore: Array
@@ -39,8 +40,18 @@ class Analysis:
     room: Room
     face_px: float
     upscale: float
-    embedding: Array
-    grey_embedding: Array
+    portrait: Array
+    portrait_face: Face
+
+    @cached_property
+    def embedding(self) -> Array:
+        return faces.embed(self.portrait, self.portrait_face)
+
+    @cached_property
+    def grey_embedding(self) -> Array:
+        """Of the greyed photo, to compare black and white with: the loss of colour alone would cost .08."""
+        grey = cv2.cvtColor(self.portrait, cv2.COLOR_RGB2GRAY)
+        return faces.embed(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), self.portrait_face)
 
 
 def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Analysis:
@@ -69,8 +80,8 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     reduced = size[0] // 8, size[1] // 8
     level_eyes = canvas_from_photo[:, :2] @ face.points[:2].mean(axis=0) + canvas_from_photo[:, 2]
     crown = canvas_from_photo[:, :2] @ [face.centre[0], seen.crown] + canvas_from_photo[:, 2]
-    grey = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    thumb = cv2.resize(grey[..., 0], (256, 256), interpolation=cv2.INTER_AREA)
+    thumb = cv2.cvtColor(cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    portrait, portrait_face = _portrait(pixels, face)
     return Analysis(
         fore=fore,
         alpha=alpha,
@@ -88,9 +99,17 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         ),
         face_px=face_px,
         upscale=scale,
-        embedding=faces.embed(pixels, face),
-        grey_embedding=faces.embed(grey, face),
+        portrait=portrait,
+        portrait_face=portrait_face,
     )
+
+
+def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
+    """A copy of the face with half a face around it, and the face in it: likeness needs no more of the photo."""
+    x, y = face.centre
+    left, top = max(0, int(x - face.height)), max(0, int(y - face.height))
+    patch = pixels[top : int(y + face.height), left : int(x + face.height)].copy()
+    return patch, face.moved(np.array([[1, 0, -left], [0, 1, -top]], np.float32))
 
 
 def _canvas(face: Face, mesh: Array, crown: float) -> Array:

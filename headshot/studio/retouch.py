@@ -58,8 +58,8 @@ def _held(picture: Array, sigma: float, amount: float) -> Array:
 def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
     """(H, W) float32: what to add to each channel for the full retouch.
 
-    Frequency separation: the middle scale (spots, blotches, hard small shadows: sigma .0055 to .028 of the face) is
-    halved, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard, moles)
+    Frequency separation: of the middle scale (spots, blotches, hard small shadows: sigma .0055 to .028 of the face)
+    a third is left, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard, moles)
     is spared, for it is the person. Luminance only: colour is not touched.
     """
     luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
@@ -71,7 +71,7 @@ def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
     coarse = cv2.GaussianBlur(half * mask, (0, 0), 0.028 * face_px / 2) / np.maximum(weight, 1e-3)
     band = fine - coarse
     spared = np.exp(-((band / 0.07) ** 2))
-    change = -0.5 * band * spared * mask * np.clip(weight * 1.5 - 0.2, 0, 1)
+    change = -0.65 * band * spared * mask * np.clip(weight * 1.5 - 0.2, 0, 1)
     return cv2.resize(change, luminance.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 

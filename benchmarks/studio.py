@@ -1,0 +1,145 @@
+"""How fast the studio is, as ratios within one run: the machines this runs on are noisy, and only ratios travel.
+
+    python benchmarks/studio.py
+
+The photo has one megapixel. Goals are printed beside the figures.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from headshot import HeadshotRequest, Photo, Progress, models  # noqa: E402 - the folder is not installed
+from headshot.compare import plan  # noqa: E402
+from headshot.request import Headshot  # noqa: E402
+from headshot.studio import Studio, encode  # noqa: E402
+
+ROUNDS = 5
+REQUEST = HeadshotRequest()
+
+
+def photo(number: int) -> Photo:
+    """The same portrait with one pixel changed, so that nothing is remembered from the round before."""
+    pixels = Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels.copy()
+    pixels[0, 0] = number % 256, number // 256, 0
+    return Photo.of(encode(pixels))
+
+
+async def shoot(studio: Studio, subject: Photo, seeds: list[int]) -> list[Headshot]:
+    return [headshot async for headshot in studio.shoot(subject, plan(REQUEST, seeds), Progress())]
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def networks_run_by(work: Callable[[], object]) -> list[tuple[str, np.ndarray]]:
+    """Every network with its input, YuNet excepted, that `work` runs."""
+    seen: list[tuple[str, np.ndarray]] = []
+    original = models.run
+
+    def noting(name: str, batch: np.ndarray) -> list[np.ndarray]:
+        seen.append((name, batch))
+        return original(name, batch)
+
+    models.run = noting
+    try:
+        work()
+    finally:
+        models.run = original
+    return seen
+
+
+def line(what: str, figure: str, goal: str) -> None:
+    print(f"{what:<62} {figure:>14}   goal {goal}")
+
+
+def ratios() -> None:
+    studio = Studio()
+    asyncio.run(shoot(studio, photo(0), [1]))  # loads the networks and fills the caches of the libraries
+    inputs = networks_run_by(lambda: asyncio.run(shoot(studio, photo(1), [1])))
+    bare, one, four, cpu_one, cpu_four = [], [], [], [], []
+    for number in range(ROUNDS):
+        first, second = photo(2 + 2 * number), photo(3 + 2 * number)
+        bare.append(timed(lambda: [models.run(name, batch) for name, batch in inputs])[0])
+        wall, cpu = timed(lambda first=first: asyncio.run(shoot(studio, first, [1])))  # type: ignore[misc]
+        one.append(wall)
+        cpu_one.append(cpu)
+        wall, cpu = timed(lambda second=second: asyncio.run(shoot(studio, second, [1, 2, 3, 4])))  # type: ignore[misc]
+        four.append(wall)
+        cpu_four.append(cpu)
+    middle = statistics.median
+    further = (middle(cpu_four) - middle(cpu_one)) / 3
+    pixels = np.asarray(asyncio.run(shoot(studio, photo(1), [1]))[0].image)
+    png = middle(timed(lambda: encode(pixels))[1] for _ in range(ROUNDS))
+    names = ", ".join(f"{name} x{[n for n, _ in inputs].count(name)}" for name in dict.fromkeys(n for n, _ in inputs))
+    print(f"networks of one headshot: {names}: {middle(bare):.2f} s; first headshot {middle(one):.2f} s\n")
+    line("first headshot / its networks alone", f"{middle(one) / middle(bare):.2f} x", "4 x, better 2.5 x")
+    line("comparison of 4 seeds / of 1", f"{middle(four) / middle(one):.2f} x", "1.6 x")
+    line("CPU of one further seed: render, likeness, encode", f"{further:.2f} s", "0.5 s")
+    line("PNG encoding / that CPU", f"{png / further:.0%}", "under half")
+
+
+async def crowd() -> None:
+    """Eight visitors with eight photos, and how long the event loop was ever kept from its work."""
+    studio = Studio()
+    subjects = [photo(100 + number) for number in range(8)]
+    gaps: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.01)
+            gaps.append(time.perf_counter() - before - 0.01)
+
+    async def visit(subject: Photo) -> float:
+        await shoot(studio, subject, [1, 2, 3, 4])
+        return time.perf_counter() - started
+
+    pulse = asyncio.create_task(beat())
+    started = time.perf_counter()
+    ends = await asyncio.gather(*(visit(subject) for subject in subjects))
+    pulse.cancel()
+    line("8 comparisons at once: first finished / last finished", f"{min(ends) / max(ends):.0%}", "none starves")
+    line("longest wait of the event loop meanwhile", f"{1000 * max(gaps):.0f} ms", "under 200 ms")
+
+
+def peak_memory(*arguments: str) -> float:
+    """GB of a process of its own."""
+    command = [sys.executable, __file__, *arguments]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    if "--peak" in sys.argv:
+        number = int(sys.argv[-1])
+        studio = Studio()
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(shoot(studio, photo(n), [1, 2, 3, 4]) for n in range(number)))
+
+        asyncio.run(all_of_them())
+        # VmHWM, not getrusage: the latter's maximum is inherited from the process that started this one.
+        status = Path("/proc/self/status").read_text()
+        print(int(status.partition("VmHWM:")[2].split()[0]) / 2**20)
+        return
+    ratios()
+    asyncio.run(crowd())
+    line("peak memory of one comparison of 4", f"{peak_memory('--peak', '1'):.2f} GB", "1.2 GB")
+    line("peak memory of eight at once", f"{peak_memory('--peak', '8'):.2f} GB", "-")
+
+
+if __name__ == "__main__":
+    main()
