@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+# A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not page.CHROMIUM.exists():
         reason = f"there is no {page.CHROMIUM} to drive the page with"

@@ -156,9 +156,12 @@ def _overflow(visit: Visit) -> float:
 
 def test_on_a_phone_generate_leads_to_the_results(browser: Browser, site: server.Site, backend: StubBackend) -> None:
     backend.reset()
+    backend.seconds = 0.5
     with visiting(browser, site.address, **PHONE) as visit:
         visit.take_example()
         visit.generate()
+        expect(visit.landed).to_have_count(1)
+        expect(visit.page.locator("#stop")).to_be_in_viewport(ratio=1)
         visit.until_done(4)
         expect(visit.page.locator("#results")).to_be_in_viewport()
         expect(visit.status).to_be_in_viewport()

@@ -173,7 +173,7 @@ def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int |
 
 
 _INVITATION = (
-    '<div class="check"><h3>What makes a good photo</h3><ul class="tips">'
+    '<div class="check"><h2>What makes a good photo</h2><ul class="tips">'
     "<li>One person, looking at the camera</li><li>Head and shoulders, nothing cut off</li>"
     "<li>Even light, no sunglasses</li><li>JPEG, PNG, WebP or HEIC, up to 10 MB</li></ul></div>"
 )
@@ -189,11 +189,11 @@ def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
     if not check.advice:
         lines.append('<li class="good">Sharp, well lit and large enough</li>')
     lines.append(f'<li class="fact">{width:,} × {height:,} pixels</li>')
-    return f'<div class="check" role="status"><h3>Photo check</h3><ul class="verdict">{"".join(lines)}</ul></div>'
+    return f'<div class="check" role="status"><h2>Photo check</h2><ul class="verdict">{"".join(lines)}</ul></div>'
 
 
 def _problem(sentence: str) -> str:
     return (
-        '<div class="check" role="status"><h3>Photo check</h3>'
+        '<div class="check" role="status"><h2>Photo check</h2>'
         f'<ul class="verdict"><li class="bad">{escape(sentence)}</li></ul></div>'
     )

@@ -54,9 +54,8 @@ def ended(job: Job) -> str:
     done, total = len(job.shots), len(job.requests)
     if job.stopped:
         return status(f"Stopped: {done} of {total}", kind="stopped")
-    seconds = sum(shot.seconds for shot in job.shots)
     noun = "headshot" if done == 1 else "headshots"
-    return status(f"{done} {noun} in {seconds:.1f} s", kind="done")
+    return status(f"{done} {noun} in {job.seconds:.1f} s", kind="done")
 
 
 def notes(job: Job | None) -> str:
@@ -89,7 +88,7 @@ def _common(shots: Sequence[Shot]) -> list[Note]:
 
 def _note_list(title: str, kind: str, texts: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f'<section class="note {kind}"><h3>{title}</h3><ul>{items}</ul></section>'
+    return f'<section class="note {kind}"><h2>{title}</h2><ul>{items}</ul></section>'
 
 
 def _card(shot: Shot, among: Sequence[Shot]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ class ShootPart:
             yield {self.status: gr.skip()}  # a generator without a single update would empty every output
             return
         job.started = True
+        started_at = time.perf_counter()
         task = asyncio.create_task(_produce(self._registry[job.backend], visitor, job, job.photo))
         try:
             while (item := await job.news.get()) is not None:
@@ -164,6 +166,7 @@ class ShootPart:
                         break
                     case Exception():
                         raise item
+            job.seconds = time.perf_counter() - started_at
             yield self._finished(job)
         finally:  # the end, Stop, or a closed tab
             job.progress.stop()

@@ -47,6 +47,7 @@ class Job:
     backend: str
     shots: list[Shot] = field(default_factory=list)
     started: bool = False
+    seconds: float = 0.0  # from the start to the end, what the headshots share included
     stopped: bool = False
     news: "asyncio.Queue[Step | Shot | Exception | None]" = field(default_factory=asyncio.Queue)  # None: all landed
     progress: Progress = field(init=False)
