@@ -15,9 +15,8 @@ import pytest
 from headshot import models
 
 FILES = sorted(models.FOLDER.glob("*.onnx"))
-SUMS = dict(
-    reversed(line.split("  ")) for line in (models.FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines()
-)
+LINES = (models.FOLDER / "SHA256SUMS").read_text(encoding="ascii").splitlines()
+SUMS = {name: checksum for checksum, name in (line.split("  ") for line in LINES)}
 EXAMPLE = Path(models.__file__).parents[1] / "examples" / "astronaut.png"
 LOAD_ALL = """
 import numpy as np
@@ -61,6 +60,7 @@ def test_a_network_is_loaded_once() -> None:
 
 def test_the_detector_gives_the_same_rows_from_many_threads_at_many_sizes() -> None:
     picture = cv2.imread(str(EXAMPLE))
+    assert picture is not None
     pictures = [cv2.resize(picture, (side, side)) for side in (320, 400, 512)]
     alone = [models.detect_faces(one) for one in pictures]
     assert all(len(rows) >= 1 and rows.shape[1] == 15 for rows in alone)

@@ -111,13 +111,17 @@ def _reads_of(path: Path) -> list[int]:
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
     }
     names = {"environ", "environb", "getenv", "getenvb"}
-    found = []
-    for node in ast.walk(tree):
-        attribute = isinstance(node, ast.Attribute) and node.attr in names and id(node) not in written
-        imported = isinstance(node, ast.ImportFrom) and node.module == "os" and names & {n.name for n in node.names}
-        if attribute or imported:
-            found.append(node.lineno)
-    return found
+    read = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in names and id(node) not in written
+    ]
+    imported = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "os" and names & {name.name for name in node.names}
+    ]
+    return read + imported
 
 
 def _written(default: Any) -> str:
