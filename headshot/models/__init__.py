@@ -19,9 +19,7 @@ def session(name: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = _THREADS
-    options.enable_cpu_mem_arena = (
-        False  # the arena never shrinks; without it the peak falls and the time does not rise
-    )
+    options.enable_cpu_mem_arena = False  # it never shrinks; without it the peak falls and the time does not rise
     return onnxruntime.InferenceSession(FOLDER / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
 
 
