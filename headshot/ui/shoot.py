@@ -71,7 +71,8 @@ class ShootPart:
                 elem_id="backend",
             )
         for backend in self._registry.values():
-            with gr.Accordion("What the settings mean here", open=False, elem_classes="help"):
+            where = "here" if len(self._registry) == 1 else f"to the {backend.name}"
+            with gr.Accordion(f"What the settings mean {where}", open=False, elem_classes="help"):
                 gr.Markdown(backend.help)
 
     def results(self) -> None:
