@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .. import face as faces
 from ..face import Face
@@ -12,7 +14,7 @@ from . import matte, retouch, surface, tone
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 _GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
@@ -21,7 +23,7 @@ _LEVELLED_AT_MOST = 5.0  # degrees
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 60 MB.
+    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 45 MB.
 
     fore: (H, W, 3) float32 sRGB, 0…1, the person's own colours, free of the old backdrop.  alpha: (H, W) float32.
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
@@ -86,7 +88,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         fore=fore,
         alpha=alpha,
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
-        eye_layer=retouch.eye_layer(fore, eyes, face_px).astype(np.float16),
+        eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,
         light=source(small, shape),
         balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
@@ -113,7 +115,7 @@ def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
 
 
 def _canvas(face: Face, mesh: Array, crown: float) -> Array:
-    """(2, 3) canvas from photo: the head's height fixed, the eyes on their line and in the middle, the tilt levelled."""
+    """(2, 3) canvas from photo: the head's height fixed, the eyes in the middle on their line, the tilt levelled."""
     eyes = face.points[:2].mean(axis=0)
     head = max(float(mesh[surface.CHIN, 1]) - crown, 1.1 * face.height)
     tilt = float(np.clip(_LEVELLED * faces.roll_degrees(mesh), -_LEVELLED_AT_MOST, _LEVELLED_AT_MOST))

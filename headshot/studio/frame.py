@@ -1,13 +1,13 @@
 """Framing: where the head stands in the headshot, and never a body that ends in mid-air."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-
-Array = np.ndarray
+Array = npt.NDArray[Any]
 Crop = Literal["close", "classic", "wide"]
 
 WIDTH, HEIGHT = 1024, 1280  # 4:5, the portrait format of print and of LinkedIn's and the agencies' guidelines
@@ -61,7 +61,7 @@ class Frame:
         """(2, 3) headshot from canvas, for a headshot of `size` times the full one; the tilt turns about its centre."""
         zoom = self.scale * size
         centre = self.left + WIDTH / 2 / self.scale, self.top + HEIGHT / 2 / self.scale
-        matrix = cv2.getRotationMatrix2D(centre, self.tilt_degrees, zoom)
+        matrix: Array = cv2.getRotationMatrix2D(centre, self.tilt_degrees, zoom)
         matrix[:, 2] += np.array([WIDTH / 2, HEIGHT / 2]) * size - centre
         return matrix.astype(np.float32)
 
@@ -78,7 +78,7 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
     The four `play` values, −1…1, are how this frame differs from the look's own.
     """
     wanted = HEAD_SHARE[crop] * (1 + 0.05 * share_play)
-    middle = 0.5 + 0.028 * across_play
+    middle = 0.5 + 0.036 * across_play
     line = _EYE_LINE + 0.012 * down_play
     shares = np.concatenate([[wanted], np.linspace(wanted, _TIGHTEST, 40)[1:], np.linspace(wanted, 0.42, 6)[1:]])
     across = middle + np.linspace(-0.16, 0.16, 17)

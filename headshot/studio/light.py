@@ -1,14 +1,16 @@
 """Relight the person: the portrait patterns that photographers name, in linear light, by the surface's normals."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .look import Pattern
 from .surface import Surface
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def source(picture: Array, surface: Surface) -> SourceLight:
 def direction(setup: Setup, side: float) -> Array:
     """The unit vector towards the key; side −1 is the picture's left. x right, y down, z towards the camera."""
     azimuth, elevation = np.radians([setup.azimuth, setup.elevation])
-    return np.float32(
-        [side * np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
+    return np.array(
+        [side * np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
+        np.float32,
     )
 
 
@@ -124,7 +127,7 @@ def _shadow(height: Array, towards: Array, face_px: float) -> Array:
     blocked = np.zeros_like(height)
     for step in range(1, steps + 1):
         far = reach * (step / steps) ** 1.3
-        shift = np.float32([[1, 0, -across / flat * far], [0, 1, -down / flat * far]])
+        shift = np.array([[1, 0, -across / flat * far], [0, 1, -down / flat * far]], np.float32)
         there = cv2.warpAffine(height, shift, height.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         clearance = there - (height + far * up / flat)
         # The farther the edge, the wider the penumbra of a large source.

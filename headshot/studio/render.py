@@ -1,16 +1,18 @@
 """One headshot from an analysis, a look and a seed."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from . import frame, light, tone
 from .analysis import Analysis
 from .backdrop import paint
 from .look import Look
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 PROOF = 0.5  # a proof's size: its face is some 230 px high, twice what the likeness network sees
 _PAPERS = {"white", "light grey", "grey", "charcoal", "black", "navy", "beige"}
@@ -45,8 +47,10 @@ class Variation:
     @classmethod
     def of(cls, seed: int) -> "Variation":
         rng = np.random.default_rng(seed)
-        moves = rng.uniform(-1, 1, 8).tolist()
-        return cls(*moves, grain=tuple(rng.uniform(0, 1, 2).tolist()), backdrop=int(rng.integers(2**32)))
+        share, across, down, tilt, turn, lift, depth, glow = rng.uniform(-1, 1, 8).tolist()
+        grain_row, grain_column = rng.uniform(0, 1, 2).tolist()
+        painted = int(rng.integers(2**32))
+        return cls(share, across, down, tilt, turn, lift, depth, glow, (grain_row, grain_column), painted)
 
 
 # The extremes that cost most likeness: close, and the key turned furthest to either side at its hardest.
@@ -78,7 +82,7 @@ def strength_of(guidance_scale: float) -> float:
 
 def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
     strength = strength_of(guidance_scale)
-    person = analysis.fore * (analysis.balance * np.float32(_TONES[look.tone]))
+    person = analysis.fore * (analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
     if amount > 0:
         layer = analysis.skin_layer.astype(np.float32) * (_RETOUCH[look.retouch] * amount)
@@ -104,9 +108,9 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     setup = light.SETUPS[look.light]
     setup = replace(
         setup,
-        azimuth=setup.azimuth + 10 * variation.turn,
+        azimuth=setup.azimuth + 13 * variation.turn,
         elevation=setup.elevation + 5 * variation.lift,
-        ratio=1 + (setup.ratio - 1) * (1 + 0.18 * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
+        ratio=1 + (setup.ratio - 1) * (1 + 0.22 * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
     )
     lit = 0.85 * shared.strength * shared.mildness
     shape = analysis.surface
@@ -114,14 +118,13 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     from_grid = to_output.copy()
     from_grid[:, :2] *= 4
     from_grid[:, 2] += to_output[:, :2] @ [1.5, 1.5]  # pixel centres of a grid four times coarser
-    gain = light.relight(shape, analysis.light, setup, shared.side, lit, grid_px)
-    gain = cv2.warpAffine(gain ** (1 / 2.2), from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    person *= gain[..., None]
+    gain = light.relight(shape, analysis.light, setup, shared.side, lit, grid_px) ** (1 / 2.2)
+    person *= cv2.warpAffine(gain, from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)[..., None]
     rim = _RIM[look.rim] * min(shared.strength, 1.6) * shared.mildness
     if rim > 0:
         edge = light.rim(shape, shared.side, grid_px) * (rim * (1 + 0.25 * variation.glow))
-        edge = cv2.warpAffine(edge, from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        person += (1 - np.minimum(person, 1)) * edge[..., None]
+        touched = cv2.warpAffine(edge, from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        person += (1 - np.minimum(person, 1)) * touched[..., None]
 
     drama = shared.strength * {"low key": 1.3, "normal": 1.0, "high key": 0.6}[look.brightness]
     rng = np.random.default_rng(variation.backdrop)
@@ -129,7 +132,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     if look.brightness != "normal":
         backdrop *= 0.62 if look.brightness == "low key" else 1.12
     cv2.pow(np.clip(backdrop, 0, 1, out=backdrop), 1 / 2.2, dst=backdrop)
-    backdrop *= np.float32(_TONES[look.tone])
+    backdrop *= np.array(_TONES[look.tone], np.float32)
     picture = _stand_in(person, alpha, backdrop, look, shared, size)
 
     pivot = float(np.clip(shared.skin_tone, 0.25, 0.75))
@@ -163,19 +166,18 @@ def _stand_in(person: Array, alpha: Array, backdrop: Array, look: Look, shared: 
     small = cv2.resize(alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     unit = size / 4  # pixels of the small maps to full-size pixels
     if look.backdrop in _PAPERS:
-        away = np.float32([[1, 0, -shared.side * 46 * unit], [0, 1, 30 * unit]])
+        away = np.array([[1, 0, -shared.side * 46 * unit], [0, 1, 30 * unit]], np.float32)
         shadow = cv2.GaussianBlur(small, (0, 0), 60 * unit)
         shadow = cv2.warpAffine(shadow, away, small.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         shade = 1 - 0.09 * min(shared.strength, 1.5) * shadow
         backdrop *= cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    around = cv2.GaussianBlur(
+    around: Array = cv2.GaussianBlur(
         cv2.resize(backdrop, (width // 8, height // 8), interpolation=cv2.INTER_AREA), (0, 0), 40 * size / 8
     )
     around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
-    wrap = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
-    wrap = cv2.resize(wrap, (width, height), interpolation=cv2.INTER_LINEAR)
+    wrap: Array = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
     around -= person
-    around *= wrap[..., None]
+    around = around * cv2.resize(wrap, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     person += around
     person -= backdrop
     person *= alpha[..., None]

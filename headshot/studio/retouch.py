@@ -1,9 +1,12 @@
 """Gentle work on the picture itself: enlarging small faces, evening the skin's middle scale, clearing the eyes."""
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 
 def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
@@ -13,7 +16,7 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
     masking held between the neighbourhood's darkest and brightest value, which steepens edges without halos.
     """
     scale = float(np.hypot(affine[0, 0], affine[1, 0]))
-    corners = np.float32([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]])
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float32)
     back = cv2.invertAffineTransform(affine)
     around = corners @ back[:, :2].T + back[:, 2]
     margin = 6 + 4 / scale
@@ -33,7 +36,7 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
     while scale > 1.35:
         step = min(2.0, scale)
         enlarged = cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LANCZOS4)
-        picture = _held(enlarged, 0.5 * step, 0.22 * (step - 1))
+        picture = _held(enlarged, 0.5 * step, 0.32 * (step - 1))
         affine[:, :2] /= step
         affine[:, 2] += affine[:, :2] @ [0.5 - 0.5 * step, 0.5 - 0.5 * step]  # pixel centres, not corners
         scale /= step
@@ -59,8 +62,8 @@ def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
     """(H, W) float32: what to add to each channel for the full retouch.
 
     Frequency separation: of the middle scale (spots, blotches, hard small shadows: sigma .0055 to .028 of the face)
-    a third is left, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard, moles)
-    is spared, for it is the person. Luminance only: colour is not touched.
+    a third is left, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard,
+    moles) is spared, for it is the person. Luminance only: colour is not touched.
     """
     luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
     half = cv2.resize(luminance, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -76,7 +79,7 @@ def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
 
 
 def eye_layer(canvas: Array, eyes: Array, face_px: float) -> Array:
-    """(H, W) float32: what to add to each channel for clear eyes: local contrast and a touch of light in the opening."""
+    """(H, W) float32: what to add to each channel for clear eyes: local contrast and a little light in the opening."""
     luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
     detail = luminance - cv2.GaussianBlur(luminance, (0, 0), 0.012 * face_px)
     return np.clip(0.45 * detail + 0.03 * luminance, -0.06, 0.06) * eyes

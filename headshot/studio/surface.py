@@ -1,11 +1,13 @@
 """The shape of what is lit: normals and height from the face mesh and the inflated outline, and where the skin is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 # MediaPipe's 468-point topology (`face_mesh_connections.py`, Apache-2.0).
 OVAL = [
@@ -96,7 +98,7 @@ def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2) / face_px - centre
     coarse = _plate(grid, points) @ weights[:-3] + np.hstack([np.ones((len(grid), 1)), grid]) @ weights[-3:]
     step = (high - low) / (39, 51)
-    affine = np.float32([[step[0], 0, low[0]], [0, step[1], low[1]]])
+    affine = np.array([[step[0], 0, low[0]], [0, step[1], low[1]]], np.float32)
     return cv2.warpAffine(
         coarse.reshape(52, 40).astype(np.float32),
         affine,
@@ -131,7 +133,7 @@ def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
         return np.zeros(alpha.shape, np.float32)
     sample = lab[seeds]
     middle = np.median(sample, axis=0)
-    # Light changes L far more than colour, so L counts least; the floors keep an even make-up from refusing its own face.
+    # Light changes L far more than colour, so L counts least; the floors keep even make-up from refusing its own face.
     spread = np.maximum(1.4826 * np.median(np.abs(sample - middle), axis=0), [9, 4, 4]) * [2.2, 1.3, 1.3]
     distance = (((lab - middle) / spread) ** 2).sum(axis=2)
     likely = np.exp(-0.5 * np.maximum(distance - 1.5, 0)).astype(np.float32)

@@ -1,11 +1,13 @@
 """Colour and tone: white balance from the skin, exposure, the tone curve, black and white, grain, sharpening."""
 
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 # Hue angles of human skin in CIELAB lie in a narrow band across all complexions, while lightness and chroma do not
 # (Chardon et al. 1991; Xiao et al. 2017): a skin hue outside is a cast. Chroma beyond the bound is one too.
@@ -30,8 +32,9 @@ def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Ar
         hue, chroma = np.degrees(np.arctan2(b, a)), np.hypot(a, b)
         wanted_hue = np.radians(hue + _BALANCE_SHARE * (np.clip(hue, *_SKIN_HUE_DEGREES) - hue))
         wanted_chroma = chroma + _BALANCE_SHARE * (np.clip(chroma, *_SKIN_CHROMA) - chroma)
-        pair = np.float32(
-            [[[lightness, a, b], [lightness, wanted_chroma * np.cos(wanted_hue), wanted_chroma * np.sin(wanted_hue)]]]
+        pair = np.array(
+            [[[lightness, a, b], [lightness, wanted_chroma * np.cos(wanted_hue), wanted_chroma * np.sin(wanted_hue)]]],
+            np.float32,
         )
         is_now, wanted = cv2.cvtColor(pair, cv2.COLOR_LAB2RGB)[0]
         factors = np.clip(wanted / np.maximum(is_now, 0.02), *_BALANCE_BOUNDS).astype(np.float32)
@@ -59,7 +62,7 @@ def curve(picture: Array, contrast: float, pivot: float) -> Array:
 
 def black_and_white(picture: Array) -> Array:
     """(h, w, 3) grey. Red weighs more than in luminance, as through a yellow filter: it is kind to skin."""
-    grey = cv2.transform(picture, np.float32([[0.36, 0.51, 0.13]]))
+    grey = cv2.transform(picture, np.array([[0.36, 0.51, 0.13]], np.float32))
     return cv2.merge([grey, grey, grey])
 
 
@@ -87,7 +90,7 @@ def grain(picture: Array, amount: float, at: tuple[float, float]) -> Array:
     height, width = picture.shape[:2]
     top, left = int(at[0] * (sheet.shape[0] - height)), int(at[1] * (sheet.shape[1] - width))
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    strength = cv2.multiply(grey, 1 - grey, scale=3.2 * amount)
+    strength: Array = cv2.multiply(grey, 1 - grey, scale=3.2 * amount)
     strength += 0.2 * amount
     strength *= sheet[top : top + height, left : left + width]
     return cv2.add(picture, cv2.merge([strength, strength, strength]), dst=picture)
