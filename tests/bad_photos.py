@@ -34,6 +34,15 @@ def text(folder: Path) -> Path:
     return _file(folder, "notes.jpg", b"Dear diary, today I renamed a text file.\n" * 40)
 
 
+def pdf(folder: Path) -> Path:
+    return _file(folder, "portrait.pdf", b"%PDF-1.7\n%\xe2\xe3\n")
+
+
+def iphone(folder: Path) -> Path:
+    """The beginning of a HEIC file under the name a phone gives it, for which browsers know no type."""
+    return _file(folder, "IMG_1234.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(99))
+
+
 def animation(folder: Path) -> Path:
     """Two frames of plain colour: read as its first frame, on which there is no face."""
     frames = [Image.new("P", (300, 300), shade) for shade in (3, 9)]

@@ -186,6 +186,8 @@ def test_light_and_dark_have_one_layout_and_two_looks(browser: Browser, site: se
         (bad_photos.bomb, "megapixels"),
         (bad_photos.truncated, "cut short"),
         (bad_photos.text, "text"),
+        (bad_photos.pdf, "PDF"),
+        (bad_photos.iphone, "HEIF"),
         (bad_photos.animation, "No face"),
         (bad_photos.landscape, "No face"),
     ],

@@ -18,6 +18,7 @@ from .messages import Updates, spoken
 from .visitors import Visitor, Visitors
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.png"
+_ANY_FILE = Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
 _PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
 _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
 
@@ -46,7 +47,7 @@ class PhotoPart:
             # no picture, before a handler could say a word. Not a subclass: Gradio writes a file beside each of those.
             self.photo.preprocess = _path  # type: ignore[method-assign]
             with gr.Column(elem_id="check-part", min_width=0):
-                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=None)
+                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_ANY_FILE)
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
                 self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
 
