@@ -1,17 +1,23 @@
 """The door: settings -> backends -> server -> launch. A Space, the container and `python app.py` all run it."""
 
 import logging
+import sys
 
 from headshot import server
 from headshot.backends import registry
+from headshot.errors import SettingsError
 from headshot.settings import Settings
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
-    settings = Settings()
-    server.serve(settings, registry(settings))
+    try:
+        settings = Settings()
+        backends = registry(settings)
+    except SettingsError as error:
+        sys.exit(str(error))
+    server.serve(settings, backends)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ class Backend(Protocol):
         """
         ...
 
+    def forget(self, photo: Photo) -> None:
+        """Drop whatever is remembered of this photo. Safe to call from any thread, and for a photo never seen."""
+        ...
+
 
 def registry(settings: Settings) -> dict[str, Backend]:
     """The backends that work, best first: `auto` takes the first that is ready.

@@ -1,7 +1,7 @@
 """Find faces, lay the mesh over one, measure likeness, and say before a run what a photo will cost the result."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -137,7 +137,7 @@ def _onto_arcface(five: np.ndarray) -> np.ndarray:
 
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """The cosine of two embeddings, −1…1. On SFace two photos of one person score about 0.65–0.8, strangers under 0.4."""
+    """The cosine of two embeddings, −1…1: about 0.65–0.8 for two photos of one person, under 0.4 for strangers."""
     return float(one @ other)
 
 

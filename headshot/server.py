@@ -116,7 +116,11 @@ def start(
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
     if visitors is None:
-        visitors = Visitors(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), settings.keep_minutes * 60)
+        visitors = Visitors(
+            Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
+            settings.keep_minutes * 60,
+            backends=registry.values(),
+        )
     page = ui.build(settings, registry, visitors)
     page.queue(max_size=settings.queue_size, api_open=False)
     _, address, _ = page.launch(

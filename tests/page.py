@@ -42,7 +42,12 @@ def serving(
     backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20
 ) -> Iterator[server.Site]:
     settings = Settings(open_browser=False)
-    visitors = Visitors(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), keep_seconds, grace_seconds)
+    visitors = Visitors(
+        Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
+        keep_seconds,
+        grace_seconds,
+        backends=backends.values(),
+    )
     site = server.start(settings, backends, port=free_port(), visitors=visitors)
     try:
         yield site

@@ -36,6 +36,7 @@ class StubBackend:
         self.seconds = self._seconds
         self.asked: list[HeadshotRequest] = []
         self.faces: list[int | None] = []
+        self.forgotten: list[str] = []
         self.stopped.clear()
         self.fail(None)
 
@@ -45,6 +46,9 @@ class StubBackend:
 
     def readiness(self) -> Readiness:
         return Readiness(True, "A stub that draws flat pictures.")
+
+    def forget(self, photo: Photo) -> None:
+        self.forgotten.append(photo.sha256)
 
     async def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None

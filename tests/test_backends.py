@@ -22,6 +22,9 @@ class KeylessBackend(StubBackend):
     def readiness(self) -> Readiness:
         return Readiness(False, f"The {self.name} backend has no key: set one.")
 
+    def forget(self, photo: Photo) -> None:
+        pass
+
     async def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncIterator[Headshot]:

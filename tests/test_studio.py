@@ -348,6 +348,39 @@ def test_the_studio_remembers_no_more_photos_than_it_was_told(monkeypatch: pytes
     assert "u2netp" in seen
 
 
+def test_a_forgotten_photo_is_analysed_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Photo.of(Image.fromarray(picture("portrait")))
+    shoot(studio, photo, HeadshotRequest(), (1,))
+    studio.forget(photo)
+    seen: list[str] = []
+    original = models.run
+    monkeypatch.setattr(models, "run", lambda name, batch: seen.append(name) or original(name, batch))
+    shoot(studio, photo, HeadshotRequest(), (1,))
+    assert "u2netp" in seen
+
+
+def test_a_photo_taken_back_while_it_is_analysed_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty = Studio()
+    photo = Photo.of(Image.fromarray(picture("portrait")))
+    progress = Progress()
+    original = models.run
+
+    def interrupted(name: str, batch: np.ndarray) -> list[np.ndarray]:
+        if name == "u2netp":
+            progress.stop()
+        return original(name, batch)
+
+    monkeypatch.setattr(models, "run", interrupted)
+
+    async def run() -> None:
+        async for _ in hasty.shoot(photo, plan(HeadshotRequest(), [1]), progress):
+            pass
+
+    with pytest.raises(Stopped):
+        asyncio.run(run())
+    assert not hasty._analyses.holds((photo.sha256, None, 21))
+
+
 def test_stop_ends_a_comparison_and_keeps_what_had_landed(studio: Studio) -> None:
     photo = Photo.of(Image.fromarray(picture("portrait")))
     landed: list[Headshot] = []

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from PIL import Image
+from stub import StubBackend
 
 from headshot.compare import plan
 from headshot.errors import PhotoError, RequestError, Stopped
@@ -170,6 +171,24 @@ def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(visitors: Visi
     assert not visitor.folder.exists()
     assert visitor.photo is None
     assert visitors.of("tab") is not visitor
+
+
+def test_the_backends_forget_a_photo_when_its_visitor_does(tmp_path: Path) -> None:
+    stub = StubBackend()
+    visitors = Visitors(tmp_path, keep_seconds=100, grace_seconds=0.05, backends=[stub])
+    other = Photo.from_image(Image.new("RGB", (80, 80), "navy"))
+    visitor = visitors.of("tab")
+    visitor.take(PHOTO, CHECK, None)
+    visitor.take(PHOTO, CHECK, 1)  # another face of the same photo
+    assert stub.forgotten == []
+    visitor.take(other, CHECK, None)
+    assert stub.forgotten == [PHOTO.sha256]
+    visitor.put_back()
+    assert stub.forgotten == [PHOTO.sha256, other.sha256]
+    visitor.take(PHOTO, CHECK, None)
+    time.sleep(0.1)
+    visitors.sweep()
+    assert stub.forgotten == [PHOTO.sha256, other.sha256, PHOTO.sha256]
 
 
 def test_a_tab_that_reconnects_within_the_grace_keeps_everything(visitors: Visitors) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -60,6 +60,10 @@ class Studio:
 
     def readiness(self) -> Readiness:
         return Readiness(True, "The studio is ready. It works on this machine: no key, no GPU, no network.")
+
+    def forget(self, photo: Photo) -> None:
+        """Drop the photo's analyses. One that is being made when its comparison was stopped is not kept either."""
+        self._analyses.drop(lambda key: key[0] == photo.sha256)
 
     async def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
@@ -171,7 +175,9 @@ def _analyse(photo: Photo, index: int | None, steps: int, progress: Progress) ->
     found = faces.find(photo.pixels)
     chosen = faces.choose(found, index)
     progress.check()
-    return analyse(photo.pixels, chosen, [other for other in found if other is not chosen], steps=steps)
+    analysis = analyse(photo.pixels, chosen, [other for other in found if other is not chosen], steps=steps)
+    progress.check()  # a photo that was taken back meanwhile must not be remembered
+    return analysis
 
 
 def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Session:
@@ -215,6 +221,11 @@ class _Remembered(Generic[Value]):
     def holds(self, key: object) -> bool:
         with self._lock:
             return key in self._values
+
+    def drop(self, which: Callable[[Any], bool]) -> None:
+        with self._lock:
+            for key in [key for key in self._values if which(key)]:
+                del self._values[key]
 
     def get(self, key: object, make: Callable[[], Value]) -> Value:
         with self._lock:

@@ -20,7 +20,7 @@ from .photo import PhotoPart
 from .shoot import ShootPart
 from .visitors import Visitors
 
-CACHE = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+CACHE = Path(gr.utils.get_upload_folder()).resolve()
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 TITLE = "Headshot Playground"

@@ -9,12 +9,13 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from ..backends import Backend
 from ..errors import RequestError, Stopped
 from ..face import PhotoCheck
 from ..photo import Photo
@@ -69,7 +70,8 @@ class Job:
 class Visitor:
     """One tab's belongings. `name` is 256 random bits: it stands in every picture's address and is the only way in."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, forget_photo: Callable[[Photo], None]) -> None:
+        self._forget_photo = forget_photo
         self.name = secrets.token_urlsafe(32)
         self.folder = root / self.name
         self.photo: Photo | None = None
@@ -83,12 +85,14 @@ class Visitor:
         self._files = threading.Lock()
 
     def take(self, photo: Photo, check: PhotoCheck, face: int | None) -> None:
+        if self.photo is not None and self.photo.sha256 != photo.sha256:
+            self._forget_photo(self.photo)
         self.photo, self.check, self.face = photo, check, face
         self.photo_expired, self.taken_at = False, time.time()
 
     def put_back(self) -> None:
         """Forget the photo, at the visitor's wish."""
-        self.photo, self.check, self.face, self.photo_expired = None, None, None, False
+        self._drop_photo(expired=False)
 
     def write(self, name: str, data: bytes) -> Path:
         """Put a file into a new corner of the visitor's folder, so that equal names never meet.
@@ -119,17 +123,34 @@ class Visitor:
     def forget(self, before: float) -> None:
         """Drop the photo and every file that is older than that moment."""
         if self.photo is not None and self.taken_at < before:
-            self.photo, self.check, self.face, self.photo_expired = None, None, None, True
+            self._drop_photo(expired=True)
         if self.folder.is_dir():
             for corner in self.folder.iterdir():
                 if corner.stat().st_mtime < before:
                     shutil.rmtree(corner, ignore_errors=True)
 
+    def _drop_photo(self, *, expired: bool) -> None:
+        photo = self.photo
+        self.photo, self.check, self.face, self.photo_expired = None, None, None, expired
+        if photo is not None:
+            self._forget_photo(photo)
+
 
 class Visitors:
-    """All tabs that are open, by Gradio's session hash. Safe to use from any thread."""
+    """All tabs that are open, by Gradio's session hash. Safe to use from any thread.
 
-    def __init__(self, root: Path, keep_seconds: float, grace_seconds: float = GRACE_SECONDS) -> None:
+    backends: told to forget a photo when its visitor does.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        keep_seconds: float,
+        grace_seconds: float = GRACE_SECONDS,
+        *,
+        backends: Collection[Backend] = (),
+    ) -> None:
+        self._backends = backends
         self.root = root
         self.keep_seconds = keep_seconds
         self.grace_seconds = grace_seconds
@@ -144,10 +165,14 @@ class Visitors:
             raise RequestError("This page has lost its session: load it anew.")
         with self._lock:
             if session not in self._visitors:
-                self._visitors[session] = Visitor(self.root)
+                self._visitors[session] = Visitor(self.root, self._forget_photo)
                 if not self._connections.get(session):
                     self._left_at[session] = time.time()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
+
+    def _forget_photo(self, photo: Photo) -> None:
+        for backend in self._backends:
+            backend.forget(photo)
 
     @contextmanager
     def present(self, session: str) -> Iterator[None]:
