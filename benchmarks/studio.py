@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from headshot import HeadshotRequest, Photo, Progress, models  # noqa: E402 - the folder is not installed
+from headshot import HeadshotRequest, Photo, Progress, face, models  # noqa: E402 - the folder is not installed
 from headshot.compare import plan  # noqa: E402
 from headshot.request import Headshot  # noqa: E402
 from headshot.studio import Studio, encode  # noqa: E402
@@ -84,11 +84,14 @@ def ratios() -> None:
     further = (middle(cpu_four) - middle(cpu_one)) / 3
     pixels = np.asarray(asyncio.run(shoot(studio, photo(1), [1]))[0].image)
     png = middle(timed(lambda: encode(pixels))[1] for _ in range(ROUNDS))
+    subject = photo(1)
+    check = middle(timed(lambda: face.check(subject.pixels))[0] for _ in range(ROUNDS))
     names = ", ".join(f"{name} x{[n for n, _ in inputs].count(name)}" for name in dict.fromkeys(n for n, _ in inputs))
     print(f"networks of one headshot: {names}: {middle(bare):.2f} s; first headshot {middle(one):.2f} s\n")
     line("first headshot / its networks alone", f"{middle(one) / middle(bare):.2f} x", "4 x, better 2.5 x")
     line("comparison of 4 seeds / of 1", f"{middle(four) / middle(one):.2f} x", "1.6 x")
     line("CPU of one further seed: render, likeness, encode", f"{further:.2f} s", "0.5 s")
+    line("photo check before a run / first headshot", f"{check / middle(one):.0%}", "under 10%")
     line("PNG encoding / that CPU", f"{png / further:.0%}", "under half")
 
 

@@ -7,6 +7,7 @@ for headshot in shoot("me.jpg", prompt="navy backdrop, Rembrandt light", seeds=[
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from functools import cache
 
 from anyio.from_thread import start_blocking_portal
@@ -56,8 +57,9 @@ def shoot(
     landed: list[Headshot] = []
 
     async def run() -> None:
-        async for headshot in compare.compare(chosen, clean, requests, progress):
-            landed.append(headshot)
+        async with aclosing(compare.compare(chosen, clean, requests, progress)) as headshots:
+            async for headshot in headshots:
+                landed.append(headshot)
 
     try:
         with start_blocking_portal() as portal:

@@ -1,6 +1,6 @@
 """Who can make a headshot: the protocol, the registry, readiness, and `auto`."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Backend(Protocol):
 
     def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
-    ) -> AsyncIterator[Headshot]:
+    ) -> AsyncGenerator[Headshot]:
         """Yield each headshot as it lands. Every request's seed is a number.
 
         face: which of `face.find(photo)` to take, None for the largest.

@@ -1,7 +1,7 @@
 """From axes to requests: one photo, one look, several seeds."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from .backends import Backend
 from .errors import RequestError
@@ -54,15 +54,22 @@ def plan(request: HeadshotRequest, seeds: Sequence[int | None]) -> list[Headshot
     if not wanted:
         raise RequestError("Name at least one seed, for example [1, 2, 3, 4].")
     settings = request.model_dump()
-    requests = [HeadshotRequest(**{**settings, "seed": seed}) for seed in wanted]
+    return _resolved([HeadshotRequest(**{**settings, "seed": seed}) for seed in wanted])
+
+
+def _resolved(requests: Sequence[HeadshotRequest]) -> list[HeadshotRequest]:
+    """Every missing seed becomes a number that no other request has: a headshot that cannot be repeated is a defect."""
     taken = {request.seed for request in requests}
-    for place, asked in enumerate(requests):
-        while asked.seed is None:
+    resolved = []
+    for request in requests:
+        seed = request.seed
+        while seed is None:
             seed = random_seed()
-            if seed not in taken:
-                taken.add(seed)
-                requests[place] = asked = asked.model_copy(update={"seed": seed})
-    return requests
+            if seed in taken:
+                seed = None
+        taken.add(seed)
+        resolved.append(request if request.seed is not None else request.model_copy(update={"seed": seed}))
+    return resolved
 
 
 def compare(
@@ -72,6 +79,6 @@ def compare(
     progress: Progress | None = None,
     *,
     face: int | None = None,
-) -> AsyncIterator[Headshot]:
-    """The comparison's headshots as they land, every seed resolved before anything runs."""
-    return backend.shoot(photo, [request.resolved() for request in requests], progress or Progress(), face=face)
+) -> AsyncGenerator[Headshot]:
+    """The comparison's headshots as they land. Missing seeds become numbers before anything runs."""
+    return backend.shoot(photo, _resolved(requests), progress or Progress(), face=face)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import models
 from .errors import PhotoError
+from .warp import warp
 
 _DETECT_PX = 640  # YuNet was trained for faces of 10 to 300 px; at this side an ordinary portrait falls inside
 _MESH_PX = 192
@@ -17,6 +18,18 @@ _EMBED_PX = 112
 _ARCFACE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
 )
+# Outlines in MediaPipe's numbering (face_mesh_connections.py, Apache-2.0), as polygons.
+OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+EYES = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+)
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+CHIN = 152
 SAME_PERSON = 0.363  # OpenCV's published threshold for SFace's cosine
 
 
@@ -41,6 +54,11 @@ class Face:
     @property
     def height(self) -> float:
         return self.box[3]
+
+    @property
+    def enlargement(self) -> float:
+        """How many times the studio must enlarge this face for a headshot; under 1 it is reduced."""
+        return _HEADSHOT_FACE_PX / self.height
 
     @property
     def roll_degrees(self) -> float:
@@ -99,7 +117,7 @@ def mesh(pixels: np.ndarray, face: Face) -> np.ndarray:
 def _lay_mesh(pixels: np.ndarray, face: Face, roll: float) -> np.ndarray:
     side = 1.5 * max(face.box[2], face.box[3])
     crop_from_picture = _similarity(face.centre, side, roll, _MESH_PX)
-    crop = _reduce(pixels, crop_from_picture, _MESH_PX)
+    crop = warp(pixels, crop_from_picture, (_MESH_PX, _MESH_PX))
     raw = models.run("face_landmark_468", crop[None].astype(np.float32) / 255)[0].reshape(468, 3)
     picture_from_crop = cv2.invertAffineTransform(crop_from_picture)
     points = np.empty_like(raw)
@@ -121,7 +139,8 @@ def embed(pixels: np.ndarray, face: Face) -> np.ndarray:
     move by several pixels from one rendering of a face to the next, which alone can cost .05 of likeness.
     """
     points = mesh(pixels, face)
-    crop = _reduce(pixels, _onto_arcface(np.array([points[list(of), :2].mean(0) for of in _FIVE])), _EMBED_PX)
+    five = np.array([points[list(of), :2].mean(0) for of in _FIVE])
+    crop = warp(pixels, _onto_arcface(five), (_EMBED_PX, _EMBED_PX))
     vector: np.ndarray = models.run("sface_int8bq", crop.transpose(2, 0, 1)[None].astype(np.float32))[0][0]
     vector /= np.linalg.norm(vector)
     return vector
@@ -147,31 +166,10 @@ def _similarity(centre: tuple[float, float], side: float, roll_degrees: float, o
     return affine
 
 
-def _reduce(pixels: np.ndarray, affine: np.ndarray, out_px: int) -> np.ndarray:
-    """Warp after an area reduction: a bare warp of a large face aliases, which alone costs 0.03 of likeness."""
-    scale = float(np.hypot(affine[0, 0], affine[1, 0]))
-    if scale < 0.75:
-        corners = np.array([[0, 0], [out_px, 0], [0, out_px], [out_px, out_px]], np.float32)
-        inverse = cv2.invertAffineTransform(affine)
-        around = corners @ inverse[:, :2].T + inverse[:, 2]
-        low = np.floor(np.clip(around.min(0) - 2, 0, None)).astype(int)
-        high = np.ceil(around.max(0) + 2).astype(int)
-        region = pixels[low[1] : high[1], low[0] : high[0]]
-        if region.size:
-            small = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            fx, fy = small.shape[1] / region.shape[1], small.shape[0] / region.shape[0]
-            affine = affine.copy()
-            affine[:, 2] += affine[:, :2] @ low
-            affine[:, 0] /= fx
-            affine[:, 1] /= fy
-            pixels = small
-    return cv2.warpAffine(pixels, affine, (out_px, out_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
 # The photo check. Its bounds were set on the two portraits in this project and twenty others, sharp, of all skins.
 _HEADSHOT_FACE_PX = 480  # hairline to chin in the studio's headshot
-_SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
-_POOR_ENLARGEMENT = 4.5  # from here on the eyes are soft too
+SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
+POOR_ENLARGEMENT = 4.5  # from here on the eyes are soft too
 _CROWD_SHARE = 0.5  # a face less than half as high as the largest stands in the background …
 _CROWD_SCORE = 0.75  # … and so does one the detector doubts: true faces score 0.83 and more, mirages 0.63 to 0.69
 _SHARP_PX = 160  # sharpness is compared at this face height, which most photos reach; smaller faces as they are
@@ -186,16 +184,6 @@ _TILTED_DEGREES = 25.0  # from here on levelling the head turns the shoulders vi
 _HAIR_SHARE = 0.7  # no ordinary hair rises further above the face's box, in face heights: seen 0.2 to 0.45
 _PERSON_PX = 256
 
-# Outlines in MediaPipe's numbering (face_mesh_connections.py).
-_OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-_NOT_SKIN = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-    (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
-)
 _CHEEKS = (234, 454)  # the outline's points beside the ears, at the picture's left and right
 _EYE_CORNERS = (33, 263)  # the outer ones
 _FIVE = ((33, 133), (263, 362), (1,), (61,), (291,))  # what `Face.points` holds, each as the mean of these
@@ -265,14 +253,14 @@ def _advice(pixels: np.ndarray, faces: Sequence[Face], face: Face, *, chosen_by_
         yield Advice(
             "several faces", f"There are {rivals} faces in this photo. The largest was taken; you can pick another."
         )
-    enlargement = _HEADSHOT_FACE_PX / face.height
-    if enlargement > _POOR_ENLARGEMENT:
+    enlargement = face.enlargement
+    if enlargement > POOR_ENLARGEMENT:
         yield Advice(
             "small",
             f"The face is only {face.height:.0f} pixels high and must be enlarged {enlargement:.1f} times: "
             "the headshot will be soft all over. Use another photo, closer or in full resolution.",
         )
-    elif enlargement > _SOFT_ENLARGEMENT:
+    elif enlargement > SOFT_ENLARGEMENT:
         yield Advice(
             "small",
             f"The face is {face.height:.0f} pixels high and must be enlarged {enlargement:.1f} times: "
@@ -338,7 +326,7 @@ def _skin(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
     if scale < 1:
         region = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     mask = np.zeros(region.shape[:2], np.uint8)
-    for outline, value in ((_OVAL, 1), *((outline, 0) for outline in _NOT_SKIN)):
+    for outline, value in ((OVAL, 1), *((outline, 0) for outline in (*EYES, LIPS))):
         cv2.fillPoly(mask, [np.round((flat[list(outline)] - low) * scale).astype(np.int32)], value)
     luma: np.ndarray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)[mask > 0]
     return luma

@@ -87,12 +87,6 @@ class HeadshotRequest(BaseModel):
         except ValidationError as error:
             raise RequestError(_sentence(cls, error)) from error
 
-    def resolved(self) -> "HeadshotRequest":
-        """This request with a number for a seed: a headshot that cannot be repeated is a defect."""
-        if self.seed is not None:
-            return self
-        return self.model_copy(update={"seed": random_seed()})
-
 
 def random_seed() -> int:
     """A seed nobody chose, in 0…2³²−1."""

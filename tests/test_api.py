@@ -179,19 +179,15 @@ def test_a_second_call_with_the_same_photo_does_not_analyse_it_again(monkeypatch
 
 
 def test_stop_leaves_off_between_pictures_and_hands_over_what_had_landed(run: Run) -> None:
-    stopped_at: list[float] = []
-
     def listen(step: Step) -> None:
-        if step.done == 1 and not stopped_at:
-            stopped_at.append(time.perf_counter())
+        if step.done == 1:
             progress.stop()
 
     progress = Progress(listen)
     with pytest.raises(Stopped) as stopped:
         shoot(EXAMPLE, prompt=PROMPT, seeds=[1, *range(100, 109)], progress=progress)
-    assert time.perf_counter() - stopped_at[0] < run.seconds, "only the pictures in the making may still be finished"
     landed = stopped.value.headshots
-    assert 1 <= len(landed) <= 4
+    assert 1 <= len(landed) <= 3, "only the pictures in the making may still be finished"
     assert isinstance(landed[0], Headshot) and landed[0].png == run.headshots[0].png
 
 

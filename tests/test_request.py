@@ -138,16 +138,6 @@ def test_a_request_comes_back_from_json_as_it_was(request: HeadshotRequest) -> N
     assert HeadshotRequest.model_validate_json(request.model_dump_json()) == request
 
 
-@given(REQUESTS)
-def test_resolving_gives_a_missing_seed_a_number_and_changes_nothing_else(request: HeadshotRequest) -> None:
-    resolved = request.resolved()
-    assert resolved.seed is not None and 0 <= resolved.seed <= MAX_SEED
-    assert resolved.model_dump(exclude={"seed"}) == request.model_dump(exclude={"seed"})
-    if request.seed is not None:
-        assert resolved == request
-    assert resolved.resolved() == resolved
-
-
 def test_random_seeds_use_the_whole_range() -> None:
     seeds = [random_seed() for _ in range(200)]
     assert len(set(seeds)) > 190  # a second equal one is a matter of 1 in 200,000

@@ -1,8 +1,10 @@
 """The studio's promises, on the two real portraits and on portraits made from them."""
 
 import asyncio
+import importlib
 import io
 import threading
+from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -32,7 +34,8 @@ def analysed(kind: str, steps: int = 21) -> analysis.Analysis:
 
 @cache
 def picture(kind: str) -> np.ndarray:
-    return portraits.photograph(kind) if kind in PORTRAITS else getattr(portraits, kind)()
+    made = portraits.photograph(kind) if kind in PORTRAITS else getattr(portraits, kind)()
+    return made[0] if isinstance(made, tuple) else made  # long_hair also gives the truth about its strands
 
 
 def exposed(kind: str, look: Look, guidance_scale: float = 7.5, seed: int | None = None) -> np.ndarray:
@@ -90,11 +93,13 @@ def test_four_seeds_are_four_frames_of_one_session(session_of_four: list[Headsho
             assert np.abs(pictures[one] - pictures[other]).mean() > 3  # and no two frames are the same
 
 
-@pytest.mark.parametrize("kind", PORTRAITS)
+@pytest.mark.parametrize(
+    "kind", [*PORTRAITS, "busy_background", "glasses", "long_hair", "darker_skin", "lighter_skin", "small_face"]
+)
 def test_the_default_look_keeps_the_likeness(kind: str, studio: Studio) -> None:
     photo = Photo.of(Image.fromarray(picture(kind)))
     reference = face.embed(photo.pixels, face.find(photo.pixels)[0])
-    for headshot in shoot(studio, photo, HeadshotRequest(), SEEDS):
+    for headshot in shoot(studio, photo, HeadshotRequest(), SEEDS if kind in PORTRAITS else SEEDS[:2]):
         pixels = np.asarray(headshot.image)
         likeness = face.likeness(reference, face.embed(pixels, same_face(pixels)))
         assert likeness >= 0.90
@@ -125,12 +130,16 @@ def test_the_eyes_stand_on_the_upper_third_and_the_head_fills_half_the_height(ki
     assert 0.42 <= eyes[0] / frame.WIDTH <= 0.58
 
 
-@pytest.mark.parametrize(
-    ("crop", "low", "high"), [("close", 0.51, 0.56), ("classic", 0.47, 0.53), ("wide", 0.44, 0.49)]
-)
-def test_the_crop_sets_the_heads_share(crop: frame.Crop, low: float, high: float) -> None:
-    shared = render.session(analysed("portrait"), Look(crop=crop), 7.5)
-    assert low <= render.expose(shared, render.Variation())[1].share <= high
+@pytest.mark.parametrize("kind", PORTRAITS)
+def test_the_crop_sets_the_heads_share_and_no_seed_leaves_45_to_55_per_cent(kind: str) -> None:
+    space = analysed(kind).room
+    means = {}
+    for crop in ("close", "classic", "wide"):
+        moves = (render.Variation.of(seed) for seed in range(60))
+        shares = [frame.choose(space, crop, v.share, v.across, v.down, v.tilt).share for v in moves]  # type: ignore[arg-type]
+        assert 0.45 <= min(shares) <= max(shares) <= 0.55
+        means[crop] = sum(shares) / len(shares)
+    assert means["close"] > means["classic"] + 0.02 > means["wide"] + 0.04
 
 
 def test_a_small_tilt_is_levelled_by_half() -> None:
@@ -362,23 +371,20 @@ def test_a_forgotten_photo_is_analysed_anew(studio: Studio, monkeypatch: pytest.
 def test_a_photo_taken_back_while_it_is_analysed_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     hasty = Studio()
     photo = Photo.of(Image.fromarray(picture("portrait")))
-    progress = Progress()
     original = models.run
+    seen: list[str] = []
 
     def interrupted(name: str, batch: np.ndarray) -> list[np.ndarray]:
         if name == "u2netp":
-            progress.stop()
+            seen.append(name)
+            hasty.forget(photo)
         return original(name, batch)
 
     monkeypatch.setattr(models, "run", interrupted)
-
-    async def run() -> None:
-        async for _ in hasty.shoot(photo, plan(HeadshotRequest(), [1]), progress):
-            pass
-
-    with pytest.raises(Stopped):
-        asyncio.run(run())
-    assert not hasty._analyses.holds((photo.sha256, None, 21))
+    shoot(hasty, photo, HeadshotRequest(), (1,))
+    once = len(seen)
+    shoot(hasty, photo, HeadshotRequest(), (1,))
+    assert len(seen) == 2 * once > 0
 
 
 def test_stop_ends_a_comparison_and_keeps_what_had_landed(studio: Studio) -> None:
@@ -411,32 +417,38 @@ def test_progress_tells_the_stages_and_the_count(studio: Studio) -> None:
     assert steps[-1] == (3, 3)
 
 
-def test_comparisons_that_run_at_once_all_finish_and_leave_the_loop_free(studio: Studio) -> None:
+def test_comparisons_at_once_take_turns_and_all_finish(studio: Studio) -> None:
     photos = [Photo.of(Image.fromarray(picture(kind))) for kind in PORTRAITS] * 2
-    loop_thread = threading.get_ident()
-    heavy: set[int] = set()
+    prompts = ("white backdrop", "navy backdrop", "office backdrop", "garden backdrop")
+    landed: list[int] = []
 
-    async def run() -> list[list[Headshot]]:
-        async def one(photo: Photo, prompt: str) -> list[Headshot]:
-            request = HeadshotRequest(prompt=prompt)
-            progress = Progress(lambda step: None)
-            return [headshot async for headshot in studio.shoot(photo, plan(request, [1, 2]), progress)]
+    async def one(number: int) -> None:
+        requests = plan(HeadshotRequest(prompt=prompts[number]), [1, 2, 3, 4])
+        async for _ in studio.shoot(photos[number], requests, Progress()):
+            landed.append(number)
 
-        prompts = ("white backdrop", "navy backdrop", "office backdrop", "garden backdrop")
-        return await asyncio.gather(*(one(photo, prompt) for photo, prompt in zip(photos, prompts, strict=True)))
+    async def run() -> None:
+        await asyncio.gather(*(one(number) for number in range(4)))
 
-    original = render.expose
+    asyncio.run(run())
+    assert sorted(landed) == [number for number in range(4) for _ in range(4)]
+    first_to_end = min(len(landed) - landed[::-1].index(number) for number in range(4))
+    assert set(landed[:first_to_end]) == {0, 1, 2, 3}  # nobody is done before everybody has something
 
-    def noting(*arguments: object) -> object:
-        heavy.add(threading.get_ident())
-        return original(*arguments)  # type: ignore[arg-type]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headshot.studio.expose", noting)
-        results = asyncio.run(run())
-    assert [len(result) for result in results] == [2, 2, 2, 2]
-    assert heavy
-    assert loop_thread not in heavy
+def test_no_work_is_done_on_the_event_loop(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    for place, name in (("headshot.models", "run"), ("headshot.studio", "expose"), ("headshot.studio", "encode")):
+        original = getattr(importlib.import_module(place), name)
+
+        def noting(*arguments: object, original: Callable[..., object] = original) -> object:
+            threads.add(threading.get_ident())
+            return original(*arguments)
+
+        monkeypatch.setattr(f"{place}.{name}", noting)
+    shoot(studio, Photo.of(Image.fromarray(picture("astronaut"))), HeadshotRequest(prompt="beige backdrop"), (1,))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def test_what_the_studio_cannot_do_is_said_and_not_dropped(studio: Studio) -> None:

@@ -36,6 +36,7 @@ _yunet_lock = threading.Lock()
 @cache
 def _yunet() -> cv2.FaceDetectorYN:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about targets it does not know
+    # A score of 0.6, which true faces in a crowd reach; boxes that overlap by 0.3 are one face; at most 200 of them.
     return cv2.FaceDetectorYN.create(str(FOLDER / "yunet_f32.onnx"), "", (320, 320), 0.6, 0.3, 200)
 
 

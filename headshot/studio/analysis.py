@@ -10,15 +10,17 @@ import numpy.typing as npt
 
 from .. import face as faces
 from ..face import Face
+from ..warp import scale_of, warp
 from . import matte, retouch, surface, tone
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
 
 Array = npt.NDArray[Any]
 
-_GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
+GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
+_PORTRAIT_PX = 512  # twice what the likeness network needs around the face
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class Analysis:
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
+    enlargement: how many times the face must be enlarged for a headshot.
     portrait, portrait_face: the photo around the face, for likeness.
     """
 
@@ -42,6 +45,7 @@ class Analysis:
     room: Room
     face_px: float
     upscale: float
+    enlargement: float
     portrait: Array
     portrait_face: Face
 
@@ -61,7 +65,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     mesh = faces.mesh(pixels, face)
     seen = matte.outline(pixels, face, others, steps=steps)
     canvas_from_photo = _canvas(face, mesh, seen.crown)
-    scale = float(np.hypot(canvas_from_photo[0, 0], canvas_from_photo[1, 0]))
+    scale = scale_of(canvas_from_photo)
     size = CANVAS_WIDTH, CANVAS_HEIGHT
     face_px = face.height * scale
     on_canvas = _mapped(mesh, canvas_from_photo, scale)
@@ -72,10 +76,10 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     alpha, fore = matte.refine(canvas, prior, face_px, native=scale < 1.6, steps=steps)
     del canvas, prior
 
-    small = cv2.resize(fore, None, fx=1 / _GRID, fy=1 / _GRID, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    grid_mesh = (on_canvas / _GRID).astype(np.float32)
-    shape = surface.surface(small, small_alpha, grid_mesh, face_px / _GRID)
+    grid_mesh = (on_canvas / GRID).astype(np.float32)
+    shape = surface.surface(small, small_alpha, grid_mesh, face_px / GRID)
     full_skin = cv2.resize(shape.skin, size, interpolation=cv2.INTER_LINEAR)
     eyes = surface.eyes(alpha.shape, on_canvas, face_px)
     inside = cv2.warpAffine(np.ones(pixels.shape[:2], np.uint8), canvas_from_photo, size).astype(np.float32)
@@ -97,27 +101,30 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
             (float(level_eyes[0]), float(level_eyes[1])),
             float(crown[1]),
-            float(on_canvas[surface.CHIN, 1]),
+            float(on_canvas[faces.CHIN, 1]),
         ),
         face_px=face_px,
         upscale=scale,
+        enlargement=face.enlargement,
         portrait=portrait,
         portrait_face=portrait_face,
     )
 
 
 def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
-    """A copy of the face with half a face around it, and the face in it: likeness needs no more of the photo."""
-    x, y = face.centre
-    left, top = max(0, int(x - face.height)), max(0, int(y - face.height))
-    patch = pixels[top : int(y + face.height), left : int(x + face.height)].copy()
-    return patch, face.moved(np.array([[1, 0, -left], [0, 1, -top]], np.float32))
+    """The face with half a face around it, at most 512 px, and the face in it: likeness needs no more of the photo."""
+    # By whole pixels: half a pixel of interpolation would cost a small face .01 of likeness.
+    left, top = (int(middle - face.height) for middle in face.centre)
+    scale = min(1.0, _PORTRAIT_PX / (2 * face.height))
+    affine = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+    side = round(2 * face.height * scale)
+    return warp(pixels, affine, (side, side)), face.moved(affine)
 
 
 def _canvas(face: Face, mesh: Array, crown: float) -> Array:
     """(2, 3) canvas from photo: the head's height fixed, the eyes in the middle on their line, the tilt levelled."""
     eyes = face.points[:2].mean(axis=0)
-    head = max(float(mesh[surface.CHIN, 1]) - crown, 1.1 * face.height)
+    head = max(float(mesh[faces.CHIN, 1]) - crown, 1.1 * face.height)
     tilt = float(np.clip(_LEVELLED * faces.roll_degrees(mesh), -_LEVELLED_AT_MOST, _LEVELLED_AT_MOST))
     affine = cv2.getRotationMatrix2D((float(eyes[0]), float(eyes[1])), tilt, CANVAS_HEAD / head)
     affine[:, 2] += np.array([CANVAS_WIDTH / 2, CANVAS_EYES * CANVAS_HEIGHT]) - eyes

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from headshot.studio.look import Backdrop
+from .look import Backdrop
 
 Array = npt.NDArray[np.float32]
 
@@ -47,6 +47,11 @@ def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, 
 
 
 _TOOTH = 0.6  # sigma in 8-bit sRGB steps: well under half a step, a smooth gradient would band
+
+
+def is_paper(name: Backdrop) -> bool:
+    """Whether it hangs close behind the person, who throws a shadow on it."""
+    return name in _PAPERS
 
 
 def _with_tooth(picture: Array, rng: np.random.Generator) -> Array:

@@ -19,6 +19,7 @@ HEAD_SHARE: dict[Crop, float] = {
     "classic": 0.5,
     "wide": 0.465,
 }  # of the headshot's height, crown to chin
+_SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for the crown's uncertainty
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
 _TIGHTEST = 0.95  # a head larger than this would be a face, not a headshot
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
@@ -77,7 +78,7 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
 
     The four `play` values, −1…1, are how this frame differs from the look's own.
     """
-    wanted = HEAD_SHARE[crop] * (1 + 0.05 * share_play)
+    wanted = float(np.clip(HEAD_SHARE[crop] * (1 + 0.05 * share_play), *_SHARE_BOUNDS))
     middle = 0.5 + 0.036 * across_play
     line = _EYE_LINE + 0.012 * down_play
     shares = np.concatenate([[wanted], np.linspace(wanted, _TIGHTEST, 40)[1:], np.linspace(wanted, 0.42, 6)[1:]])
@@ -89,6 +90,8 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
     # A tight crop may cut the hair but must keep the chin in.
     chin_room = (HEIGHT - (space.chin - top) * scale) / HEIGHT
     cut = _covered(space.forbidden, left, top, WIDTH / scale, HEIGHT / scale)
+    # The weights put first things first: no person cut off by the photo's edge, then the share, the eyes' line, the
+    # middle, and the chin's room; a tight frame is dearer than an off-centre one, which any crop can mend.
     cost = (
         30 * np.maximum(share - wanted, 0)
         + 120 * np.maximum(wanted - share, 0)

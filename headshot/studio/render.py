@@ -1,33 +1,45 @@
 """One headshot from an analysis, a look and a seed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..warp import warp
 from . import frame, light, tone
-from .analysis import Analysis
-from .backdrop import paint
+from .analysis import GRID, Analysis
+from .backdrop import is_paper, paint
 from .look import Look
 
 Array = npt.NDArray[Any]
 
 PROOF = 0.5  # a proof's size: its face is some 230 px high, twice what the likeness network sees
-_PAPERS = {"white", "light grey", "grey", "charcoal", "black", "navy", "beige"}
+
+# How much of each the words of a look stand for, at the full look (guidance 7.5). Chosen by eye on twenty portraits of
+# all complexions, at full size: a step less cannot be seen, a step more draws attention to itself.
 _CONTRAST = {"low": 0.08, "normal": 0.3, "high": 0.6}
 _TONES = {"natural": (1.0, 1.0, 1.0), "warm": (1.035, 1.0, 0.945), "cool": (0.965, 1.0, 1.04)}
 _RETOUCH = {"none": 0.0, "gentle": 0.6, "polished": 1.0}
 _RIM = {"none": 0.0, "subtle": 0.16, "strong": 0.5}
 _VIGNETTE = {"none": 0.0, "subtle": 0.13, "strong": 0.32}
 _GRAIN = {"none": 0.0, "fine": 0.0085, "film": 0.022}
+_BACKDROP_LEVEL = {"low key": 0.62, "normal": 1.0, "high key": 1.12}
+_BACKDROP_DRAMA = {"low key": 1.3, "normal": 1.0, "high key": 0.6}
+_RELIGHT = 0.85  # of the pattern: the rest is the photo's own light, without which a face looks like a mask
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
+_SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
+_SHARPEN = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
+_DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
+# How far a seed goes at most: far enough to see, near enough to be one session.
+_TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
+_SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a factor on the stored value
 
 
 @dataclass(frozen=True)
 class Variation:
-    """How one frame of a session differs from the next; every field but the last three lies in −1…1.
+    """How one frame of a session differs from the next; every field but the last two lies in −1…1.
 
     share, across, down, tilt: framing.  turn, lift, depth: the key's azimuth, height and ratio.  glow: the rim's level.
     grain: 0…1 twice, the frame's place on the grain sheet.  backdrop: the seed of what is painted behind.
@@ -81,6 +93,7 @@ def strength_of(guidance_scale: float) -> float:
 
 
 def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
+    """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
     strength = strength_of(guidance_scale)
     person = analysis.fore * (analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
@@ -92,92 +105,88 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     skin = analysis.surface.skin > 0.5
     grid = cv2.resize(person, skin.shape[::-1], interpolation=cv2.INTER_AREA)
     skin_tone = float(cv2.cvtColor(grid, cv2.COLOR_RGB2GRAY)[skin].mean()) if skin.any() else 0.5
+    # On the side of the photo's own light: shadows painted against those that are there look wrong.
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
     return Session(analysis, look, np.dstack([person, analysis.alpha]), strength, mildness, side, skin_tone)
 
 
 def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
-    """(1280, 1024, 3) uint8 RGB times `size`, and its frame. The same arguments give the same bytes."""
-    analysis, look = shared.analysis, shared.look
-    crop = frame.choose(analysis.room, look.crop, variation.share, variation.across, variation.down, variation.tilt)
-    width, height = round(frame.WIDTH * size), round(frame.HEIGHT * size)
-    to_output = crop.affine(size)
-    warped = _cropped(shared.layers, to_output, (width, height))
-    person, alpha = np.ascontiguousarray(warped[..., :3]), np.clip(warped[..., 3], 0, 1)
+    """One frame: (1280, 1024, 3) uint8 RGB times `size`, and its crop. The same arguments give the same bytes.
 
-    setup = light.SETUPS[look.light]
-    setup = replace(
-        setup,
-        azimuth=setup.azimuth + 13 * variation.turn,
-        elevation=setup.elevation + 5 * variation.lift,
-        ratio=1 + (setup.ratio - 1) * (1 + 0.22 * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
+    Less than the full size is a proof: without grain and sharpening.
+    """
+    look = shared.look
+    crop = frame.choose(
+        shared.analysis.room, look.crop, variation.share, variation.across, variation.down, variation.tilt
     )
-    lit = 0.85 * shared.strength * shared.mildness
-    shape = analysis.surface
-    grid_px = analysis.face_px / 4
-    from_grid = to_output.copy()
-    from_grid[:, :2] *= 4
-    from_grid[:, 2] += to_output[:, :2] @ [1.5, 1.5]  # pixel centres of a grid four times coarser
-    gain = light.relight(shape, analysis.light, setup, shared.side, lit, grid_px) ** (1 / 2.2)
-    person *= cv2.warpAffine(gain, from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)[..., None]
-    rim = _RIM[look.rim] * min(shared.strength, 1.6) * shared.mildness
-    if rim > 0:
-        edge = light.rim(shape, shared.side, grid_px) * (rim * (1 + 0.25 * variation.glow))
-        touched = cv2.warpAffine(edge, from_grid, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        person += (1 - np.minimum(person, 1)) * touched[..., None]
-
-    drama = shared.strength * {"low key": 1.3, "normal": 1.0, "high key": 0.6}[look.brightness]
-    rng = np.random.default_rng(variation.backdrop)
-    backdrop = paint(look.backdrop, width=width, height=height, rng=rng, key_from=shared.side, drama=min(drama, 2.0))
-    if look.brightness != "normal":
-        backdrop *= 0.62 if look.brightness == "low key" else 1.12
-    cv2.pow(np.clip(backdrop, 0, 1, out=backdrop), 1 / 2.2, dst=backdrop)
-    backdrop *= np.array(_TONES[look.tone], np.float32)
-    picture = _stand_in(person, alpha, backdrop, look, shared, size)
-
-    pivot = float(np.clip(shared.skin_tone, 0.25, 0.75))
-    if look.black_and_white:
-        picture = tone.black_and_white(picture)
-    contrast = _CONTRAST[look.contrast] * (0.15 + 0.85 * shared.strength) * (0.5 + 0.5 * shared.mildness)
-    picture = tone.curve(picture, min(contrast, 0.9), pivot)
-    picture *= _vignette(width, height, _VIGNETTE[look.vignette] * min(shared.strength, 1.5))[..., None]
-    if look.brightness == "high key":
-        picture += 0.06 * picture * (1 - picture)
+    frame_from_canvas = crop.affine(size)
+    pixels = round(frame.WIDTH * size), round(frame.HEIGHT * size)
+    layers = warp(shared.layers, frame_from_canvas, pixels, cv2.INTER_CUBIC)
+    person, alpha = np.ascontiguousarray(layers[..., :3]), np.clip(layers[..., 3], 0, 1)
+    _light(person, shared, variation, frame_from_canvas)
+    picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
+    picture = _develop(picture, shared)
     if size == 1:
-        picture = tone.sharpen(picture, 0.35 / max(analysis.upscale, 1.0), 1.0)
-        amount = _GRAIN[look.grain] if look.grain != "fine" else _GRAIN["fine"] * (0.5 + 0.5 * shared.strength)
-        picture = tone.grain(picture, max(min(amount, 0.035), 0.002), variation.grain)
+        picture = tone.sharpen(picture, _SHARPEN / max(shared.analysis.upscale, 1.0), 1.0)
+        fine = 0.5 + 0.5 * shared.strength if look.grain == "fine" else 1.0
+        picture = tone.grain(picture, max(_GRAIN[look.grain] * fine, _DITHER), variation.grain)
     np.clip(picture, 0, 1, out=picture)
     return cv2.convertScaleAbs(picture, alpha=255), crop
 
 
-def _cropped(layers: Array, affine: Array, size: tuple[int, int]) -> Array:
-    scale = float(np.hypot(affine[0, 0], affine[1, 0]))
-    if scale < 0.75:  # a proof: reduced by area first, for a bare warp would alias
-        layers = cv2.resize(layers, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        affine = affine.copy()
-        affine[:, :2] /= scale
-    return cv2.warpAffine(layers, affine, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def _light(person: Array, shared: Session, variation: Variation, frame_from_canvas: Array) -> None:
+    """Key, fill and rim on the person, in place."""
+    shape, unit = shared.analysis.surface, shared.analysis.face_px / GRID
+    size = person.shape[1], person.shape[0]
+    frame_from_grid = frame_from_canvas.copy()
+    frame_from_grid[:, :2] *= GRID
+    frame_from_grid[:, 2] += frame_from_canvas[:, :2] @ [(GRID - 1) / 2, (GRID - 1) / 2]  # pixel centres, not corners
+    setup = light.SETUPS[shared.look.light]
+    setup = light.Setup(
+        setup.azimuth + _TURN_DEGREES * variation.turn,
+        setup.elevation + _LIFT_DEGREES * variation.lift,
+        1 + (setup.ratio - 1) * (1 + _DEPTH * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
+    )
+    strength = _RELIGHT * shared.strength * shared.mildness
+    gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
+    person *= warp(gain, frame_from_grid, size)[..., None]
+    rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
+    if rim > 0:
+        edge = warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size)
+        person += (1 - np.minimum(person, 1)) * edge[..., None]
 
 
-def _stand_in(person: Array, alpha: Array, backdrop: Array, look: Look, shared: Session, size: float) -> Array:
-    """Put the person before the backdrop: a soft shadow on paper, the backdrop's light round the outline."""
+def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> Array:
+    """(h, w, 3) float32 sRGB."""
+    look = shared.look
+    drama = min(shared.strength * _BACKDROP_DRAMA[look.brightness], 2.0)
+    rng = np.random.default_rng(variation.backdrop)
+    painted = paint(look.backdrop, width=size[0], height=size[1], rng=rng, key_from=shared.side, drama=drama)
+    painted *= _BACKDROP_LEVEL[look.brightness]
+    cv2.pow(np.clip(painted, 0, 1, out=painted), 1 / _SRGB_GAMMA, dst=painted)
+    painted *= np.array(_TONES[look.tone], np.float32)
+    return painted
+
+
+def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, size: float) -> Array:
+    """Put the person before the backdrop: a soft shadow on paper, the backdrop's light round the outline.
+
+    Works in place and returns `person`. Lengths are in pixels of the full-size headshot.
+    """
     height, width = alpha.shape
     small = cv2.resize(alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     unit = size / 4  # pixels of the small maps to full-size pixels
-    if look.backdrop in _PAPERS:
+    if is_paper(shared.look.backdrop):
         away = np.array([[1, 0, -shared.side * 46 * unit], [0, 1, 30 * unit]], np.float32)
         shadow = cv2.GaussianBlur(small, (0, 0), 60 * unit)
         shadow = cv2.warpAffine(shadow, away, small.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-        shade = 1 - 0.09 * min(shared.strength, 1.5) * shadow
+        shade = 1 - _SHADOW * min(shared.strength, 1.5) * shadow
         backdrop *= cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    around: Array = cv2.GaussianBlur(
-        cv2.resize(backdrop, (width // 8, height // 8), interpolation=cv2.INTER_AREA), (0, 0), 40 * size / 8
-    )
-    around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
-    wrap: Array = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
+    glow = cv2.resize(backdrop, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    around: Array = cv2.resize(cv2.GaussianBlur(glow, (0, 0), 5 * size), (width, height))
+    rim: Array = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
     around -= person
-    around = around * cv2.resize(wrap, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    around = around * cv2.resize(rim, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     person += around
     person -= backdrop
     person *= alpha[..., None]
@@ -185,7 +194,22 @@ def _stand_in(person: Array, alpha: Array, backdrop: Array, look: Look, shared: 
     return person
 
 
+def _develop(picture: Array, shared: Session) -> Array:
+    """Black and white, tone curve, vignette."""
+    look = shared.look
+    if look.black_and_white:
+        picture = tone.black_and_white(picture)
+    contrast = _CONTRAST[look.contrast] * (0.15 + 0.85 * shared.strength) * (0.5 + 0.5 * shared.mildness)
+    picture = tone.curve(picture, min(contrast, 0.9), float(np.clip(shared.skin_tone, 0.25, 0.75)))
+    height, width = picture.shape[:2]
+    picture *= _vignette(width, height, _VIGNETTE[look.vignette] * min(shared.strength, 1.5))[..., None]
+    if look.brightness == "high key":
+        picture += 0.06 * picture * (1 - picture)
+    return picture
+
+
 def _vignette(width: int, height: int, amount: float) -> Array:
+    """(h, w) float32 factors: 1 in the middle, falling off beyond the head."""
     across, down = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1.05, 0.95, height, dtype=np.float32)
     far = across[None, :] ** 2 * 0.8 + down[:, None] ** 2 * 0.75
     return 1 - amount * np.clip(far - 0.35, 0, None) ** 1.5

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..warp import needed, reduced, scale_of
+
 Array = npt.NDArray[Any]
 
 
@@ -15,24 +17,12 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
     Reduction is by area. Enlargement goes in steps of at most two, each Lanczos and then two passes of unsharp
     masking held between the neighbourhood's darkest and brightest value, which steepens edges without halos.
     """
-    scale = float(np.hypot(affine[0, 0], affine[1, 0]))
-    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float32)
-    back = cv2.invertAffineTransform(affine)
-    around = corners @ back[:, :2].T + back[:, 2]
-    margin = 6 + 4 / scale
-    low = np.floor(np.clip(around.min(0) - margin, 0, None)).astype(int)
-    high = np.ceil(np.maximum(around.max(0) + margin, low + 1)).astype(int)
-    region = pixels[low[1] : high[1], low[0] : high[0]]
-    affine = affine.copy()
-    affine[:, 2] += affine[:, :2] @ low
-    if scale < 0.8:
-        smaller = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        affine[:, 0] *= region.shape[1] / smaller.shape[1]
-        affine[:, 1] *= region.shape[0] / smaller.shape[0]
-        region = smaller
+    scale = scale_of(affine)
+    region, affine = reduced(*needed(pixels, affine, size, margin=6 + 4 / scale))
     picture = region.astype(np.float32) / 255
     if scale > 2.2:  # nearer to its own size a photo is better left alone: smoothing reads as paint
         picture = _quiet(picture)
+    affine = affine.copy()
     while scale > 1.35:
         step = min(2.0, scale)
         enlarged = cv2.resize(picture, None, fx=step, fy=step, interpolation=cv2.INTER_LANCZOS4)

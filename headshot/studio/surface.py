@@ -7,43 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..face import BROWS, EYES, LIPS, OVAL
+
 Array = npt.NDArray[Any]
 
-# MediaPipe's 468-point topology (`face_mesh_connections.py`, Apache-2.0).
-OVAL = [
-    10,
-    338,
-    297,
-    332,
-    284,
-    251,
-    389,
-    356,
-    454,
-    323,
-    361,
-    288,
-    397,
-    365,
-    379,
-    378,
-    400,
-    377,
-    152,
-    148,
-    176,
-    149,
-    150,
-]
-OVAL += [136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
-EYES = (
-    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
-    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466],
-)
-BROWS = ([70, 63, 105, 66, 107, 55, 65, 52, 53, 46], [300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
-LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
-CHEEKS = ([50, 101, 118, 117, 123, 147, 187, 205], [280, 330, 347, 346, 352, 376, 411, 425])
-CHIN = 152
+# Patches in the middle of each cheek, in the mesh's numbering: skin, whatever else the face wears.
+CHEEKS = ((50, 101, 118, 117, 123, 147, 187, 205), (280, 330, 347, 346, 352, 376, 411, 425))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +32,7 @@ class Surface:
 
 def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
     """picture: (h, w, 3) float32 RGB and alpha (h, w), on the grid; mesh: (468, 3) in grid pixels; face_px likewise."""
-    oval = _filled(alpha.shape, mesh[OVAL, :2])
+    oval = _filled(alpha.shape, mesh[list(OVAL), :2])
     face = cv2.GaussianBlur(cv2.erode(oval, _disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
     bulge = _inflated(alpha, face_px)
     mask = cv2.GaussianBlur(_mesh_height(mesh, alpha.shape, face_px), (0, 0), 0.014 * face_px)
@@ -128,7 +97,7 @@ def _inflated(alpha: Array, face_px: float) -> Array:
 def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
     """Where skin shows, (h, w) float32: one Gaussian in Lab from the cheeks, within reach of the face."""
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    seeds = np.maximum(*(_filled(alpha.shape, mesh[cheek, :2]) for cheek in CHEEKS)) > 0.5
+    seeds = np.maximum(*(_filled(alpha.shape, mesh[list(cheek), :2]) for cheek in CHEEKS)) > 0.5
     if seeds.sum() < 12:
         return np.zeros(alpha.shape, np.float32)
     sample = lab[seeds]
@@ -137,25 +106,25 @@ def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
     spread = np.maximum(1.4826 * np.median(np.abs(sample - middle), axis=0), [9, 4, 4]) * [2.2, 1.3, 1.3]
     distance = (((lab - middle) / spread) ** 2).sum(axis=2)
     likely = np.exp(-0.5 * np.maximum(distance - 1.5, 0)).astype(np.float32)
-    oval = _filled(alpha.shape, mesh[OVAL, :2])
+    oval = _filled(alpha.shape, mesh[list(OVAL), :2])
     reach = cv2.GaussianBlur(cv2.dilate(oval, _disc(0.22 * face_px)), (0, 0), 0.1 * face_px)
     kept = cv2.GaussianBlur(likely, (0, 0), 0.012 * face_px) * reach * alpha
-    features = _filled(alpha.shape, mesh[LIPS, :2])
+    features = _filled(alpha.shape, mesh[list(LIPS), :2])
     for feature in (*EYES, *BROWS):
-        features = np.maximum(features, _filled(alpha.shape, mesh[feature, :2]))
+        features = np.maximum(features, _filled(alpha.shape, mesh[list(feature), :2]))
     features = cv2.GaussianBlur(cv2.dilate(features, _disc(0.012 * face_px)), (0, 0), 0.012 * face_px)
     return np.clip(kept * (1 - features), 0, 1).astype(np.float32)
 
 
 def oval(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
     """1 well inside the face's oval, soft at its border; (h, w) float32."""
-    filled = cv2.erode(_filled(shape, mesh[OVAL, :2]), _disc(0.03 * face_px))
+    filled = cv2.erode(_filled(shape, mesh[list(OVAL), :2]), _disc(0.03 * face_px))
     return cv2.GaussianBlur(filled, (0, 0), 0.015 * face_px)
 
 
 def eyes(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
     """1 in the openings of both eyes, soft; (h, w) float32."""
-    both = np.maximum(*(_filled(shape, mesh[eye, :2]) for eye in EYES))
+    both = np.maximum(*(_filled(shape, mesh[list(eye), :2]) for eye in EYES))
     return cv2.GaussianBlur(both, (0, 0), 0.008 * face_px)
 
 

@@ -1,0 +1,52 @@
+"""Move a picture by a similarity without aliasing."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_REDUCE_BELOW = 0.75  # a bare warp reads two pixels each way, which from here on skips some: an alias, and moiré
+
+
+def scale_of(affine: Array) -> float:
+    """Target pixels to source pixels of a (2, 3) similarity."""
+    return float(np.hypot(affine[0, 0], affine[1, 0]))
+
+
+def needed(picture: Array, affine: Array, size: tuple[int, int], margin: float) -> tuple[Array, Array]:
+    """The part of the picture that a target of `size` (width, height) shows, and the affine from that part.
+
+    margin: source pixels kept around it. A target that lies beside the picture gets the whole of it.
+    """
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float32)
+    back = cv2.invertAffineTransform(affine)
+    around = corners @ back[:, :2].T + back[:, 2]
+    left, top = np.floor(np.clip(around.min(0) - margin, 0, None)).astype(int).tolist()
+    right, bottom = np.ceil(around.max(0) + margin).astype(int).tolist()
+    region = picture[top : max(bottom, 0), left : max(right, 0)]
+    if not region.size:
+        return picture, affine
+    moved = affine.copy()
+    moved[:, 2] += moved[:, :2] @ [left, top]
+    return region, moved
+
+
+def reduced(picture: Array, affine: Array) -> tuple[Array, Array]:
+    """The picture area-averaged to about the target's scale where that is a clear reduction, and the affine from it."""
+    scale = scale_of(affine)
+    if scale >= _REDUCE_BELOW:
+        return picture, affine
+    smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    moved = affine.copy()
+    moved[:, 0] *= picture.shape[1] / smaller.shape[1]
+    moved[:, 1] *= picture.shape[0] / smaller.shape[0]
+    return smaller, moved
+
+
+def warp(picture: Array, affine: Array, size: tuple[int, int], interpolation: int = cv2.INTER_LINEAR) -> Array:
+    """The picture on a target of `size` (width, height); beyond its border the last pixel repeats."""
+    source, moved = reduced(*needed(picture, affine, size, margin=4))
+    return cv2.warpAffine(source, moved, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
