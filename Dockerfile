@@ -1,4 +1,4 @@
-# The playground alone: page, studio and client, on the CPU. Nothing is downloaded after the build.
+# The playground alone: page and studio, on the CPU. Nothing is downloaded after the build.
 FROM python:3.11-slim
 
 # A Space runs its container as user 1000; no other machine minds.
