@@ -3,8 +3,11 @@
 import os
 from collections.abc import Iterator
 
-import page
 import pytest
+
+pytest.register_assert_rewrite("page")
+
+import page
 from playwright.sync_api import Browser, sync_playwright
 
 

@@ -70,6 +70,14 @@ class Visit:
         self.page.goto(address)
         self.page.locator("#generate").wait_for()
 
+    def again(self) -> None:
+        """Load the page anew, as a new visitor: three times as quick as a new window."""
+        self.page.goto("about:blank")  # where whatever the old page still says is not the new visit's
+        self.complaints.clear()
+        self.addresses.clear()
+        self.page.goto(self.address)
+        self.page.locator("#generate").wait_for()
+
     def _note(self, url: str) -> None:
         self.addresses.append(url)
         if not url.startswith((self.address, "data:", "blob:")):

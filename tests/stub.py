@@ -1,9 +1,9 @@
-"""A backend for the page's tests: flat pictures, as fast or slow as a test wants, obeying the whole protocol."""
+"""A backend for the page's tests: flat pictures, each when the test lets it, obeying the whole protocol."""
 
 import io
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import anyio.to_thread
 from PIL import Image, ImageDraw
@@ -20,25 +20,40 @@ STAGES = ("Cutting out the person…", "Lighting…")
 class StubBackend:
     """Each headshot is one colour that follows from its seed, with the photo's small copy in the middle.
 
-    seconds: how long each headshot takes.  asked, faces: the requests and faces it was given.
+    asked, faces: the requests and faces it was given.  forgotten: the photos it was told to forget.
     stopped: set when a comparison ended because Progress said so.
     """
 
     help = "- **Guidance** is written on the picture.\n- **Steps** change nothing here."
 
-    def __init__(self, seconds: float = 0.05, *, name: str = "stub") -> None:
+    def __init__(self, *, name: str = "stub") -> None:
         self.name = name
-        self._seconds = seconds
         self.stopped = threading.Event()
+        self._gate: threading.Semaphore | None = None
         self.reset()
 
     def reset(self) -> None:
-        self.seconds = self._seconds
+        if self._gate is not None:
+            self._gate.release(1_000)  # whatever still waits there
+        self._gate, self._deaf = None, False
         self.asked: list[HeadshotRequest] = []
         self.faces: list[int | None] = []
         self.forgotten: list[str] = []
         self.stopped.clear()
         self.fail(None)
+
+    def hold(self, *, deaf: bool = False) -> Callable[[], None]:
+        """From now on each headshot waits for `let_land`; a deaf backend hears of Stop only once it may go on.
+
+        Returns what lets one of these go on, also after another `hold`.
+        """
+        self._gate, self._deaf = threading.Semaphore(0), deaf
+        return self._gate.release
+
+    def let_land(self, count: int = 1) -> None:
+        if self._gate is None:
+            raise RuntimeError("nothing is held")
+        self._gate.release(count)
 
     def fail(self, error: Exception | None, *, after: int = 0) -> None:
         """Raise this error in each comparison once so many headshots have landed."""
@@ -52,7 +67,7 @@ class StubBackend:
 
     async def shoot(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
-    ) -> AsyncIterator[Headshot]:
+    ) -> AsyncGenerator[Headshot]:
         self.faces.append(face)
         for done, request in enumerate(requests):
             self.asked.append(request)
@@ -64,14 +79,12 @@ class StubBackend:
         started = time.perf_counter()
         for stage in STAGES:
             progress.report(stage, done, total)
-            until = time.perf_counter() + self.seconds / len(STAGES)
-            while time.perf_counter() < until:
-                try:
-                    progress.check()
-                except HeadshotError:
-                    self.stopped.set()
-                    raise
-                time.sleep(0.01)
+        try:
+            self._wait(progress)
+            progress.check()
+        except HeadshotError:
+            self.stopped.set()
+            raise
         image = draw(photo, request)
         data = io.BytesIO()
         image.save(data, "PNG")
@@ -81,6 +94,12 @@ class StubBackend:
             Note("not applied", "“plastic skin” is not something this backend can avoid"),
         )
         return Headshot(image, data.getvalue(), request, self.name, time.perf_counter() - started, notes, 0.71)
+
+    def _wait(self, progress: Progress) -> None:
+        gate, deaf = self._gate, self._deaf
+        while gate is not None and not gate.acquire(timeout=0.01):
+            if not deaf:
+                progress.check()
 
 
 def draw(photo: Photo, request: HeadshotRequest) -> Image.Image:

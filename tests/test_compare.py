@@ -142,7 +142,7 @@ def test_any_iterable_of_seeds_will_do(kind: Callable[[list[int]], Any]) -> None
 
 
 def test_a_backend_gets_the_whole_list_with_every_seed_resolved() -> None:
-    backend = StubBackend(seconds=0)
+    backend = StubBackend()
     photo = Photo.from_image(Image.new("RGB", (160, 200), "grey"))
     requests = [HeadshotRequest(seed=3), HeadshotRequest(), HeadshotRequest(seed=1)]
 

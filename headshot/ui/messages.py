@@ -19,6 +19,11 @@ _TOAST_SECONDS = 6  # the sentence stays on the page itself; the toast is for an
 _log = logging.getLogger(__name__)
 
 
+def toast(sentence: str) -> None:
+    """Say a sentence at the page's edge for a moment."""
+    gr.Warning(html.escape(sentence), duration=_TOAST_SECONDS)  # Gradio renders a toast's text as HTML
+
+
 def spoken(
     handler: Callable[..., AsyncIterator[Updates]] | Callable[..., Coroutine[Any, Any, Updates]],
     *,
@@ -37,9 +42,7 @@ def spoken(
         else:
             _log.error("A handler of the page failed", exc_info=error)
             sentence = BUG
-        gr.Warning(
-            html.escape(sentence), title="Not yet", duration=_TOAST_SECONDS
-        )  # Gradio renders a toast's text as HTML
+        toast(sentence)
         return otherwise(sentence, request)
 
     if inspect.isasyncgenfunction(handler):

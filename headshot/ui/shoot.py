@@ -4,6 +4,7 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from ..photo import Photo
 from ..request import Headshot, Step, random_seed
 from ..settings import Settings
 from . import controls, results
-from .messages import Updates, spoken
+from .messages import Updates, spoken, toast
 from .visitors import Job, Shot, Visitor, Visitors
 
 _THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
-_FIRST_SEEDS = 4
+_FIRST_SEEDS = 4  # one row of the grid on a wide screen, two on a phone
 _AT_ONCE = 2  # comparisons that run side by side; the others wait in line, for more would only slow each other down
 
 _ENLARGE = Path(__file__).with_name("enlarge.js").read_text(encoding="utf-8")
@@ -72,7 +73,7 @@ class ShootPart:
             )
         for backend in self._registry.values():
             where = "here" if len(self._registry) == 1 else f"to the {backend.name}"
-            with gr.Accordion(f"What the settings mean {where}", open=False, elem_classes="help"):
+            with gr.Accordion(f"What the settings mean {where}", open=False):
                 gr.Markdown(backend.help)
 
     def results(self) -> None:
@@ -123,10 +124,13 @@ class ShootPart:
     async def _plan(self, values: Updates, request: gr.Request) -> Updates:
         """Read the form and show the frames: what can be refused is refused here, at once."""
         visitor = self._visitors.of(request.session_hash)
-        if visitor.job is not None:
-            visitor.job.stop()
         async with visitor.checking:
-            pass
+            if visitor.job is not None and visitor.job.alive:  # Enter in the seeds; Generate itself is hidden
+                toast("A comparison is running: let it end, or press Stop first.")
+                return {self.status: gr.skip()}
+            return self._planned(values, visitor)
+
+    def _planned(self, values: Updates, visitor: Visitor) -> Updates:
         if visitor.photo is None or visitor.check is None:
             if visitor.photo_expired:
                 minutes = self._settings.keep_minutes
@@ -156,6 +160,9 @@ class ShootPart:
         task = asyncio.create_task(_produce(self._registry[job.backend], visitor, job, job.photo))
         try:
             while (item := await job.news.get()) is not None:
+                if visitor.job is not job:  # stopped, and the page shows the next one already
+                    yield {self.status: gr.skip()}
+                    return
                 match item:
                     case Step():
                         yield {self.status: results.step(item)}
@@ -170,6 +177,7 @@ class ShootPart:
             job.seconds = time.perf_counter() - started_at
             yield self._finished(job)
         finally:  # the end, Stop, or a closed tab
+            job.ended = True
             job.progress.stop()
             job.photo = None
             task.cancel()
@@ -178,7 +186,8 @@ class ShootPart:
         job = self._visitors.of(request.session_hash).job
         if job is None:
             return self._buttons(running=False)
-        job.stop()
+        if job.alive:
+            job.stop()
         return self._finished(job)
 
     def _finished(self, job: Job) -> Updates:
@@ -205,8 +214,10 @@ class ShootPart:
 async def _produce(backend: Backend, visitor: Visitor, job: Job, photo: Photo) -> None:
     """Make the job's headshots, put each down as files, and tell the job's news. Errors are news too."""
     try:
-        async for headshot in compare(backend, photo, job.requests, job.progress, face=job.face):
-            job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, visitor, headshot))
+        # Without aclosing a stopped job would leave the backend's generator open until it is collected.
+        async with aclosing(compare(backend, photo, job.requests, job.progress, face=job.face)) as headshots:
+            async for headshot in headshots:
+                job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, visitor, headshot))
         job.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read
         job.news.put_nowait(error)

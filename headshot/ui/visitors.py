@@ -50,6 +50,7 @@ class Job:
     started: bool = False
     seconds: float = 0.0  # from the start to the end, what the headshots share included
     stopped: bool = False
+    ended: bool = False  # nothing more comes of it
     news: "asyncio.Queue[Step | Shot | Exception | None]" = field(default_factory=asyncio.Queue)  # None: all landed
     progress: Progress = field(init=False)
 
@@ -60,6 +61,11 @@ class Job:
             loop.call_soon_threadsafe(self.news.put_nowait, step)
 
         self.progress = Progress(tell)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits for its place or runs."""
+        return not (self.stopped or self.ended)
 
     def stop(self) -> None:
         self.stopped = True
