@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .. import face
 from ..errors import PhotoError
-from ..photo import Photo
+from ..photo import MAX_FILE_BYTES, Photo
 from .messages import Updates, spoken
 from .visitors import Visitor, Visitors
 
@@ -176,7 +176,8 @@ def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int |
 _INVITATION = (
     '<div class="check"><h2>What makes a good photo</h2><ul class="tips">'
     "<li>One person, looking at the camera</li><li>Head and shoulders, nothing cut off</li>"
-    "<li>Even light, no sunglasses</li><li>JPEG, PNG, WebP or HEIC, up to 10 MB</li></ul></div>"
+    "<li>Even light, no sunglasses</li>"
+    f"<li>JPEG, PNG, WebP or HEIC, up to {MAX_FILE_BYTES // 2**20} MB</li></ul></div>"
 )
 
 

@@ -17,7 +17,7 @@ _PERSON = (
 
 def empty() -> str:
     """The results before the first comparison."""
-    frames = _grid([f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * _EMPTY_FRAMES, "is-empty")
+    frames = _grid([f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * _EMPTY_FRAMES)
     return (
         f'{frames}<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and '
         "its likeness to your photo. The same photo, settings and seed give the same picture again.</p>"
@@ -29,7 +29,7 @@ def shots(job: Job) -> str:
     cards = [_card(shot, job.shots) for shot in job.shots]
     if not job.stopped:
         cards += [_waiting(request.seed) for request in job.requests[len(job.shots) :]]
-    return _grid(cards, "") if cards else empty()
+    return _grid(cards) if cards else empty()
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
@@ -120,5 +120,5 @@ def _waiting(seed: int | None) -> str:
     )
 
 
-def _grid(cards: Sequence[str], kind: str) -> str:
-    return f'<div class="shots {kind}">{"".join(cards)}</div>'
+def _grid(cards: Sequence[str]) -> str:
+    return f'<div class="shots">{"".join(cards)}</div>'
