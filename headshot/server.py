@@ -26,6 +26,7 @@ from . import face, ui
 from .backends import Backend
 from .photo import MAX_FILE_BYTES, Photo
 from .settings import Settings
+from .ui import folder
 from .ui.photo import EXAMPLE
 from .ui.theme import CSS, theme
 from .ui.visitors import Visitors
@@ -115,6 +116,7 @@ def start(
 
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
+    folder.clear_the_dead()
     if visitors is None:
         visitors = Visitors(
             Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
@@ -190,13 +192,19 @@ def _lifespan(visitors: Visitors) -> Any:
 async def _sweep(visitors: Visitors) -> None:
     while True:
         await asyncio.sleep(min(_SWEEP_SECONDS, visitors.grace_seconds, visitors.keep_seconds))
-        await anyio.to_thread.run_sync(visitors.sweep)
+        try:
+            await anyio.to_thread.run_sync(visitors.sweep)
+        except Exception:  # noqa: BLE001  one bad pass must not be the last
+            _log.exception("A pass over the visitors failed; the next comes all the same")
 
 
 async def _warm_up() -> None:
     """Load the networks of the photo check before the first visitor waits for them."""
-    photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
-    await anyio.to_thread.run_sync(face.check, photo.pixels)
+    try:
+        photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
+        await anyio.to_thread.run_sync(face.check, photo.pixels)
+    except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
+        _log.exception("The check of photos could not be warmed up")
 
 
 class Guard:
@@ -281,21 +289,14 @@ def _is_link(text: str) -> bool:
 
 
 def _has_link(value: Any) -> bool:
-    """Whether a call holds a file whose path or url points to another server."""
+    """Whether a call holds a file whose path is a link. Its url is the page's own address of it, which nobody reads."""
     match value:
         case dict():
-            return any(
-                (key in ("path", "url") and isinstance(item, str) and _is_remote(key, item)) or _has_link(item)
-                for key, item in value.items()
-            )
+            path = value.get("path")
+            return (isinstance(path, str) and _is_link(path)) or any(_has_link(item) for item in value.values())
         case list():
             return any(_has_link(item) for item in value)
     return False
-
-
-def _is_remote(key: str, text: str) -> bool:
-    # A file's url is the page's own address of it, so that only its path decides what Gradio would fetch.
-    return key == "path" and _is_link(text)
 
 
 def _with_headers(send: Send, path: str) -> Send:

@@ -1,5 +1,6 @@
 """What the server lets in and out, asked by plain HTTP as a stranger would."""
 
+import asyncio
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from PIL import Image
 from stub import StubBackend
 
 from headshot import server, ui
+from headshot.ui.visitors import Visitors
 
 ROOT = Path(__file__).parent.parent
 
@@ -252,6 +254,34 @@ def _until(reached: Callable[[], bool], app: subprocess.Popen[bytes], log: Path)
         assert app.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
+
+
+def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = threading.Event()
+
+    class Stumbling(Visitors):
+        passes = 0
+
+        def sweep(self) -> None:
+            self.passes += 1
+            if self.passes == 1:
+                raise OSError("the first pass stumbles")
+            super().sweep()
+            again.set()
+
+    visitors = Stumbling(tmp_path, keep_seconds=100, grace_seconds=0.05)
+    folder = visitors.of("tab").write("a.png", b"a").parent
+
+    async def swept() -> None:
+        sweeping = asyncio.create_task(server._sweep(visitors))
+        assert await asyncio.to_thread(again.wait, 5)
+        sweeping.cancel()
+
+    asyncio.run(swept())
+    assert not folder.exists()
+    assert "OSError: the first pass stumbles" in caplog.text
 
 
 def test_gradios_usage_reports_are_off() -> None:

@@ -1,16 +1,15 @@
 """The page. This package and `server.py` are the only importers of Gradio."""
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+from . import folder
+
 # Gradio reads these when it is imported: no usage reports, and a folder of our own for uploads, which dies with us.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="headshot-")
+os.environ["GRADIO_TEMP_DIR"] = str(folder.claim())
 
 import gradio as gr
 
@@ -20,8 +19,7 @@ from .photo import PhotoPart
 from .shoot import ShootPart
 from .visitors import Visitors
 
-CACHE = Path(gr.utils.get_upload_folder()).resolve()
-atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+CACHE = Path(gr.utils.get_upload_folder())
 
 TITLE = "Headshot Playground"
 _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever took
