@@ -1,17 +1,38 @@
 // Browsers give no type to IMG_1234.HEIC, and Gradio turns away every file without a picture's type. The server looks at
-// the content and says in a sentence what is wrong: let it see the file.
+// the content and says in a sentence what is wrong: let it see the file. And Gradio names an upload's place by its
+// content and name: under its own name, one visitor's portrait.jpg could be deleted as another's.
+const uploads = "#photo input[type=file]";
+
+function renamed(file) {
+  const chance = crypto.getRandomValues(new Uint32Array(4)).join("");
+  const ending = file.name.match(/\.\w{1,5}$/)?.[0] ?? "";
+  const type = file.type.startsWith("image/") ? file.type : "image/heic";
+  return new File([file], chance + ending, { type });
+}
+
 document.addEventListener(
   "change",
   (event) => {
     const input = event.target;
-    if (!input.matches?.("#photo input[type=file]")) return;
-    const known = (file) => file.type.startsWith("image/");
-    if ([...input.files].every(known)) return;
-    const relabelled = new DataTransfer();
-    for (const file of input.files) {
-      relabelled.items.add(known(file) ? file : new File([file], file.name, { type: "image/heic" }));
-    }
-    input.files = relabelled.files;
+    if (!input.matches?.(uploads)) return;
+    const passed = new DataTransfer();
+    for (const file of input.files) passed.items.add(renamed(file));
+    input.files = passed.files;
+  },
+  true,
+);
+
+// A dropped file takes the same way as a chosen one: Gradio's own would refuse it by its type.
+document.addEventListener(
+  "drop",
+  (event) => {
+    const input = document.querySelector(uploads);
+    if (!input || !event.dataTransfer.files.length || !event.target.closest?.("#photo")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true })); // Gradio's frame stays lit without it
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
   },
   true,
 );
