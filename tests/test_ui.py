@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import os
-import time
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.face import PhotoCheck
 from headshot.photo import Photo
 from headshot.request import HeadshotRequest, Note, Step
-from headshot.ui import controls, messages, results
+from headshot.ui import controls, folder, messages, results
 from headshot.ui.visitors import Job, Shot, Visitors
 
 REQUEST = HeadshotRequest(seed=1)
@@ -146,91 +149,183 @@ def test_progress_and_its_end_are_one_line_each() -> None:
     assert "<script>" not in results.status("<script>", kind="error")
 
 
+class Clock:
+    """Goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def visitors(tmp_path: Path) -> Visitors:
-    return Visitors(tmp_path, keep_seconds=100, grace_seconds=0.05)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def visitors(tmp_path: Path, clock: Clock) -> Visitors:
+    return Visitors(tmp_path, keep_seconds=100, grace_seconds=20, clock=clock)
 
 
 PHOTO = Photo.from_image(Image.new("RGB", (80, 80)))
 CHECK = PhotoCheck((), None, ())
 
 
-def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(visitors: Visitors) -> None:
+def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(visitors: Visitors, clock: Clock) -> None:
     with visitors.present("tab"):
         visitor = visitors.of("tab")
-        visitor.take(PHOTO, CHECK, None)
+        visitor.take(PHOTO, CHECK, None, b"")
         path = visitor.write("a.png", b"a")
-        time.sleep(0.1)
+        clock.now += 30
         visitors.sweep()
         assert path.exists()
         assert visitors.of("tab") is visitor
     visitors.sweep()
     assert path.exists()  # the grace: a broken connection is not a closed tab
-    time.sleep(0.1)
+    clock.now += 30
     visitors.sweep()
     assert not visitor.folder.exists()
     assert visitor.photo is None
     assert visitors.of("tab") is not visitor
 
 
-def test_the_backends_forget_a_photo_when_its_visitor_does(tmp_path: Path) -> None:
+def test_the_backends_forget_a_photo_when_its_visitor_does(tmp_path: Path, clock: Clock) -> None:
     stub = StubBackend()
-    visitors = Visitors(tmp_path, keep_seconds=100, grace_seconds=0.05, backends=[stub])
+    visitors = Visitors(tmp_path, keep_seconds=100, grace_seconds=20, backends=[stub], clock=clock)
     other = Photo.from_image(Image.new("RGB", (80, 80), "navy"))
     visitor = visitors.of("tab")
-    visitor.take(PHOTO, CHECK, None)
-    visitor.take(PHOTO, CHECK, 1)  # another face of the same photo
+    visitor.take(PHOTO, CHECK, None, b"")
+    visitor.take(PHOTO, CHECK, 1, b"")  # another face of the same photo
     assert stub.forgotten == []
-    visitor.take(other, CHECK, None)
+    visitor.take(other, CHECK, None, b"")
     assert stub.forgotten == [PHOTO.sha256]
     visitor.put_back()
     assert stub.forgotten == [PHOTO.sha256, other.sha256]
-    visitor.take(PHOTO, CHECK, None)
-    time.sleep(0.1)
+    visitor.take(PHOTO, CHECK, None, b"")
+    clock.now += 30
     visitors.sweep()
     assert stub.forgotten == [PHOTO.sha256, other.sha256, PHOTO.sha256]
 
 
-def test_a_tab_that_reconnects_within_the_grace_keeps_everything(visitors: Visitors) -> None:
+def test_a_tab_that_reconnects_within_the_grace_keeps_everything(visitors: Visitors, clock: Clock) -> None:
     with visitors.present("tab"):
         path = visitors.of("tab").write("a.png", b"a")
     with visitors.present("tab"):
-        time.sleep(0.1)
+        clock.now += 30
         visitors.sweep()
         assert path.exists()
 
 
-def test_the_old_connection_that_ends_late_does_not_end_the_visit(visitors: Visitors) -> None:
+def test_the_old_connection_that_ends_late_does_not_end_the_visit(visitors: Visitors, clock: Clock) -> None:
     old, new = visitors.present("tab"), visitors.present("tab")
     old.__enter__()
     path = visitors.of("tab").write("a.png", b"a")
     new.__enter__()
     old.__exit__(None, None, None)
-    time.sleep(0.1)
+    clock.now += 30
     visitors.sweep()
     assert path.exists()
     new.__exit__(None, None, None)
 
 
-def test_a_visitor_without_a_heartbeat_is_forgotten_too(visitors: Visitors) -> None:
+def test_a_visitor_without_a_heartbeat_is_forgotten_too(visitors: Visitors, clock: Clock) -> None:
     path = visitors.of("script").write("a.png", b"a")
-    time.sleep(0.1)
+    clock.now += 30
     visitors.sweep()
     assert not path.exists()
 
 
-def test_things_are_deleted_after_their_time_in_an_open_tab(tmp_path: Path) -> None:
-    visitors = Visitors(tmp_path, keep_seconds=100)
+def test_things_are_deleted_after_their_time_in_an_open_tab(visitors: Visitors, clock: Clock) -> None:
     with visitors.present("tab"):
         visitor = visitors.of("tab")
-        old, new = visitor.write("old.png", b"old"), visitor.write("new.png", b"new")
-        visitor.take(PHOTO, CHECK, None)
-        visitor.taken_at -= 200
-        os.utime(old.parent, (time.time() - 200,) * 2)
+        old = visitor.write("old.png", b"old")
+        visitor.take(PHOTO, CHECK, None, b"")
+        clock.now += 60
+        new = visitor.write("new.png", b"new")
+        visitor.take(PHOTO, CHECK, 1, b"")  # another face: the photo is no younger for it
+        clock.now += 60
         visitors.sweep()
         assert (old.exists(), new.exists()) == (False, True)
         assert visitor.photo is None
-        assert visitor.photo_expired
+        assert visitor.lost == "kept its time"
+
+
+def test_a_photos_preview_goes_with_it(visitors: Visitors) -> None:
+    visitor = visitors.of("tab")
+    shown = []
+    for face in (None, 1):
+        visitor.take(PHOTO, CHECK, face, b"a preview")
+        assert visitor.preview is not None
+        shown.append(visitor.preview)
+    assert [path.exists() for path in shown] == [False, True]
+    visitor.put_back()
+    assert not any(path.parent.exists() for path in shown)
+
+
+def test_beyond_the_bound_of_all_photos_the_oldest_make_room(tmp_path: Path, clock: Clock) -> None:
+    visitors = Visitors(tmp_path, keep_seconds=100, photo_bytes=2 * PHOTO.pixels.nbytes, clock=clock)
+    tabs = [visitors.of(name) for name in ("first", "second", "third")]
+    for visitor in tabs:
+        clock.now += 1
+        visitor.take(PHOTO, CHECK, None, b"")
+        visitors.make_room()
+    assert [visitor.photo is None for visitor in tabs] == [True, False, False]
+    assert tabs[0].lost == "made room"
+    large = Photo.from_image(Image.new("RGB", (200, 200)))
+    clock.now += 1
+    tabs[1].take(large, CHECK, None, b"")
+    visitors.make_room()
+    assert [visitor.photo is None for visitor in tabs] == [True, False, True]  # the latest stays, whatever its size
+
+
+def test_a_backend_that_cannot_forget_keeps_nothing_else_from_being_deleted(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Forgetless(StubBackend):
+        def forget(self, photo: Photo) -> None:
+            raise OSError("the memory is stuck")
+
+    stub = StubBackend()
+    visitors = Visitors(tmp_path, keep_seconds=100, backends=[Forgetless(), stub], clock=clock)
+    tabs = [visitors.of(name) for name in ("one", "other")]
+    for visitor in tabs:
+        visitor.take(PHOTO, CHECK, None, b"")
+    clock.now += 50
+    visitors.sweep()
+    assert not any(visitor.folder.exists() for visitor in tabs)
+    assert stub.forgotten == [PHOTO.sha256] * 2
+    assert caplog.text.count("OSError: the memory is stuck") == 2
+
+
+def test_what_somebody_else_deleted_is_no_reason_to_fail(visitors: Visitors, clock: Clock) -> None:
+    with visitors.present("tab"):
+        path = visitors.of("tab").write("a.png", b"a")
+        shutil.rmtree(path.parent)
+        clock.now += 200
+        visitors.sweep()
+
+
+def test_a_killed_servers_folder_is_deleted_by_the_next_and_a_living_ones_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import runpy, sys, time; made = runpy.run_path(sys.argv[1])['claim'](); "
+        "(made / 'portrait.jpg').write_bytes(b'a face'); print(made, flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, folder.__file__], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        made = Path(process.stdout.readline().strip())
+        folder.clear_the_dead()
+        assert (made / "portrait.jpg").exists()
+        process.kill()
+    folder.clear_the_dead()
+    assert not made.exists()
 
 
 def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(visitors: Visitors) -> None:

@@ -1,7 +1,9 @@
 """The photo and its check: in by upload, webcam, clipboard or as the example; cleaned before anything else sees it."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from .visitors import Visitor, Visitors
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.png"
 _ANY_FILE = Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
+# One line for what changes the photo and for Generate, so that Generate starts after what was clicked before it.
+IN_ORDER = "in order"
+_CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it
 _PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
 _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
 
@@ -29,6 +34,7 @@ class PhotoPart:
     def __init__(self, visitors: Visitors, cache: Path) -> None:
         self._visitors = visitors
         self._cache = cache
+        self._places = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
         with gr.Row(elem_id="photo-part"):
             self.photo = gr.Image(
                 type="filepath",
@@ -55,7 +61,8 @@ class PhotoPart:
         quickly: dict[str, Any] = {
             "show_progress": "hidden",
             "api_visibility": "private",
-            "concurrency_limit": 4,
+            "concurrency_limit": None,
+            "concurrency_id": IN_ORDER,
             # Pasting clears the input first: by default the paste would be dropped while the clearing is still handled.
             "trigger_mode": "always_last",
         }
@@ -68,25 +75,36 @@ class PhotoPart:
         path = values[self.photo]
         if path is None:
             return await self._put_back(values, request)
-        if _within(path, self._visitors.root):
+        visitor = self._visitors.of(request.session_hash)
+        if _within(path, self._visitors.root) or path == visitor.upload:
             # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
             return {self.photo: gr.skip()}
-        async with self._visitors.of(request.session_hash).checking:
-            try:
-                photo = await anyio.to_thread.run_sync(Photo.open, path)
-            finally:
-                self._delete_upload(path)
-            return await self._take(photo, request)
+        visitor.upload = path
+        try:
+            return await self._replace(request, partial(_open_upload, path))
+        finally:
+            self._delete_upload(path)
 
     async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
-        async with self._visitors.of(request.session_hash).checking:
-            return await self._take(await anyio.to_thread.run_sync(Photo.open, EXAMPLE), request)
+        return await self._replace(request, partial(Photo.open, EXAMPLE))
 
     async def _choose(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash)
-        if visitor.photo is None:
-            raise PhotoError("The photo is no longer here: choose it again.")
-        return await self._take(visitor.photo, request, int(values[self.face]))
+        turn = visitor.turn
+        async with visitor.checking:
+            photo = visitor.photo
+            if visitor.turn != turn:  # the face was picked on the photo before
+                return {self.photo: gr.skip()}
+            if photo is None:
+                raise PhotoError("The photo is no longer here: choose it again.")
+            return await self._take(visitor, turn, lambda: photo, int(values[self.face]))
+
+    async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
+        visitor = self._visitors.of(request.session_hash)
+        visitor.turn += 1
+        turn = visitor.turn
+        async with visitor.checking:
+            return await self._take(visitor, turn, load)
 
     async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
         self._visitors.of(request.session_hash).put_back()
@@ -95,21 +113,28 @@ class PhotoPart:
         del updates[self.photo]
         return updates
 
-    async def _take(self, photo: Photo, request: gr.Request, index: int | None = None) -> Updates:
-        visitor = self._visitors.of(request.session_hash)
-        check = await anyio.to_thread.run_sync(face.check, photo.pixels, index)
-        preview = await anyio.to_thread.run_sync(_preview, visitor, photo, check)
-        visitor.take(photo, check, index)
-        return self._updates(preview, check, _verdict(photo, check))
+    async def _take(self, visitor: Visitor, turn: int, load: Callable[[], Photo], index: int | None = None) -> Updates:
+        """Look at the photo and keep it, unless its visitor did something else with it meanwhile."""
+        try:
+            photo, check, preview = await anyio.to_thread.run_sync(_look_at, load, index, limiter=self._places)
+        except PhotoError:
+            if visitor.turn != turn:
+                return {self.photo: gr.skip()}
+            raise
+        if visitor.turn != turn:
+            return {self.photo: gr.skip()}
+        visitor.take(photo, check, index, preview)
+        self._visitors.make_room()
+        return self._updates(visitor.preview, check, _verdict(photo, check))
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence beside the photo; a photo that was here before stays."""
         visitor = self._visitors.of(request.session_hash)
         problem = _problem(sentence)
-        if visitor.photo is None or visitor.check is None:
+        if visitor.preview is None:
             return self._updates(None, None, problem)
-        kept = _preview(visitor, visitor.photo, visitor.check)
-        return self._updates(kept, visitor.check, problem + '<p class="kept">Your earlier photo is kept.</p>')
+        kept = '<p class="kept">Your earlier photo is kept.</p>'
+        return self._updates(visitor.preview, visitor.check, problem + kept)
 
     def _updates(self, preview: Path | None, check: face.PhotoCheck | None, words: str) -> Updates:
         several = check is not None and len(check.faces) > 1
@@ -126,6 +151,8 @@ class PhotoPart:
         """The upload as it came holds the place where it was taken: nothing of it stays."""
         if _within(path, self._cache):
             Path(path).unlink(missing_ok=True)
+            with suppress(OSError):  # another upload lies there, or has been the last to lie there
+                Path(path).parent.rmdir()
 
 
 def _path(payload: Any) -> str | None:
@@ -137,9 +164,21 @@ def _within(path: str, folder: Path) -> bool:
     return Path(path).resolve().is_relative_to(folder.resolve())
 
 
-def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
+def _open_upload(path: str) -> Photo:
+    if not Path(path).is_file():
+        raise PhotoError("The photo did not arrive whole: choose it again.")
+    return Photo.open(path)
+
+
+def _look_at(load: Callable[[], Photo], index: int | None) -> tuple[Photo, face.PhotoCheck, bytes]:
+    photo = load()
+    check = face.check(photo.pixels, index)
+    return photo, check, _preview(photo, check)
+
+
+def _preview(photo: Photo, check: face.PhotoCheck) -> bytes:
     """A small JPEG of the clean photo, its faces outlined and numbered where there are several."""
-    image = photo.image
+    image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = min(1.0, _PREVIEW_PX / max(image.size))
     if scale < 1:
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
@@ -148,7 +187,7 @@ def _preview(visitor: Visitor, photo: Photo, check: face.PhotoCheck) -> Path:
         _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], _index(check))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=88)
-    return visitor.write("photo.jpg", data.getvalue())
+    return data.getvalue()
 
 
 def _index(check: face.PhotoCheck) -> int | None:

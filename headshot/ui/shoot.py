@@ -21,6 +21,7 @@ from ..request import Headshot, Step, random_seed
 from ..settings import Settings
 from . import controls, results
 from .messages import Updates, spoken, toast
+from .photo import IN_ORDER
 from .visitors import Job, Shot, Visitor, Visitors
 
 _THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
@@ -96,6 +97,7 @@ class ShootPart:
             form,
             shown,
             concurrency_limit=None,
+            concurrency_id=IN_ORDER,
             **quiet,
         )
         running = pressed.then(spoken(self._run, **refused), {self.seeds}, shown, concurrency_limit=_AT_ONCE, **quiet)
@@ -132,9 +134,11 @@ class ShootPart:
 
     def _planned(self, values: Updates, visitor: Visitor) -> Updates:
         if visitor.photo is None or visitor.check is None:
-            if visitor.photo_expired:
+            if visitor.lost == "kept its time":
                 minutes = self._settings.keep_minutes
                 raise PhotoError(f"Your photo was deleted after {minutes} minutes, as promised: choose it again.")
+            if visitor.lost == "made room":
+                raise PhotoError("Many people are here, and your photo made room for theirs: choose it again.")
             raise PhotoError("Choose a photo first, or use the example.")
         if not visitor.check.usable:
             raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))

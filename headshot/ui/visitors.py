@@ -5,6 +5,7 @@ the tab closes, and each thing alone when it has been kept for its time.
 """
 
 import asyncio
+import logging
 import secrets
 import shutil
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from ..backends import Backend
@@ -22,6 +24,9 @@ from ..photo import Photo
 from ..request import HeadshotRequest, Note, Progress, Step
 
 GRACE_SECONDS = 20.0  # a browser knocks again 3 s after a broken connection; a phone changing networks takes longer
+PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,40 +81,58 @@ class Job:
 class Visitor:
     """One tab's belongings. `name` is 256 random bits: it stands in every picture's address and is the only way in."""
 
-    def __init__(self, root: Path, forget_photo: Callable[[Photo], None]) -> None:
+    def __init__(self, root: Path, forget_photo: Callable[[Photo], None], clock: Callable[[], float]) -> None:
         self._forget_photo = forget_photo
+        self._clock = clock
         self.name = secrets.token_urlsafe(32)
         self.folder = root / self.name
         self.photo: Photo | None = None
         self.check: PhotoCheck | None = None
         self.face: int | None = None  # the face picked by hand
-        self.photo_expired = False
+        self.preview: Path | None = None
+        self.lost: Literal["", "kept its time", "made room"] = ""  # why a photo is gone that the visitor did not remove
+        self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
+        self.upload = ""  # the path of the last one, which is deleted once it is read
         self.job: Job | None = None
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
         self.taken_at = 0.0
         self._left = False
-        self._files = threading.Lock()
+        self._written: dict[Path, float] = {}  # when each corner was
+        self._lock = threading.RLock()
 
-    def take(self, photo: Photo, check: PhotoCheck, face: int | None) -> None:
-        if self.photo is not None and self.photo.sha256 != photo.sha256:
-            self._forget_photo(self.photo)
-        self.photo, self.check, self.face = photo, check, face
-        self.photo_expired, self.taken_at = False, time.time()
+    def take(self, photo: Photo, check: PhotoCheck, face: int | None, preview: bytes) -> None:
+        """Keep this photo in place of the one before. The time it is kept runs on where only the face is another."""
+        with self._lock:
+            path = self.write("photo.jpg", preview)
+            former, former_preview = self.photo, self.preview
+            self.photo, self.check, self.face, self.preview, self.lost = photo, check, face, path, ""
+            if former is None or former.sha256 != photo.sha256:
+                self.taken_at = self._clock()
+        self._clear(former_preview)
+        if former is not None and former.sha256 != photo.sha256:
+            self._forget_photo(former)
 
-    def put_back(self) -> None:
-        """Forget the photo, at the visitor's wish."""
-        self._drop_photo(expired=False)
+    def put_back(self, lost: Literal["", "kept its time", "made room"] = "") -> None:
+        """Forget the photo: at the visitor's wish, or for that reason."""
+        with self._lock:
+            self.turn += 1
+            photo, preview = self.photo, self.preview
+            self.photo, self.check, self.face, self.preview, self.lost = None, None, None, None, lost
+        self._clear(preview)
+        if photo is not None:
+            self._forget_photo(photo)
 
     def write(self, name: str, data: bytes) -> Path:
         """Put a file into a new corner of the visitor's folder, so that equal names never meet.
 
         Raises Stopped after the visitor left: a picture that lands late must not bring the folder back.
         """
-        with self._files:
+        with self._lock:
             if self._left:
                 raise Stopped("The page was closed.")
             corner = self.folder / secrets.token_urlsafe(8)
             corner.mkdir(parents=True)
+            self._written[corner] = self._clock()
             path = corner / name
             path.write_bytes(data)
         return path
@@ -122,24 +145,25 @@ class Visitor:
         if self.job is not None:
             self.job.stop()
         self.put_back()
-        with self._files:
+        with self._lock:
             self._left = True
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def forget(self, before: float) -> None:
         """Drop the photo and every file that is older than that moment."""
-        if self.photo is not None and self.taken_at < before:
-            self._drop_photo(expired=True)
-        if self.folder.is_dir():
-            for corner in self.folder.iterdir():
-                if corner.stat().st_mtime < before:
-                    shutil.rmtree(corner, ignore_errors=True)
+        with self._lock:
+            if self.photo is not None and self.taken_at < before:
+                self.put_back("kept its time")
+            for corner in [corner for corner, written in self._written.items() if written < before]:
+                self._clear(corner / "anything")
 
-    def _drop_photo(self, *, expired: bool) -> None:
-        photo = self.photo
-        self.photo, self.check, self.face, self.photo_expired = None, None, None, expired
-        if photo is not None:
-            self._forget_photo(photo)
+    def _clear(self, path: Path | None) -> None:
+        """Delete the corner that a file lies in."""
+        if path is None:
+            return
+        with self._lock:
+            self._written.pop(path.parent, None)
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 class Visitors:
@@ -155,8 +179,12 @@ class Visitors:
         grace_seconds: float = GRACE_SECONDS,
         *,
         backends: Collection[Backend] = (),
+        photo_bytes: int = PHOTO_BYTES,
+        clock: Callable[[], float] = time.monotonic,  # the time of day may be set back
     ) -> None:
         self._backends = backends
+        self._photo_bytes = photo_bytes
+        self._clock = clock
         self.root = root
         self.keep_seconds = keep_seconds
         self.grace_seconds = grace_seconds
@@ -171,14 +199,31 @@ class Visitors:
             raise RequestError("This page has lost its session: load it anew.")
         with self._lock:
             if session not in self._visitors:
-                self._visitors[session] = Visitor(self.root, self._forget_photo)
+                self._visitors[session] = Visitor(self.root, self._forget_photo, self._clock)
                 if not self._connections.get(session):
-                    self._left_at[session] = time.time()  # no heartbeat yet: without one it goes after the grace
+                    self._left_at[session] = self._clock()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
 
     def _forget_photo(self, photo: Photo) -> None:
         for backend in self._backends:
-            backend.forget(photo)
+            try:
+                backend.forget(photo)
+            except Exception:  # noqa: BLE001  what else is to be deleted must not wait for one backend's bug
+                _log.exception("The backend %s could not forget a photo", backend.name)
+
+    def make_room(self) -> None:
+        """Hold the photos of all tabs within their bound: those taken first go first, the latest never."""
+        with self._lock:
+            latest_first = sorted(self._visitors.values(), key=lambda visitor: visitor.taken_at, reverse=True)
+        held = 0
+        for visitor in latest_first:
+            photo = visitor.photo
+            if photo is None:
+                continue
+            if held and held + photo.pixels.nbytes > self._photo_bytes:
+                visitor.put_back("made room")
+            else:
+                held += photo.pixels.nbytes
 
     @contextmanager
     def present(self, session: str) -> Iterator[None]:
@@ -193,7 +238,7 @@ class Visitors:
                 self._connections[session] -= 1
                 if not self._connections[session]:
                     del self._connections[session]
-                    self._left_at[session] = time.time()
+                    self._left_at[session] = self._clock()
 
     def stop(self, session: str | None) -> None:
         """Nobody is looking any more: the comparison that runs for this tab ends."""
@@ -203,7 +248,7 @@ class Visitors:
 
     def sweep(self) -> None:
         """Delete what has been kept for its time, and everything of the tabs that closed."""
-        now = time.time()
+        now = self._clock()
         with self._lock:
             gone = [session for session, left in self._left_at.items() if now - left >= self.grace_seconds]
             leaving = [self._visitors.pop(session) for session in gone if session in self._visitors]
