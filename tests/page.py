@@ -1,9 +1,15 @@
 """The running page, for tests: a server on loopback and a visitor in Chromium."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -13,6 +19,7 @@ from headshot.backends import Backend
 from headshot.settings import Settings
 from headshot.ui.visitors import Visitors
 
+ROOT = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 # The camera is Chromium's own moving test picture, which shows no face.
 ARGUMENTS = [
@@ -53,6 +60,41 @@ def serving(
         yield site
     finally:
         site.close()
+
+
+@dataclass(frozen=True)
+class App:
+    """`python app.py` in a process of its own. `log`: what it said."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextmanager
+def app_running(folder: Path, **environment: str) -> Iterator[App]:
+    """The app as a person starts it, its temporary files in `folder`, ended as a container ends it."""
+    port = free_port()
+    settings = {"GRADIO_SERVER_PORT": str(port), "HEADSHOT_OPEN_BROWSER": "false", "TMPDIR": str(folder)}
+    log = folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env={**os.environ, **settings, **environment},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "The playground is at" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield App(f"http://127.0.0.1:{port}/", process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
 
 
 class Visit:

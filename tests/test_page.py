@@ -9,17 +9,16 @@ from threading import Semaphore as Gate
 import bad_photos
 import numpy as np
 import pytest
-from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, Visit, serving, visiting
+from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, ROOT, Visit, app_running, serving, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend, draw
 
+import headshot
 from headshot import face, server, ui
-from headshot.backends import registry
 from headshot.errors import Refused
 from headshot.photo import Photo
 from headshot.request import HeadshotRequest
-from headshot.settings import Settings
 from headshot.ui import folder
 from headshot.ui.photo import EXAMPLE
 
@@ -558,14 +557,23 @@ def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
     return found
 
 
-def test_the_real_backends_make_four_headshots_by_clicks_alone(browser: Browser) -> None:
-    with serving(registry(Settings())) as site, visiting(browser, site.address) as visit:
-        visit.take_example()
-        visit.generate()
-        expect(visit.page.locator(".status.done")).to_be_visible(timeout=120_000)
-        expect(visit.landed).to_have_count(4)
-        expect(visit.page.locator(".facts").first).to_contain_text("likeness 0.")
-        with visit.page.expect_download() as downloading:
-            visit.page.locator("a.download").first.click()
-        assert downloading.value.suggested_filename.endswith("-seed-1.png")
-        assert min(Image.open(downloading.value.path()).size) >= 640
+def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outside(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with app_running(tmp_path, PYTHONPATH=str(ROOT / "tests" / "watched")) as app:
+        with visiting(browser, app.address) as visit:
+            visit.take_example()
+            visit.generate()
+            expect(visit.page.locator(".status.done")).to_be_visible(timeout=120_000)
+            expect(visit.landed).to_have_count(4)
+            expect(visit.page.locator(".facts").first).to_contain_text("likeness 0.")
+            with visit.page.expect_download() as downloading:
+                visit.page.locator("a.download").nth(1).click()
+            data = Path(downloading.value.path()).read_bytes()
+        assert downloading.value.suggested_filename == "headshot-studio-seed-2.png"
+        assert Image.open(io.BytesIO(data)).size == (1024, 1280)
+    [expected] = headshot.shoot(EXAMPLE, seeds=[2])
+    assert data == expected.png
+    log = app.log.read_text()
+    assert "Connections are watched." in log
+    assert "OUTSIDE" not in log

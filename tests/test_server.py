@@ -5,18 +5,14 @@ import io
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
-from page import free_port, serving
+from page import app_running, serving
 from PIL import Image
 from stub import StubBackend
 
@@ -224,36 +220,14 @@ def test_a_picture_is_served_with_its_name_and_never_kept_by_the_browser(
 
 
 def test_the_app_follows_gradios_own_address_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    port = free_port()
-    environment = {
-        **os.environ,
-        "GRADIO_SERVER_NAME": "0.0.0.0",  # noqa: S104  what the container sets
-        "GRADIO_SERVER_PORT": str(port),
-        "HEADSHOT_OPEN_BROWSER": "false",
-        "TMPDIR": str(tmp_path),
-    }
-    log = tmp_path / "log"
-    with log.open("w") as output:
-        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
-    try:
-        _until(lambda: "The playground is at" in log.read_text(), app, log)
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).text == "ok"
+    with app_running(tmp_path, GRADIO_SERVER_NAME="0.0.0.0") as app:  # noqa: S104  what the container sets
+        assert httpx.get(f"{app.address}healthz", trust_env=False).text == "ok"
         assert list(tmp_path.glob("headshot-*"))
-    finally:
-        app.send_signal(signal.SIGTERM)
-        app.wait(20)
-    assert app.returncode == 0, log.read_text()
+    log = app.log.read_text()
+    assert app.process.returncode == 0, log
     assert not list(tmp_path.glob("headshot-*"))
-    assert "Traceback" not in log.read_text()
-    assert re.search(rf"The playground is at http://\S+:{port}", log.read_text())
-
-
-def _until(reached: Callable[[], bool], app: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert app.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+    assert "Traceback" not in log
+    assert re.search(r"The playground is at http://\S+:\d+", log)
 
 
 def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
