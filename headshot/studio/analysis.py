@@ -12,6 +12,7 @@ from .. import face as faces
 from ..face import Face
 from ..warp import scale_of, warp
 from . import matte, retouch, surface, tone
+from .alpha import refine
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
 
@@ -63,7 +64,7 @@ class Analysis:
 def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Analysis:
     """pixels: (H, W, 3) uint8 RGB.  others: the photo's other faces, whose bodies are left out.  steps: the effort."""
     mesh = faces.mesh(pixels, face)
-    seen = matte.outline(pixels, face, others, steps=steps)
+    seen = matte.outline(pixels, face, others)
     canvas_from_photo = _canvas(face, mesh, seen.crown)
     scale = scale_of(canvas_from_photo)
     size = CANVAS_WIDTH, CANVAS_HEIGHT
@@ -71,10 +72,10 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     on_canvas = _mapped(mesh, canvas_from_photo, scale)
 
     canvas = retouch.enlarge(pixels, canvas_from_photo, size)
-    prior, _ = seen.on_canvas(canvas_from_photo, size)
-    prior = np.maximum(prior, surface.oval(prior.shape, on_canvas, face_px))
-    alpha, fore = matte.refine(canvas, prior, face_px, native=scale < 1.6, steps=steps)
-    del canvas, prior
+    oval = surface.oval((size[1], size[0]), on_canvas, face_px)
+    opinion, second = (np.maximum(seen_there, oval) for seen_there in seen.on_canvas(canvas_from_photo, size))
+    alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
+    del canvas, opinion, second
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
