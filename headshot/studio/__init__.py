@@ -27,7 +27,7 @@ _WORKERS = 2  # the machine the studio is made for has two cores
 # picture; beyond it the person asked for drama, and dramatic light alone costs likeness without changing anyone.
 _LIKENESS_BY_GUIDANCE = ((7.5, 20), (0.905, 0.80))
 # How much of light, retouch and contrast is left when a look costs too much likeness; the last is taken as it is.
-_MILDNESS = (1.0, 0.62, 0.3)
+_MILDNESS = (1.0, 0.8, 0.6, 0.3)
 _SESSIONS_KEPT = 2  # 35 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.6  # of the height: a head that no look asks for
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
@@ -170,7 +170,7 @@ def _analyse(work: _Comparison, steps: int) -> Analysis:
 
 
 def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Session:
-    """The look at the strongest of three levels whose proofs keep the likeness.
+    """The look at the strongest of four levels whose proofs keep the likeness.
 
     The proofs are the look's extreme variations, never the comparison's own seeds: a request gives the same bytes
     whichever others run beside it, and one level holds for the whole session.
