@@ -49,9 +49,6 @@ class PhotoPart:
                 elem_id="photo",
                 alt_text="Your photo",
             )
-            # Gradio's own would open the file with every decoder that Pillow has, and fail with a traceback on what is
-            # no picture, before a handler could say a word. Not a subclass: Gradio writes a file beside each of those.
-            self.photo.preprocess = _path  # type: ignore[method-assign]
             with gr.Column(elem_id="check-part", min_width=0):
                 self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_ANY_FILE)
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
@@ -66,15 +63,20 @@ class PhotoPart:
             # Pasting clears the input first: by default the paste would be dropped while the clearing is still handled.
             "trigger_mode": "always_last",
         }
-        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, shown, **quickly)
-        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, shown, **quickly)
+        # Gradio's preprocessing would open the file with every decoder that Pillow has, and end in a traceback where it
+        # is no picture, before a handler could say a word.
+        unopened = {**quickly, "preprocess": False}
+        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, shown, **unopened)
+        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, shown, **unopened)
         self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, shown, **quickly)
         self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, shown, **quickly)
 
     async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
-        path = values[self.photo]
-        if path is None:
+        if values[self.photo] is None:
             return await self._put_back(values, request)
+        path = str(values[self.photo]["path"])
+        if not _within(path, self._cache):  # a script could name any file of the server's
+            raise PhotoError("The photo did not arrive: choose it again.")
         visitor = self._visitors.of(request.session_hash)
         if _within(path, self._visitors.root) or path == visitor.upload:
             # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
@@ -149,15 +151,9 @@ class PhotoPart:
 
     def _delete_upload(self, path: str) -> None:
         """The upload as it came holds the place where it was taken: nothing of it stays."""
-        if _within(path, self._cache):
-            Path(path).unlink(missing_ok=True)
-            with suppress(OSError):  # another upload lies there, or has been the last to lie there
-                Path(path).parent.rmdir()
-
-
-def _path(payload: Any) -> str | None:
-    """The uploaded file's path, the file unopened."""
-    return None if payload is None else payload.path
+        Path(path).unlink(missing_ok=True)
+        with suppress(OSError):  # another upload lies there, or has been the last to lie there
+            Path(path).parent.rmdir()
 
 
 def _within(path: str, folder: Path) -> bool:
