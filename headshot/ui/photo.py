@@ -44,7 +44,7 @@ class PhotoPart:
                 container=False,
                 buttons=[],
                 height=264,
-                placeholder="Drop a portrait here\nor click to choose one",
+                placeholder="Drop a portrait\nor click to choose",
                 webcam_options=gr.WebcamOptions(mirror=True),
                 elem_id="photo",
                 alt_text="Your photo",
