@@ -7,8 +7,8 @@ import pytest
 
 pytest.register_assert_rewrite("page")
 
-import page
-from playwright.sync_api import Browser, sync_playwright
+import page  # noqa: E402  pytest must know first that its asserts are to be explained
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 
 # A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
