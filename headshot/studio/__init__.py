@@ -28,7 +28,7 @@ _WORKERS = 2  # the machine the studio is made for has two cores
 _LIKENESS_BY_GUIDANCE = ((7.5, 20), (0.905, 0.80))
 # How much of light, retouch and contrast is left when a look costs too much likeness; the last is taken as it is.
 _MILDNESS = (1.0, 0.8, 0.6, 0.3)
-_SESSIONS_KEPT = 2  # 35 MB each; a comparison goes through its looks one after the other
+_SESSIONS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.6  # of the height: a head that no look asks for
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
 _CONTINUED = Note("advice", "The photo ends close to the person, who had to be continued a little at the edge.")
@@ -56,7 +56,7 @@ class _Comparison:
 class Studio:
     """Cuts the person out, frames, lights and retouches them before a painted backdrop.
 
-    A photo is analysed once and remembered by its hash (the last `cached_photos` of them, about 45 MB each); every
+    A photo is analysed once and remembered by its hash (the last `cached_photos` of them, about 30 MB each); every
     seed after that is one render. Two worker threads serve all comparisons, each of which has at most two pictures in
     the queue, so that none waits for another to finish.
     """

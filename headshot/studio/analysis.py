@@ -26,9 +26,9 @@ _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 45 MB.
+    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 30 MB.
 
-    fore: (H, W, 3) float32 sRGB, 0…1, the person's own colours, free of the old backdrop.  alpha: (H, W) float32.
+    fore: (H, W, 3) float16 sRGB, 0…1, the person's own colours, free of the old backdrop.  alpha: (H, W) float16.
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
@@ -90,8 +90,8 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     thumb = cv2.cvtColor(cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     portrait, portrait_face = _portrait(pixels, face)
     return Analysis(
-        fore=fore,
-        alpha=alpha,
+        fore=fore.astype(np.float16),
+        alpha=alpha.astype(np.float16),
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,

@@ -34,6 +34,7 @@ _SHARPEN = 0.35  # unsharp masking for a screen; an enlarged photo has no detail
 _DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
 # How far a seed goes at most: far enough to see, near enough to be one session.
 _TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
+_FULL_SCALE = 65535  # of the layers: half the memory of float32, and finer than any file
 _SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a factor on the stored value
 
 
@@ -73,7 +74,7 @@ PROOFS = (Variation(share=1, turn=1, lift=1, depth=1), Variation(share=1, turn=-
 class Session:
     """A look over one analysis: what all its seeds share.
 
-    layers: (H, W, 4) float32 on the canvas: the corrected, retouched person and alpha.
+    layers: (H, W, 4) uint16 on the canvas, full scale for 1: the corrected, retouched person and alpha.
     strength: 0 (corrected only) … 1 (the full look) … 2 (dramatic).  mildness: what the likeness guard leaves, 0…1.
     side: the key's, −1 or 1.  skin_tone: the sRGB grey value that the tone curve keeps.
     """
@@ -95,7 +96,7 @@ def strength_of(guidance_scale: float) -> float:
 def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
     """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
     strength = strength_of(guidance_scale)
-    person = analysis.fore * (analysis.balance * np.array(_TONES[look.tone], np.float32))
+    person = analysis.fore.astype(np.float32) * (analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
     if amount > 0:
         layer = analysis.skin_layer.astype(np.float32) * (_RETOUCH[look.retouch] * amount)
@@ -107,7 +108,10 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     skin_tone = float(cv2.cvtColor(grid, cv2.COLOR_RGB2GRAY)[skin].mean()) if skin.any() else 0.5
     # On the side of the photo's own light: shadows painted against those that are there look wrong.
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
-    return Session(analysis, look, np.dstack([person, analysis.alpha]), strength, mildness, side, skin_tone)
+    layers = np.empty((*person.shape[:2], 4), np.uint16)
+    layers[..., :3] = person * _FULL_SCALE + 0.5
+    layers[..., 3] = analysis.alpha.astype(np.float32) * _FULL_SCALE + 0.5
+    return Session(analysis, look, layers, strength, mildness, side, skin_tone)
 
 
 def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
@@ -122,7 +126,8 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     frame_from_canvas = crop.affine(size)
     pixels = round(frame.WIDTH * size), round(frame.HEIGHT * size)
     layers = warp(shared.layers, frame_from_canvas, pixels, cv2.INTER_CUBIC)
-    person, alpha = np.ascontiguousarray(layers[..., :3]), np.clip(layers[..., 3], 0, 1)
+    person = layers[..., :3] * np.float32(1 / _FULL_SCALE)
+    alpha = layers[..., 3] * np.float32(1 / _FULL_SCALE)
     _light(person, shared, variation, frame_from_canvas)
     picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
     picture = _develop(picture, shared)
