@@ -35,11 +35,13 @@ def shoot(
     seeds: Sequence[int | None] = (None,),
     backend: str = AUTO,
     progress: Progress | None = None,
+    face: int | None = None,
 ) -> list[Headshot]:
     """One photo, one look, several seeds: the headshots, in the seeds' order.
 
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
     What a photo's analysis costs is paid once: another call with the same photo renders at once.
+    face: which of `headshot.face.find`'s faces, counted from 0; None for the largest.
     Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`, which then carries what had
     landed as `headshots`; every message is a sentence for a person.
     """
@@ -57,7 +59,7 @@ def shoot(
     landed: list[Headshot] = []
 
     async def run() -> None:
-        async with aclosing(compare.compare(chosen, clean, requests, progress)) as headshots:
+        async with aclosing(compare.compare(chosen, clean, requests, progress, face=face)) as headshots:
             async for headshot in headshots:
                 landed.append(headshot)
 

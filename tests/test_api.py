@@ -213,6 +213,12 @@ def test_a_photo_without_a_face_is_refused_with_a_sentence() -> None:
         shoot(landscape, seeds=[1])
 
 
+def test_the_face_to_take_can_be_named(run: Run) -> None:
+    with pytest.raises(PhotoError, match="no face number 2: the photo has 1 face"):
+        shoot(EXAMPLE, seeds=[1], face=1)
+    assert shoot(EXAMPLE, prompt=PROMPT, seeds=[1], face=0)[0].png == run.headshots[0].png
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
