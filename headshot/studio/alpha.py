@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .colours import Mixture, Palette, posterior
+from .kernel import disc
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ class _Band:
         gap = cv2.resize(second, size, interpolation=cv2.INTER_AREA) - prior
         # Two opinions about one soft edge always differ a little along it: only what has some width is dissent.
         dissent = _quarter(gap * gap * 0.5)
-        dissent = cv2.morphologyEx(dissent, cv2.MORPH_OPEN, _disc(0.015 * height / 2))
+        dissent = cv2.morphologyEx(dissent, cv2.MORPH_OPEN, disc(0.015 * height / 2))
         prior_small = _quarter(prior)
         soft = _softness(prior_small, height / 2)
         self.calm = _calmness(_quarter(half), prior_small, height / 2)
@@ -245,7 +246,7 @@ def _filled(found: Array, band: _Band) -> Array:
     shares = np.bincount(pieces, weights=against.ravel()) / np.maximum(np.bincount(pieces), 1)
     holes = shares < 0.03
     holes[0] = False
-    mask = cv2.dilate(holes[labels].astype(np.float32), _disc(1.5))
+    mask = cv2.dilate(holes[labels].astype(np.float32), disc(1.5))
     return np.maximum(found, _blur(mask, 0.8))
 
 
@@ -270,7 +271,7 @@ def _enlarged(
     fore, back = (cv2.blur(_with(half, band, side), (3, 3)) for side in (mixture.fore, mixture.back))
     result = canvas.copy()
     # Where alpha is nothing but near the rim, colours go on too: the renderer's resampling reads across it.
-    rim = cv2.dilate((found > 0.01).astype(np.uint8), _disc(2)) > 0
+    rim = cv2.dilate((found > 0.01).astype(np.uint8), disc(2)) > 0
     marked = cv2.resize((rim & (found < 0.995)).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     rows, columns = np.nonzero(marked)
     pixels, a = canvas[rows, columns], alpha[rows, columns]
@@ -315,8 +316,3 @@ def _blur(field: Array, sigma: float) -> Array:
 def _distance(mask: Array) -> Array:
     """From each pixel to the nearest one outside the mask."""
     return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-
-
-def _disc(radius: float) -> Array:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

@@ -14,14 +14,12 @@ WIDTH, HEIGHT = 1024, 1280  # 4:5, the portrait format of print and of LinkedIn'
 CANVAS_WIDTH, CANVAS_HEIGHT = 1280, 1600  # holds the widest crop and the seeds' play around it
 CANVAS_HEAD = 660  # head and hair on the canvas: a classic crop of it is reduced by 3 %, so nothing is enlarged twice
 CANVAS_EYES = 0.40  # of the canvas's height
-HEAD_SHARE: dict[Crop, float] = {
-    "close": 0.535,
-    "classic": 0.5,
-    "wide": 0.465,
-}  # of the headshot's height, crown to chin
+# Crown to chin, of the headshot's height.
+HEAD_SHARE: dict[Crop, float] = {"close": 0.535, "classic": 0.5, "wide": 0.465}
 _SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for the crown's uncertainty
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
 _TIGHTEST = 0.95  # a head larger than this would be a face, not a headshot
+_EDGE = 14  # canvas pixels that a tilted frame's corners need beside it
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
 
 
@@ -90,8 +88,11 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
     # A tight crop may cut the hair but must keep the chin in.
     chin_room = (HEIGHT - (space.chin - top) * scale) / HEIGHT
     cut = _covered(space.forbidden, left, top, WIDTH / scale, HEIGHT / scale)
-    # The weights put first things first: no person cut off by the photo's edge, then the share, the eyes' line, the
-    # middle, and the chin's room; a tight frame is dearer than an off-centre one, which any crop can mend.
+    # Beyond the canvas nothing is known of the person; above it there is only backdrop.
+    beyond = (left < _EDGE) | (left + WIDTH / scale > CANVAS_WIDTH - _EDGE)
+    beyond |= top + HEIGHT / scale > CANVAS_HEIGHT - _EDGE
+    # The weights put first things first: no person cut off by the canvas or by the photo's edge, then the share, the
+    # eyes' line, the middle, and the chin's room; a tight frame is dearer than an off-centre one.
     cost = (
         30 * np.maximum(share - wanted, 0)
         + 120 * np.maximum(wanted - share, 0)
@@ -99,6 +100,7 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
         + 1600 * (at_y - line) ** 2
         + 400 * np.maximum(0.04 - chin_room, 0)
         + np.where(cut > 0, 8 + 400 * cut, 0)
+        + np.where(beyond, 1000, 0)
     )
     best = int(cost.argmin())
     tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0

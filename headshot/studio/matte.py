@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .. import models
 from ..face import Face
 from ..warp import warp
+from .kernel import disc
 
 Array = npt.NDArray[Any]
 
@@ -107,7 +108,7 @@ def _most_opposed(alpha: Array, whole: Array, closer: Array, person: Array, heig
 
     The mask itself is coarse and sees people in any crowd: it adds to the person only where alpha half does.
     """
-    near = cv2.dilate(alpha, _disc(0.015 * height))
+    near = cv2.dilate(alpha, disc(0.015 * height))
     capped = np.minimum(person, np.clip(2.5 * near - 0.6, 0, 1))
     apart = np.where(np.abs(whole - alpha) > np.abs(closer - alpha), whole, closer) - alpha
     apart *= np.where(np.abs(person - alpha) < 0.25, 0.5, 1)
@@ -121,8 +122,8 @@ def _guarded(alpha: Array, person: Array, height: float) -> Array:
     small = cv2.resize(person, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     opinion = cv2.resize(alpha, small.shape[::-1], interpolation=cv2.INTER_AREA)
     unit = height / 2
-    near = cv2.GaussianBlur(cv2.dilate(small, _disc(0.05 * unit)), (0, 0), 0.02 * unit)
-    inside = cv2.GaussianBlur(cv2.erode(small, _disc(0.09 * unit)), (0, 0), 0.02 * unit)
+    near = cv2.GaussianBlur(cv2.dilate(small, disc(0.05 * unit)), (0, 0), 0.02 * unit)
+    inside = cv2.GaussianBlur(cv2.erode(small, disc(0.09 * unit)), (0, 0), 0.02 * unit)
     agreed = np.clip((cv2.GaussianBlur(opinion, (0, 0), 0.08 * unit) - 0.4) / 0.2, 0, 1)
     fill = np.clip((inside - 0.5) / 0.4, 0, 1) * agreed
     keep = np.clip((near - 0.1) / 0.3, 0, 1)
@@ -141,7 +142,7 @@ def _joined_to_face(alpha: Array, face: Face, bust: Region, scale: float) -> Arr
     if not counts.any():
         return np.ones_like(alpha)
     piece = (labels == counts.argmax()).astype(np.float32)
-    return cv2.GaussianBlur(cv2.dilate(piece, _disc(0.07 * height)), (0, 0), 0.01 * height)
+    return cv2.GaussianBlur(cv2.dilate(piece, disc(0.07 * height)), (0, 0), 0.01 * height)
 
 
 def _not_the_neighbours(patch: Array, face: Face, others: list[Face], bust: Region, scale: float) -> Array:
@@ -208,11 +209,6 @@ def _window(region: Region, size: tuple[int, int], soft: float) -> Array:
         np.clip(np.broadcast_to(vertical, height), 0, 1)[:, None],
         np.clip(np.broadcast_to(horizontal, width), 0, 1)[None, :],
     ).astype(np.float32)
-
-
-def _disc(radius: float) -> Array:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
 def _salient(patch: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..face import BROWS, EYES, LIPS, OVAL
+from .kernel import disc
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +34,7 @@ class Surface:
 def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
     """picture: (h, w, 3) float32 RGB and alpha (h, w), on the grid; mesh: (468, 3) in grid pixels; face_px likewise."""
     oval = _filled(alpha.shape, mesh[list(OVAL), :2])
-    face = cv2.GaussianBlur(cv2.erode(oval, _disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
+    face = cv2.GaussianBlur(cv2.erode(oval, disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
     bulge = _inflated(alpha, face_px)
     mask = cv2.GaussianBlur(_mesh_height(mesh, alpha.shape, face_px), (0, 0), 0.014 * face_px)
     # Light on the broad form makes a portrait; light on every fold of lip and lid costs likeness and looks carved.
@@ -107,18 +108,18 @@ def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
     distance = (((lab - middle) / spread) ** 2).sum(axis=2)
     likely = np.exp(-0.5 * np.maximum(distance - 1.5, 0)).astype(np.float32)
     oval = _filled(alpha.shape, mesh[list(OVAL), :2])
-    reach = cv2.GaussianBlur(cv2.dilate(oval, _disc(0.22 * face_px)), (0, 0), 0.1 * face_px)
+    reach = cv2.GaussianBlur(cv2.dilate(oval, disc(0.22 * face_px)), (0, 0), 0.1 * face_px)
     kept = cv2.GaussianBlur(likely, (0, 0), 0.012 * face_px) * reach * alpha
     features = _filled(alpha.shape, mesh[list(LIPS), :2])
     for feature in (*EYES, *BROWS):
         features = np.maximum(features, _filled(alpha.shape, mesh[list(feature), :2]))
-    features = cv2.GaussianBlur(cv2.dilate(features, _disc(0.012 * face_px)), (0, 0), 0.012 * face_px)
+    features = cv2.GaussianBlur(cv2.dilate(features, disc(0.012 * face_px)), (0, 0), 0.012 * face_px)
     return np.clip(kept * (1 - features), 0, 1).astype(np.float32)
 
 
 def oval(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
     """1 well inside the face's oval, soft at its border; (h, w) float32."""
-    filled = cv2.erode(_filled(shape, mesh[list(OVAL), :2]), _disc(0.03 * face_px))
+    filled = cv2.erode(_filled(shape, mesh[list(OVAL), :2]), disc(0.03 * face_px))
     return cv2.GaussianBlur(filled, (0, 0), 0.015 * face_px)
 
 
@@ -132,8 +133,3 @@ def _filled(shape: tuple[int, ...], points: Array) -> Array:
     canvas = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
     return canvas.astype(np.float32) / 255
-
-
-def _disc(radius: float) -> Array:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
