@@ -19,7 +19,6 @@ HEAD_SHARE: dict[Crop, float] = {"close": 0.535, "classic": 0.5, "wide": 0.465}
 _SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for the crown's uncertainty
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
 _TIGHTEST = 0.95  # a head larger than this would be a face, not a headshot
-_EDGE = 14  # canvas pixels that a tilted frame's corners need beside it
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
 
 
@@ -88,11 +87,8 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
     # A tight crop may cut the hair but must keep the chin in.
     chin_room = (HEIGHT - (space.chin - top) * scale) / HEIGHT
     cut = _covered(space.forbidden, left, top, WIDTH / scale, HEIGHT / scale)
-    # Beyond the canvas nothing is known of the person; above it there is only backdrop.
-    beyond = (left < _EDGE) | (left + WIDTH / scale > CANVAS_WIDTH - _EDGE)
-    beyond |= top + HEIGHT / scale > CANVAS_HEIGHT - _EDGE
-    # The weights put first things first: no person cut off by the canvas or by the photo's edge, then the share, the
-    # eyes' line, the middle, and the chin's room; a tight frame is dearer than an off-centre one.
+    # The weights put first things first: no person cut off by the photo's edge, then the share, the eyes' line, the
+    # middle, and the chin's room. Tightening costs less than leaving the middle, so no frame leaves the canvas.
     cost = (
         30 * np.maximum(share - wanted, 0)
         + 120 * np.maximum(wanted - share, 0)
@@ -100,7 +96,6 @@ def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_
         + 1600 * (at_y - line) ** 2
         + 400 * np.maximum(0.04 - chin_room, 0)
         + np.where(cut > 0, 8 + 400 * cut, 0)
-        + np.where(beyond, 1000, 0)
     )
     best = int(cost.argmin())
     tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0
