@@ -6,11 +6,12 @@ import logging
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import anyio.to_thread
 import gradio as gr
 from gradio.route_utils import CustomCORSMiddleware
@@ -18,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,6 +78,7 @@ _HEADERS = {
     ),
 }
 _PRIVATE = "private, no-store"
+_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
 def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
@@ -161,14 +163,23 @@ def _routes(visitors: Visitors) -> list[Route]:
 
     async def picture(request: Request) -> Response:
         path = visitors.picture(*(request.path_params[part] for part in ("visitor", "corner", "name")))
-        if path is None:
-            return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
-        return FileResponse(path, filename=path.name, content_disposition_type="inline")
+        if path is not None:
+            # The bytes at once: a picture that is deleted while it is sent would break off in the middle.
+            with suppress(FileNotFoundError):
+                return _inline(path.name, await anyio.to_thread.run_sync(path.read_bytes))
+        return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
 
     return [
         Route("/healthz", healthz),
         Route("/headshots/{visitor}/{corner}/{name}", picture),
     ]
+
+
+def _inline(name: str, data: bytes) -> Response:
+    """A file that a browser shows where it is linked, and saves under its name."""
+    return Response(
+        data, media_type=_MEDIA_TYPES[Path(name).suffix], headers={"Content-Disposition": f'inline; filename="{name}"'}
+    )
 
 
 def _lifespan(visitors: Visitors) -> Any:
@@ -221,21 +232,48 @@ class Guard:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         send = _with_headers(send, path)
         headers = Headers(scope=scope)
+        # Gradio answers a Range with the request's own headers, cookies among them. No picture needs a range.
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
         if not _known(path):
             await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
         elif not _from_here(scope["method"], headers):
             await PlainTextResponse("This server answers its own page only.", 403)(scope, receive, send)
         elif path.startswith(_FILE) and _is_link(path.removeprefix(_FILE)):
             await PlainTextResponse("Links are not followed.", 403)(scope, receive, send)
+        elif path.startswith(_FILE) and _within_the_cache(path.removeprefix(_FILE)):
+            await self._file(anyio.Path(path.removeprefix(_FILE)), scope, receive, send)
         elif path.startswith(_HEARTBEAT):
             with self._visitors.present(path.removeprefix(_HEARTBEAT)):
                 await self._app(scope, receive, send)
         elif path.rstrip("/") == _CALLS:
             await self._call(scope, receive, send)
         else:
-            # Gradio answers a Range with the request's own headers, cookies among them. No picture needs a range.
-            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
             await self._app(scope, receive, send)
+
+    async def _file(self, path: anyio.Path, scope: Scope, receive: Receive, send: Send) -> None:
+        """An upload or a preview. It may be deleted while the page asks for it: then there is nothing, and no error."""
+        gone = Response(status_code=204)
+        held: list[Message] = []  # the answer's start, until there is something to send
+        sent = False
+
+        async def sending(message: Message) -> None:
+            nonlocal sent
+            held.append(message)
+            if message["type"] != "http.response.start":
+                sent = True
+                for waiting in held:
+                    await send(waiting)
+                held.clear()
+
+        if not await path.is_file():
+            await gone(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, sending)
+        except (OSError, RuntimeError):  # the first where the file is opened, the second where its size is read
+            if sent or await path.is_file():
+                raise
+            await gone(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A handler's call. Gradio would fetch any link that stands in it as a file."""
@@ -286,6 +324,10 @@ def _from_here(method: str, headers: Headers) -> bool:
 
 def _is_link(text: str) -> bool:
     return text.strip().lower().startswith(("http:", "https:", "//"))
+
+
+def _within_the_cache(path: str) -> bool:
+    return Path(path).resolve().is_relative_to(ui.CACHE)
 
 
 def _has_link(value: Any) -> bool:

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from page import app_running, serving
 from PIL import Image
+from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 from stub import StubBackend
 
 from headshot import server, ui
@@ -187,6 +189,30 @@ def _upload(client: httpx.Client) -> str:
     answer = client.post("/gradio_api/upload", files={"files": ("a.png", data.getvalue(), "image/png")})
     path: str = answer.json()[0]
     return path
+
+
+def test_a_file_that_was_deleted_before_it_was_asked_for_is_no_error(client: httpx.Client) -> None:
+    uploaded = Path(_upload(client))
+    uploaded.unlink()
+    assert client.get(f"/gradio_api/file={uploaded}").status_code == 204
+
+
+@pytest.mark.parametrize("size_read", [False, True])
+def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.Site, size_read: bool) -> None:
+    path = ui.CACHE / "asked-for.png"
+    path.write_bytes(b"a picture")
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = FileResponse(path, stat_result=path.stat() if size_read else None)
+        path.unlink()
+        await response(scope, receive, send)
+
+    async def ask() -> httpx.Response:
+        guarded = httpx.ASGITransport(server.Guard(answer, site.visitors))
+        async with httpx.AsyncClient(transport=guarded, base_url="http://test") as client:
+            return await client.get(f"/gradio_api/file={path}")
+
+    assert asyncio.run(ask()).status_code == 204
 
 
 @pytest.mark.parametrize(
