@@ -162,7 +162,10 @@ class Headshot:
 
     @property
     def filename(self) -> str:
-        return f"headshot-{self.backend}-seed-{self.request.seed}.png"
+        """Tells what was asked for, and is another one for every other seed, guidance or steps of a comparison."""
+        asked = self.request
+        guidance = repr(asked.guidance_scale).removesuffix(".0")  # every digit: "%g" would join 7.5 and 7.5000001
+        return f"headshot-{self.backend}-seed-{asked.seed}-guidance-{guidance}-steps-{asked.num_inference_steps}.png"
 
 
 @dataclass(frozen=True)

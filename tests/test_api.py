@@ -90,8 +90,9 @@ def test_the_files_bytes_are_the_picture_exactly(run: Run) -> None:
 
 def test_seeds_differ_and_each_file_is_named_by_its_own(run: Run) -> None:
     assert len({made.png for made in run.headshots}) == 3
-    assert run.headshots[0].filename == "headshot-studio-seed-1.png"
-    assert run.headshots[2].filename == f"headshot-studio-seed-{run.headshots[2].request.seed}.png"
+    assert run.headshots[0].filename == "headshot-studio-seed-1-guidance-7.5-steps-21.png"
+    drawn = run.headshots[2].request.seed
+    assert run.headshots[2].filename == f"headshot-studio-seed-{drawn}-guidance-7.5-steps-21.png"
 
 
 def test_progress_tells_stages_and_counts_up_to_the_end(run: Run) -> None:

@@ -180,7 +180,7 @@ def test_a_download_has_its_real_name_and_the_backends_own_bytes(visit: Visit) -
     visit.until_done(1)
     with visit.page.expect_download() as downloading:
         visit.page.locator("a.download").click()
-    assert downloading.value.suggested_filename == "headshot-stub-seed-42.png"
+    assert downloading.value.suggested_filename == "headshot-stub-seed-42-guidance-7.5-steps-21.png"
     expected = io.BytesIO()
     draw(Photo.open(EXAMPLE), HeadshotRequest(seed=42)).save(expected, "PNG")
     assert Path(downloading.value.path()).read_bytes() == expected.getvalue()
@@ -195,7 +195,7 @@ def test_a_headshot_opens_large_and_the_keys_walk_through(visit: Visit) -> None:
     expect(large.locator("img")).to_have_attribute("alt", "Headshot, seed 1")
     visit.page.keyboard.press("ArrowLeft")
     expect(large.locator("img")).to_have_attribute("alt", "Headshot, seed 3")
-    expect(large.locator("a")).to_have_attribute("download", "headshot-stub-seed-3.png")
+    expect(large.locator("a")).to_have_attribute("download", "headshot-stub-seed-3-guidance-7.5-steps-21.png")
     visit.page.keyboard.press("Escape")
     expect(large).to_be_hidden()
 
@@ -582,7 +582,7 @@ def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outsi
             with visit.page.expect_download() as downloading:
                 visit.page.locator("a.download").nth(1).click()
             data = Path(downloading.value.path()).read_bytes()
-        assert downloading.value.suggested_filename == "headshot-studio-seed-2.png"
+        assert downloading.value.suggested_filename == "headshot-studio-seed-2-guidance-7.5-steps-21.png"
         assert Image.open(io.BytesIO(data)).size == (1024, 1280)
     [expected] = headshot.shoot(EXAMPLE, seeds=[2])
     assert data == expected.png
