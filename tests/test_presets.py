@@ -30,7 +30,7 @@ def test_the_studio_understands_every_word_and_has_no_objection(preset: Preset) 
 
 @each
 def test_what_a_preset_is_called_is_what_the_studio_makes_of_it(preset: Preset) -> None:
-    expected: dict[str, object] = {
+    looks: dict[str, dict[str, object]] = {
         "Corporate": {"backdrop": "light grey", "light": "loop"},
         "Executive": {"backdrop": "charcoal", "light": "Rembrandt", "contrast": "high"},
         "Clean white": {"backdrop": "white", "light": "butterfly", "brightness": "high key"},
@@ -41,7 +41,8 @@ def test_what_a_preset_is_called_is_what_the_studio_makes_of_it(preset: Preset) 
         "Office": {"backdrop": "office", "light": "loop"},
         "Window light": {"backdrop": "window", "light": "broad window"},
         "Garden": {"backdrop": "garden", "light": "soft", "tone": "warm"},
-    }[preset.name]
+    }
+    expected = looks[preset.name]
     chosen = dataclasses.asdict(look.read(preset.prompt, preset.negative_prompt).look)
     assert {name: chosen[name] for name in expected} == expected
 
