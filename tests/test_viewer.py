@@ -1,0 +1,798 @@
+"""The viewer in a real browser, on a page that has nothing but the headshots' cards."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from page import ROOT
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+pytestmark = pytest.mark.browser
+UI = ROOT / "headshot" / "ui"
+SIZE = 256, 320
+RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (250, 250, 250)
+PHONE = {"width": 390, "height": 844}
+
+
+def _picture(colour: tuple[int, int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", SIZE, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Card:
+    """A landed headshot, as the page writes it."""
+
+    id: str
+    seed: int
+    label: str
+    picture: str
+    original: str
+    baseline: bool = False
+    prompt: str = "light grey backdrop"
+    guidance: float = 7.5
+
+    @property
+    def html(self) -> str:
+        request = {"prompt": self.prompt, "negative_prompt": "", "guidance_scale": self.guidance, "seed": self.seed}
+        data = {
+            "id": self.id,
+            "label": self.label,
+            "facts": ["0.5 s", f"likeness 0.9{self.seed}"],
+            "name": f"headshot-studio-seed-{self.seed}.png",
+            "picture": self.picture,
+            "original": self.original,
+            "width": SIZE[0],
+            "height": SIZE[1],
+            "baseline": self.baseline,
+            "notes": [
+                {"kind": "applied", "text": "loop light"},
+                {"kind": "advice", "text": "The face is small."},
+                {"kind": "not applied", "text": "glasses"},
+                {"kind": "applied", "text": "grey backdrop"},
+            ],
+            "request": json.dumps(request, indent=2),
+            "timings": [["This headshot", "0.5 s"]],
+            "python": f"print({self.seed})",
+            "curl": f"curl -d seed={self.seed}",
+        }
+        label = escape(self.label)
+        return (
+            f'<figure class="shot landed{" baseline" * self.baseline}" id="shot-{self.id}" '
+            f'data-shot="{escape(json.dumps(data))}"><a class="frame" href="{self.picture}" target="_blank" '
+            f'aria-label="Open {label}"><img src="{self.picture}" alt="Headshot" width="256" height="320"></a>'
+            f'<figcaption>{label}<button type="button" class="pick" aria-pressed="false" '
+            f'aria-label="Compare: {label}"></button></figcaption></figure>'
+        )
+
+
+ONE = Card("a1", 1, "Seed 1", "/red.png", "/white.png?of=1")
+TWO = Card("b2", 2, "Seed 2", "/green.png", "/white.png?of=2")
+THREE = Card("c3", 3, "Seed 3", "/blue.png", "/white.png?of=3", prompt="navy backdrop", guidance=12)
+CARDS = (ONE, TWO, THREE)
+
+
+def _document(*cards: Card) -> str:
+    """The script is run as Gradio runs it: the body of a function of `element`, `trigger` and `watch`."""
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Headshots</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<style>
+  :root {{ --primary-300: #7fbab1; --primary-400: #4d9a90; --primary-500: #1f7a70; --primary-600: #146459;
+           --background-fill-primary: #fff; }}
+  body {{ margin: 0; min-height: 1500px; }}
+  .shots {{ display: flex; flex-wrap: wrap; gap: 12px; padding: 12px; }}
+  .shot {{ width: 160px; margin: 0; }}
+  .frame {{ display: block; }}
+  .frame img {{ display: block; width: 100%; height: auto; }}
+  #stop {{ position: fixed; inset: auto 16px 12px; height: 48px; }}
+</style><style>{(UI / "viewer.css").read_text()}</style></head><body>
+<main><div id="shots"><div class="shots">{"".join(card.html for card in cards)}</div></div></main>
+<script>
+  const element = document.querySelector("#shots");
+  const said = [];
+  let renewed = [];
+  const mount = () => {{
+    renewed = [];
+    (function (element, trigger, watch) {{
+      {(UI / "viewer.js").read_text()}
+    }})(element, (name, data) => said.push([name, data]), (what, then) => what === "value" && renewed.push(then));
+  }};
+  mount();
+  const renew = (html) => {{
+    element.innerHTML = html;
+    for (const then of renewed) then();
+  }};
+</script></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    colours = {"/red.png": RED, "/green.png": GREEN, "/blue.png": BLUE, "/white.png": WHITE}
+    pictures = {path: _picture(colour) for path, colour in colours.items()}
+    document = _document(*CARDS).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            content = document if path == "/" else pictures.get(path)
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Type", "text/html" if path == "/" else "image/png")
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+class Viewer:
+    """The page and the parts of the viewer. `complaints`: console errors, page errors and outside requests."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._note(request.url, address))
+        page.goto(address)
+        self.dialog = page.locator("dialog.viewer")
+        self.title = self.dialog.locator("h2 span")
+        self.bar = page.locator(".picked-bar")
+        self.range = page.get_by_role("slider", name="Share of the left picture")
+
+    def _note(self, url: str, address: str) -> None:
+        if not url.startswith((address, "data:")):
+            self.complaints.append(f"a request went out to {url}")
+
+    def card(self, card: Card) -> Locator:
+        return self.page.locator(f"#shot-{card.id}")
+
+    def open(self, card: Card) -> None:
+        self.card(card).locator("a.frame").click()
+
+    def pick(self, *cards: Card) -> None:
+        for card in cards:
+            self.card(card).locator(".pick").click()
+
+    def renew(self, *cards: Card) -> None:
+        self.page.evaluate("html => renew(html)", f'<div class="shots">{"".join(card.html for card in cards)}</div>')
+
+    def button(self, name: str) -> Locator:
+        return self.dialog.get_by_role("button", name=name, exact=True)
+
+    def select(self, side: str) -> Locator:
+        return self.dialog.get_by_label(f"{side} picture", exact=True).and_(self.page.locator("select"))
+
+    def compared(self) -> None:
+        expect(self.dialog.locator(".pair .left img")).to_be_visible()
+        expect(self.dialog.locator(".stage.loading")).to_have_count(0)
+
+    def said(self) -> list[Any]:
+        said: list[Any] = self.page.evaluate("said")
+        return said
+
+    def at(self, share: float) -> tuple[float, float]:
+        """Where on the screen so much of the picture is to the left. Below the grip, above the labels."""
+        box = self.dialog.locator(".pair").bounding_box()
+        assert box
+        return box["x"] + box["width"] * share, box["y"] + box["height"] * 0.75
+
+    def shows(self, left: tuple[int, ...], right: tuple[int, ...], *, line: float) -> None:
+        """The picture is `left` up to just before the line, and `right` from just behind it."""
+        self.page.mouse.move(0, 0)
+        box = self.dialog.locator(".pair").bounding_box()
+        assert box
+        shot = Image.open(io.BytesIO(self.page.screenshot(clip=box))).convert("RGB")
+        y = shot.height * 3 // 4
+        before = [share for share in (0.02, line - 0.02) if 0 < share < line - 0.01]
+        behind = [share for share in (line + 0.02, 0.98) if line + 0.01 < share < 1]
+        assert {shot.getpixel((round(shot.width * share), y)) for share in before} <= {left}
+        assert {shot.getpixel((round(shot.width * share), y)) for share in behind} <= {right}
+        assert before or behind
+
+
+@contextmanager
+def viewing(browser: Browser, address: str, **options: Any) -> Iterator[Viewer]:
+    context = browser.new_context(**({"viewport": {"width": 1100, "height": 760}} | options))
+    try:
+        viewer = Viewer(context.new_page(), address)
+        yield viewer
+        assert viewer.complaints == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def viewer(browser: Browser, site: str) -> Iterator[Viewer]:
+    with viewing(browser, site, permissions=["clipboard-read", "clipboard-write"]) as viewer:
+        yield viewer
+
+
+# One headshot
+
+
+def test_a_click_opens_the_picture_large_with_its_label_and_facts(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    expect(viewer.dialog).to_have_accessible_name("Seed 2")
+    expect(viewer.dialog.locator(".facts").first).to_have_text("0.5 s · likeness 0.92")
+    expect(viewer.dialog.locator(".count")).to_have_text("2 of 3")
+    picture = viewer.dialog.get_by_role("img", name="Headshot, Seed 2")
+    expect(picture).to_have_js_property("complete", True)
+    box, small = picture.bounding_box(), viewer.card(TWO).locator("img").bounding_box()
+    assert box and small
+    assert box["height"] > 2 * small["height"]
+    assert box["width"] / box["height"] == pytest.approx(0.8, abs=0.01)
+    expect(viewer.range).to_be_hidden()
+
+
+def test_a_click_with_ctrl_is_the_browsers(viewer: Viewer) -> None:
+    with viewer.page.context.expect_page() as opening:
+        viewer.card(ONE).locator("a.frame").click(modifiers=["Control"])
+    assert opening.value.url.endswith("/red.png")
+    expect(viewer.dialog).to_be_hidden()
+
+
+def test_buttons_and_arrow_keys_walk_round_through_the_headshots(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    viewer.page.keyboard.press("ArrowRight")
+    expect(viewer.title).to_have_text("Seed 3")
+    expect(viewer.dialog.locator(".right img")).to_have_attribute("src", THREE.picture)
+    expect(viewer.dialog.locator("p.aloud")).to_have_text("Seed 3, 3 of 3")
+    viewer.page.keyboard.press("ArrowRight")
+    expect(viewer.title).to_have_text("Seed 1")
+    viewer.page.keyboard.press("ArrowLeft")
+    expect(viewer.title).to_have_text("Seed 3")
+    viewer.button("Previous headshot").click()
+    expect(viewer.title).to_have_text("Seed 2")
+    viewer.button("Next headshot").click()
+    expect(viewer.title).to_have_text("Seed 3")
+
+
+def test_a_single_headshot_has_nowhere_to_walk(viewer: Viewer) -> None:
+    viewer.renew(ONE)
+    viewer.open(ONE)
+    expect(viewer.button("Next headshot")).to_be_hidden()
+    viewer.page.keyboard.press("ArrowRight")
+    expect(viewer.title).to_have_text("Seed 1")
+
+
+def test_focus_returns_to_where_it_was_also_on_a_renewed_page(viewer: Viewer) -> None:
+    link = viewer.card(TWO).locator("a.frame")
+    link.focus()
+    viewer.page.keyboard.press("Enter")
+    expect(viewer.title).to_have_text("Seed 2")
+    viewer.page.keyboard.press("ArrowRight")
+    viewer.page.keyboard.press("Escape")
+    expect(viewer.dialog).to_be_hidden()
+    expect(link).to_be_focused()
+    viewer.page.keyboard.press("Enter")
+    viewer.renew(THREE, ONE, TWO)
+    viewer.page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+
+
+def test_the_close_button_and_the_backdrop_close_but_not_the_end_of_a_drag(viewer: Viewer) -> None:
+    viewer.open(ONE)
+    viewer.button("Close").click()
+    expect(viewer.dialog).to_be_hidden()
+    viewer.open(ONE)
+    x, y = viewer.at(0.5)
+    viewer.page.mouse.move(x, y)
+    viewer.page.mouse.down()
+    viewer.page.mouse.move(4, 4)
+    viewer.page.mouse.up()
+    expect(viewer.dialog).to_be_visible()
+    viewer.page.mouse.click(4, 4)
+    expect(viewer.dialog).to_be_hidden()
+
+
+def test_the_page_behind_neither_scrolls_nor_moves(viewer: Viewer) -> None:
+    before = viewer.card(ONE).bounding_box()
+    viewer.open(ONE)
+    viewer.page.mouse.move(*viewer.at(0.5))
+    viewer.page.mouse.wheel(0, 400)
+    viewer.page.wait_for_timeout(200)
+    assert viewer.page.evaluate("scrollY") == 0
+    assert viewer.card(ONE).bounding_box() == before
+
+
+def test_a_download_has_its_real_name_and_bytes(viewer: Viewer) -> None:
+    viewer.open(THREE)
+    with viewer.page.expect_download() as downloading:
+        viewer.dialog.get_by_role("link", name="Download").click()
+    assert downloading.value.suggested_filename == "headshot-studio-seed-3.png"
+    assert Path(downloading.value.path()).read_bytes() == _picture(BLUE)
+
+
+def test_the_seed_is_used_and_the_page_has_the_focus_again(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    viewer.button("Use this seed").click()
+    assert viewer.said() == [["select", {"action": "use_seed", "id": "b2"}]]
+    expect(viewer.dialog).to_be_hidden()
+    expect(viewer.card(TWO).locator("a.frame")).to_be_focused()
+
+
+def test_a_headshot_becomes_the_baseline_and_stops_being_it(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    expect(viewer.dialog.locator("h2 .mark")).to_be_hidden()
+    viewer.button("Make it the baseline").click()
+    viewer.renew(ONE, replace(TWO, baseline=True), THREE)
+    expect(viewer.dialog.locator("h2 .mark")).to_have_text("Baseline")
+    again = viewer.button("No longer the baseline")
+    expect(again).to_be_focused()
+    again.click()
+    assert viewer.said() == [
+        ["select", {"action": "baseline", "id": "b2"}],
+        ["select", {"action": "no_baseline", "id": "b2"}],
+    ]
+
+
+def test_a_headshot_that_is_gone_closes_the_viewer(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    viewer.renew(ONE)
+    expect(viewer.dialog).to_be_hidden()
+
+
+# Details
+
+
+def test_notes_are_grouped_and_followed_by_the_timings(viewer: Viewer) -> None:
+    viewer.open(ONE)
+    notes = viewer.dialog.get_by_role("tabpanel", name="Notes")
+    expect(notes.locator("h3")).to_have_text(["Not applied", "Good to know", "Applied", "Time"])
+    expect(notes.locator("li")).to_have_text(["glasses", "The face is small.", "loop light", "grey backdrop"])
+    expect(notes.locator("dl")).to_have_text("This headshot0.5 s")
+
+
+def test_tabs_are_walked_with_the_keys_and_the_headshot_stays(viewer: Viewer) -> None:
+    viewer.open(ONE)
+    tab = {name: viewer.dialog.get_by_role("tab", name=name) for name in ("Notes", "Request", "Python", "cURL")}
+    tab["Notes"].focus()
+    for key, name in (
+        ("ArrowRight", "Request"),
+        ("End", "cURL"),
+        ("ArrowRight", "Notes"),
+        ("ArrowLeft", "cURL"),
+        ("ArrowLeft", "Python"),
+        ("Home", "Notes"),
+        ("ArrowRight", "Request"),
+    ):
+        viewer.page.keyboard.press(key)
+        expect(tab[name]).to_be_focused()
+        expect(tab[name]).to_have_attribute("aria-selected", "true")
+        expect(viewer.dialog.locator("[role=tab][aria-selected=true]")).to_have_count(1)
+        expect(viewer.dialog.get_by_role("tabpanel")).to_have_count(1)
+        expect(viewer.dialog.get_by_role("tabpanel", name=name)).to_be_visible()
+    expect(viewer.title).to_have_text("Seed 1")
+    viewer.page.keyboard.press("Tab")
+    expect(viewer.button("Copy")).to_be_focused()
+    viewer.page.keyboard.press("Tab")
+    expect(viewer.dialog.locator("#viewer-request pre")).to_be_focused()
+    viewer.page.keyboard.press("ArrowRight")
+    expect(viewer.dialog.locator("#viewer-request pre")).to_contain_text('"seed": 2')
+
+
+@pytest.mark.parametrize(("name", "text"), [("Python", "print(2)"), ("cURL", "curl -d seed=2")])
+def test_copy_copies_what_is_shown_and_says_so(viewer: Viewer, name: str, text: str) -> None:
+    viewer.open(TWO)
+    viewer.dialog.get_by_role("tab", name=name).click()
+    expect(viewer.dialog.locator("pre:visible")).to_have_text(text)
+    copy = viewer.dialog.locator("[role=tabpanel]:visible button")
+    copy.click()
+    expect(copy).to_have_text("Copied")
+    expect(viewer.dialog.locator("p.aloud")).to_have_text("Copied")
+    assert viewer.page.evaluate("navigator.clipboard.readText()") == text
+    expect(copy).to_have_text("Copy")
+
+
+def test_where_there_is_no_clipboard_the_text_is_selected(browser: Browser, site: str) -> None:
+    with viewing(browser, site.replace("127.0.0.1", "0.0.0.0")) as viewer:  # noqa: S104  loopback that is not trusted
+        assert viewer.page.evaluate("navigator.clipboard") is None
+        viewer.open(TWO)
+        viewer.dialog.get_by_role("tab", name="Python").click()
+        copy = viewer.dialog.locator("[role=tabpanel]:visible button")
+        copy.click()
+        expect(copy).to_have_text("Selected: copy it now")
+        assert viewer.page.evaluate("String(getSelection())") == "print(2)"
+
+
+# Picking
+
+
+def test_one_pick_shows_the_bar_and_compares_with_the_original(viewer: Viewer) -> None:
+    expect(viewer.bar).to_be_hidden()
+    viewer.pick(TWO)
+    expect(viewer.card(TWO).locator(".pick")).to_have_attribute("aria-pressed", "true")
+    expect(viewer.bar.locator("p")).to_have_text("Seed 2 picked. Pick another, or")
+    expect(viewer.bar.get_by_role("button")).to_have_text(["Compare with the original", "Clear"])
+    viewer.bar.get_by_role("button", name="Compare with the original").click()
+    expect(viewer.title).to_have_text("Original and Seed 2")
+    expect(viewer.bar).to_be_hidden()
+    viewer.compared()
+    viewer.shows(WHITE, GREEN, line=0.5)
+    expect(viewer.dialog.locator(".left img")).to_have_attribute("src", TWO.original)
+    viewer.page.keyboard.press("Escape")
+    expect(viewer.card(TWO).locator(".pick")).to_be_focused()
+    expect(viewer.card(TWO).locator(".pick")).to_have_attribute("aria-pressed", "false")
+    expect(viewer.bar).to_be_hidden()
+
+
+def test_a_pick_is_taken_back_by_a_second_click_or_clear(viewer: Viewer) -> None:
+    viewer.pick(ONE, ONE)
+    expect(viewer.bar).to_be_hidden()
+    viewer.pick(ONE)
+    viewer.bar.get_by_role("button", name="Clear").click()
+    expect(viewer.bar).to_be_hidden()
+    expect(viewer.card(ONE).locator(".pick")).to_be_focused()
+    viewer.pick(TWO)
+    expect(viewer.dialog).to_be_hidden()
+
+
+def test_the_second_pick_opens_the_slider_with_the_older_one_on_the_left(viewer: Viewer) -> None:
+    viewer.pick(THREE, ONE)
+    expect(viewer.title).to_have_text("Seed 3 and Seed 1")
+    expect(viewer.range).to_be_focused()
+    viewer.compared()
+    viewer.shows(BLUE, RED, line=0.5)
+    expect(viewer.dialog.locator(".left span")).to_have_text("Seed 3")
+    expect(viewer.dialog.locator(".right span")).to_have_text("Seed 1")
+    viewer.page.keyboard.press("Escape")
+    expect(viewer.page.locator(".pick[aria-pressed=true]")).to_have_count(0)
+    expect(viewer.card(ONE).locator(".pick")).to_be_focused()
+
+
+def test_a_pick_is_compared_with_the_baseline_if_it_is_another(viewer: Viewer) -> None:
+    viewer.renew(replace(ONE, baseline=True), TWO, THREE)
+    against = viewer.bar.get_by_role("button", name="Compare with the baseline")
+    viewer.pick(ONE)
+    expect(viewer.bar).to_be_visible()
+    expect(against).to_be_hidden()
+    viewer.pick(ONE, TWO)
+    against.click()
+    expect(viewer.title).to_have_text("Seed 1 and Seed 2")
+    expect(viewer.select("Left").locator("option")).to_have_text(["Original", "Seed 1 (baseline)", "Seed 2", "Seed 3"])
+
+
+def test_picks_survive_a_renewed_page_and_vanish_with_their_card(viewer: Viewer) -> None:
+    viewer.renew(ONE, TWO)
+    viewer.pick(TWO)
+    viewer.renew(ONE, TWO, THREE)
+    expect(viewer.card(TWO).locator(".pick")).to_have_attribute("aria-pressed", "true")
+    expect(viewer.bar).to_be_visible()
+    viewer.pick(THREE)
+    expect(viewer.title).to_have_text("Seed 2 and Seed 3")
+    viewer.page.keyboard.press("Escape")
+    viewer.pick(TWO)
+    viewer.renew(ONE, THREE)
+    expect(viewer.bar).to_be_hidden()
+    viewer.pick(ONE)
+    expect(viewer.dialog).to_be_hidden()
+
+
+def test_mounted_again_there_is_still_one_viewer(viewer: Viewer) -> None:
+    viewer.page.evaluate("element.replaceWith(element.cloneNode(true))")
+    viewer.page.evaluate("mount()")
+    expect(viewer.dialog).to_have_count(1)
+    expect(viewer.bar).to_have_count(1)
+
+
+# The slider
+
+
+def test_the_line_follows_the_mouse(viewer: Viewer) -> None:
+    viewer.pick(ONE, TWO)
+    viewer.compared()
+    viewer.page.mouse.click(*viewer.at(0.2))
+    expect(viewer.range).to_have_js_property("value", "20")
+    viewer.shows(RED, GREEN, line=0.2)
+    viewer.page.mouse.move(*viewer.at(0.2))
+    viewer.page.mouse.down()
+    viewer.page.mouse.move(*viewer.at(0.5))
+    viewer.page.mouse.move(*viewer.at(0.8))
+    viewer.page.mouse.up()
+    expect(viewer.range).to_have_js_property("value", "80")
+    viewer.shows(RED, GREEN, line=0.8)
+
+
+def test_the_line_reaches_both_edges(viewer: Viewer) -> None:
+    viewer.pick(ONE, TWO)
+    viewer.compared()
+    for share, line in ((-0.2, 0), (1.2, 1)):
+        viewer.page.mouse.move(*viewer.at(0.5))
+        viewer.page.mouse.down()
+        viewer.page.mouse.move(*viewer.at(share))
+        viewer.page.mouse.up()
+        viewer.shows(RED, GREEN, line=line)
+        expect(viewer.dialog).to_be_visible()
+        viewer.page.mouse.click(*viewer.at(0.5))
+
+
+def test_the_line_follows_the_keys_and_says_where_it_is(viewer: Viewer) -> None:
+    viewer.pick(ONE, TWO)
+    viewer.compared()
+    expect(viewer.range).to_have_attribute("aria-valuetext", "50 % Seed 1, 50 % Seed 2")
+    for key, value in (
+        ("ArrowRight", "50.5"),
+        ("ArrowLeft", "50"),
+        ("PageUp", "60"),
+        ("End", "100"),
+        ("PageDown", "90"),
+        ("Home", "0"),
+        ("Space", "100"),
+        ("Space", "0"),
+        ("PageUp", "10"),
+    ):
+        viewer.page.keyboard.press(key)
+        expect(viewer.range).to_have_js_property("value", value)
+        viewer.shows(RED, GREEN, line=float(value) / 100)
+    expect(viewer.range).to_have_attribute("aria-valuetext", "10 % Seed 1, 90 % Seed 2")
+    expect(viewer.title).to_have_text("Seed 1 and Seed 2")
+
+
+@pytest.fixture
+def phone(browser: Browser, site: str) -> Iterator[Viewer]:
+    with viewing(browser, site, viewport=PHONE, has_touch=True, is_mobile=True) as viewer:
+        yield viewer
+
+
+def _swipe(viewer: Viewer, start: tuple[float, float], end: tuple[float, float]) -> None:
+    finger = viewer.page.context.new_cdp_session(viewer.page)
+    steps = 12
+    for step in range(steps + 1):
+        x, y = (a + (b - a) * step / steps for a, b in zip(start, end, strict=True))
+        kind = "touchMove" if step else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        viewer.page.wait_for_timeout(16)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_the_line_follows_a_finger(phone: Viewer) -> None:
+    phone.pick(ONE, TWO)
+    phone.compared()
+    _swipe(phone, phone.at(0.5), phone.at(0.25))
+    expect(phone.range).to_have_js_property("value", "25")
+    phone.shows(RED, GREEN, line=0.25)
+    x, y = phone.at(0.75)
+    phone.page.touchscreen.tap(x, y)
+    expect(phone.range).to_have_js_property("value", "75")
+    phone.shows(RED, GREEN, line=0.75)
+
+
+def test_a_finger_that_goes_up_scrolls_and_leaves_the_line(phone: Viewer) -> None:
+    phone.renew(ONE, replace(THREE, prompt="a very long wish " * 60))
+    phone.pick(ONE, THREE)
+    phone.compared()
+    x, y = phone.at(0.7)
+    _swipe(phone, (x, y), (x + 4, y - 200))
+    phone.page.wait_for_function("document.querySelector('.viewer').scrollTop > 50")
+    expect(phone.range).to_have_js_property("value", "50")
+
+
+def test_pictures_are_chosen_and_swapped_and_never_compared_with_themselves(viewer: Viewer) -> None:
+    viewer.pick(ONE, TWO)
+    left, right = viewer.select("Left"), viewer.select("Right")
+    expect(left.locator("option")).to_have_text(["Original", "Seed 1", "Seed 2", "Seed 3"])
+    right.select_option("Seed 3")
+    expect(viewer.title).to_have_text("Seed 1 and Seed 3")
+    viewer.compared()
+    viewer.shows(RED, BLUE, line=0.5)
+    viewer.button("Swap left and right").click()
+    expect(viewer.title).to_have_text("Seed 3 and Seed 1")
+    viewer.compared()
+    viewer.shows(BLUE, RED, line=0.5)
+    right.select_option("Original")
+    expect(viewer.title).to_have_text("Seed 3 and Original")
+    expect(viewer.dialog.locator(".right img")).to_have_attribute("src", THREE.original)
+    left.select_option("Original")
+    expect(viewer.title).to_have_text("Original and Seed 3")
+    right.select_option("Seed 2")
+    expect(viewer.dialog.locator(".left img")).to_have_attribute("src", TWO.original)
+    left.select_option("Seed 2")
+    expect(viewer.title).to_have_text("Seed 2 and Original")
+    assert [viewer.select(side).evaluate("list => list.value") for side in ("Left", "Right")] == ["b2", ""]
+
+
+def test_only_what_differs_is_listed(viewer: Viewer) -> None:
+    viewer.pick(ONE, THREE)
+    differences = viewer.dialog.locator(".differences")
+    expect(differences.locator("dt")).to_have_text(["Prompt", "Guidance", "Seed"])
+    expect(differences.locator("dd")).to_have_text(
+        ["navy backdrop instead of light grey backdrop", "12 instead of 7.5", "3 instead of 1"]
+    )
+    expect(viewer.dialog.locator(".one")).to_have_text(
+        ["Seed 10.5 s · likeness 0.91Open", "Seed 30.5 s · likeness 0.93Open"]
+    )
+
+
+def test_two_of_the_same_request_say_that_nothing_differs(viewer: Viewer) -> None:
+    viewer.renew(ONE, replace(ONE, id="again"))
+    viewer.pick(ONE, replace(ONE, id="again"))
+    expect(viewer.dialog.locator(".differences")).to_contain_text("both come from the same request")
+
+
+def test_against_the_original_stands_what_was_applied(viewer: Viewer) -> None:
+    viewer.open(TWO)
+    viewer.button("Compare with the original").click()
+    expect(viewer.range).to_be_focused()
+    expect(viewer.dialog.locator(".differences li")).to_have_text(["loop light", "grey backdrop"])
+    expect(viewer.dialog.locator(".one")).to_have_count(1)
+
+
+def test_the_better_one_is_opened_from_the_slider_and_kept(viewer: Viewer) -> None:
+    viewer.pick(ONE, THREE)
+    viewer.button("Open Seed 3").click()
+    expect(viewer.title).to_have_text("Seed 3")
+    expect(viewer.range).to_be_hidden()
+    viewer.button("Make it the baseline").click()
+    assert viewer.said() == [["select", {"action": "baseline", "id": "c3"}]]
+    viewer.page.keyboard.press("Escape")
+    expect(viewer.card(THREE).locator(".pick")).to_be_focused()
+    expect(viewer.page.locator(".pick[aria-pressed=true]")).to_have_count(0)
+
+
+def test_a_page_that_is_renewed_leaves_the_slider_as_it_is(viewer: Viewer) -> None:
+    viewer.renew(ONE, TWO)
+    viewer.pick(ONE, TWO)
+    viewer.compared()
+    viewer.page.keyboard.press("End")
+    viewer.renew(ONE, TWO, THREE)
+    expect(viewer.range).to_have_js_property("value", "100")
+    expect(viewer.range).to_be_focused()
+    expect(viewer.dialog.locator(".stage.loading")).to_have_count(0)
+    expect(viewer.select("Left").locator("option")).to_have_count(4)
+
+
+def test_nothing_is_shown_before_both_pictures_are_there(viewer: Viewer) -> None:
+    held: list[Route] = []
+    viewer.page.route("**/white.png*", lambda route: held.append(route))
+    viewer.pick(TWO)
+    viewer.bar.get_by_role("button", name="Compare with the original").click()
+    expect(viewer.dialog.locator(".state")).to_have_text("Loading both pictures…")
+    expect(viewer.dialog.locator(".right img")).to_be_hidden()
+    held[0].continue_()
+    expect(viewer.dialog.locator(".right img")).to_be_visible()
+    expect(viewer.dialog.locator(".state")).to_be_hidden()
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_a_picture_that_was_deleted_gets_its_sentence_and_the_others_still_show(viewer: Viewer, compare: bool) -> None:
+    sentence = "This picture is no longer here: pictures are deleted after a while."
+    gone = replace(TWO, picture="/gone.png")
+    viewer.renew(ONE, gone, THREE)
+    if compare:
+        viewer.pick(ONE, gone)
+    else:
+        viewer.open(gone)
+    expect(viewer.dialog.locator(".state")).to_have_text(sentence)
+    expect(viewer.dialog.locator(".pair img").first).to_be_hidden()
+    if compare:
+        viewer.select("Right").select_option("Seed 3")
+    else:
+        viewer.page.keyboard.press("ArrowRight")
+    expect(viewer.dialog.locator(".right img")).to_be_visible()
+    expect(viewer.dialog.locator(".state")).to_be_hidden()
+    assert all("404" in complaint for complaint in viewer.complaints)
+    viewer.complaints.clear()
+
+
+# All of it
+
+
+def test_a_hostile_label_stays_text(viewer: Viewer) -> None:
+    attack = "<img src=x onerror=alert(1)><b>Seed</b>"
+    hostile = replace(TWO, label=attack, prompt=f"{attack}</script>", id="b2")
+    viewer.page.on("dialog", lambda alert: viewer.complaints.append(alert.message))
+    viewer.renew(ONE, hostile)
+    viewer.pick(hostile)
+    expect(viewer.bar.locator("p")).to_have_text(f"{attack} picked. Pick another, or")
+    viewer.pick(ONE)
+    expect(viewer.title).to_have_text(f"{attack} and Seed 1")
+    expect(viewer.dialog.locator(".differences dd").first).to_contain_text(attack)
+    viewer.button(f"Open {attack}").click()
+    expect(viewer.title).to_have_text(attack)
+    viewer.dialog.get_by_role("tab", name="Request").click()
+    expect(viewer.dialog.locator("pre:visible")).to_contain_text(attack)
+    expect(viewer.page.locator("[onerror]")).to_have_count(0)
+
+
+def test_on_a_phone_nothing_overflows_and_the_picture_is_seen_whole_at_first(phone: Viewer) -> None:
+    long = replace(THREE, label="Seed 4294967295 · Guidance 12.5", prompt="Donaudampfschifffahrt" * 20)
+    phone.renew(ONE, long)
+    phone.pick(ONE)
+    assert _overflow(phone) <= 0
+    phone.pick(long)
+    phone.compared()
+    box = phone.dialog.locator(".pair").bounding_box()
+    assert box
+    assert box["width"] == PHONE["width"]
+    assert box["y"] + box["height"] < PHONE["height"] * 0.8
+    assert _overflow(phone) <= 0
+    phone.button(f"Open {long.label}").click()
+    for name in ("Notes", "Request", "Python", "cURL"):
+        phone.dialog.get_by_role("tab", name=name).click()
+        assert _overflow(phone) <= 0
+
+
+def _overflow(viewer: Viewer) -> int:
+    most: int = viewer.page.evaluate(
+        "Math.max(...[document.documentElement, ...document.querySelectorAll('.viewer, .viewer .panel, .picked-bar')]"
+        ".map(part => part.scrollWidth - part.clientWidth))"
+    )
+    return most
+
+
+def test_what_a_finger_hits_is_large_enough(phone: Viewer) -> None:
+    small = (
+        "parts => parts.filter(part => part.checkVisibility()).map(part => [part.getBoundingClientRect(), part])"
+        ".filter(([box]) => Math.min(box.width, box.height) < 44).map(([, part]) => part.outerHTML)"
+    )
+    targets = ".pick, .viewer button, .viewer select, .viewer a, .picked-bar button"
+    phone.pick(ONE)
+    assert phone.page.locator(targets).evaluate_all(small) == []
+    phone.pick(TWO)
+    assert phone.page.locator(targets).evaluate_all(small) == []
+    phone.button("Open Seed 2").click()
+    phone.dialog.get_by_role("tab", name="Python").click()
+    assert phone.page.locator(targets).evaluate_all(small) == []
+
+
+def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> None:
+    phone.pick(ONE)
+    settled = "document.querySelector('.picked-bar').getAnimations().length === 0"
+    phone.page.wait_for_function(settled)
+    alone = phone.bar.bounding_box()
+    phone.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button id=stop>Stop</button>')")
+    bar, stop = phone.bar.bounding_box(), phone.page.locator("#stop").bounding_box()
+    assert alone and bar and stop
+    assert PHONE["height"] - 24 < alone["y"] + alone["height"] <= PHONE["height"]
+    assert bar["y"] + bar["height"] < stop["y"]
+
+
+@pytest.mark.parametrize(("wish", "moving"), [("no-preference", 1), ("reduce", 0)])
+def test_nothing_moves_for_whoever_asked_for_that(browser: Browser, site: str, wish: str, moving: int) -> None:
+    animations = "part => part.getAnimations().length"
+    with viewing(browser, site, reduced_motion=wish) as viewer:
+        viewer.page.add_style_tag(content="*, ::before { animation-play-state: paused !important; }")
+        viewer.pick(ONE)
+        assert viewer.bar.evaluate(animations) == moving
+        viewer.card(TWO).locator("a.frame").click()
+        assert viewer.dialog.evaluate(animations) == moving
+
+
+def test_the_whole_job_is_done_with_keys_alone(viewer: Viewer) -> None:
+    def tab_to(reached: Callable[[], Locator]) -> None:
+        for _ in range(40):
+            viewer.page.keyboard.press("Tab")
+            if reached().evaluate("part => part === document.activeElement"):
+                return
+        pytest.fail("Tab never reached it")
+
+    tab_to(lambda: viewer.card(ONE).locator(".pick"))
+    viewer.page.keyboard.press("Space")
+    tab_to(lambda: viewer.card(THREE).locator(".pick"))
+    viewer.page.keyboard.press("Enter")
+    expect(viewer.range).to_be_focused()
+    viewer.page.keyboard.press("Home")
+    tab_to(lambda: viewer.button("Open Seed 3"))
+    viewer.page.keyboard.press("Enter")
+    tab_to(lambda: viewer.button("Use this seed"))
+    viewer.page.keyboard.press("Enter")
+    assert viewer.said() == [["select", {"action": "use_seed", "id": "c3"}]]
+    expect(viewer.card(THREE).locator(".pick")).to_be_focused()
