@@ -38,7 +38,7 @@ PRESETS: tuple[Preset, ...] = (
         "professional headshot, charcoal backdrop, Rembrandt light, high contrast",
         "blurry, oversaturated, plastic skin, flat lighting",
         6.5,
-        ("#3b3c3e", "#212223"),
+        ("#3d3e3f", "#262728"),
     ),
     Preset(
         "Clean white",
@@ -73,7 +73,7 @@ PRESETS: tuple[Preset, ...] = (
         "black and white portrait photograph, black backdrop, split light, rim light, film grain",
         "blurry, plastic skin, colour",
         5,
-        ("#191919", "#0d0d0d"),
+        ("#1c1c1c", "#131313"),
     ),
     Preset(
         "Office",
@@ -94,6 +94,6 @@ PRESETS: tuple[Preset, ...] = (
         "professional headshot in a garden, soft warm light, blurred background",
         "blurry, oversaturated, plastic skin",
         6.5,
-        ("#a9ad7d", "#54563c"),
+        ("#aaae7e", "#4f5137"),
     ),
 )
