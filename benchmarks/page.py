@@ -1,0 +1,467 @@
+"""How quick the page is: its start, its gallery, and a crowd on it. Ratios come from one run, for only they travel.
+
+    python benchmarks/page.py
+
+Needs requirements-dev.txt and Debian's chromium. Every server is a process of its own; goals stand beside the figures.
+"""
+
+import asyncio
+import io
+import json
+import math
+import os
+import re
+import secrets
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image, ImageOps
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WINDOW = {"width": 1440, "height": 900}
+SIZE = (1024, 1280)  # a headshot's
+
+START_ROUNDS = 5
+HELLO = """\
+import gradio as gr
+with gr.Blocks() as page:
+    name = gr.Textbox(label="Name")
+    button = gr.Button("Hello", elem_id="hello")
+    button.click(lambda name: f"Hello, {name}", name, name)
+page.launch(ssr_mode=False, quiet=True)
+"""
+USABLE = """selector => {
+  const button = document.querySelector(selector);
+  return button !== null && button.checkVisibility() && !button.disabled;
+}"""
+
+GALLERY = 9
+GALLERY_ROUNDS = 5
+GALLERY_WAIT = 0.2  # seconds before each headshot
+# The clock runs in the browser, from the press as the browser got it to the frame in which the last one is decoded.
+WATCH = """count => {
+  addEventListener("click", () => {
+    window.requested = performance.getEntriesByType("resource").length;
+    const pressed = performance.now();
+    const look = () => {
+      const pictures = [...document.querySelectorAll(".shot.landed img")];
+      if (pictures.length === count && pictures.every(picture => picture.complete && picture.naturalWidth > 0))
+        window.took = (performance.now() - pressed) / 1000;
+      else requestAnimationFrame(look);
+    };
+    look();
+  }, {capture: true, once: true});
+}"""
+
+CROWD = 25
+CROWD_ROUNDS = 3
+CROWD_SECONDS = 1.0  # what a comparison takes the backend, in equal waits before each of its headshots
+PATIENCE = 60.0  # seconds; whatever takes longer is an error
+THUMBNAIL = re.compile(r"headshots/[\w-]+/[\w-]+/thumbnail\.\w+")
+
+
+# ------------------------------------------------------------------------------------------------------- the backends
+
+
+def pictures(count: int) -> list[tuple[Image.Image, bytes]]:
+    """As large and as hard to compress as the studio's: a portrait with grain, each another one."""
+    portrait = Image.open(ROOT / "headshot" / "examples" / "astronaut.png").convert("RGB")
+    pixels = np.asarray(ImageOps.fit(portrait, SIZE, Image.Resampling.LANCZOS), np.float32)
+    made = []
+    for seed in range(count):
+        grain = np.random.default_rng(seed).normal(0, 2, pixels.shape[:2])[..., None]
+        image = Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+        data = io.BytesIO()
+        image.save(data, "PNG", compress_level=1)
+        made.append((image, data.getvalue()))
+    return made
+
+
+def serve(wait: float, *, shared: bool) -> None:
+    """The page over a backend that only waits, `wait` seconds a headshot, or a comparison where they share it.
+
+    What each comparison took the backend itself is said on standard output, in seconds.
+    """
+    from headshot import server
+    from headshot.backends import Readiness
+    from headshot.photo import Photo
+    from headshot.request import Headshot, HeadshotRequest, Note, Progress
+    from headshot.settings import Settings
+
+    class Waiting:
+        """A backend whose pictures were made before."""
+
+        name = "waiting"
+        help = "It waits."
+        at_once = 1000
+
+        def __init__(self) -> None:
+            self._pictures = pictures(GALLERY)
+
+        def readiness(self) -> Readiness:
+            return Readiness(True, "Waits, and shows pictures that were made before.")
+
+        def estimate(
+            self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
+        ) -> float:
+            return wait if shared else wait * len(requests)
+
+        def forget(self, photo: Photo) -> None:
+            """Nothing is remembered."""
+
+        async def shoot(
+            self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
+        ) -> AsyncGenerator[Headshot]:
+            own = 0.0
+            for done, request in enumerate(requests):
+                started = time.perf_counter()
+                progress.report("Waiting", done, len(requests))
+                await asyncio.sleep(wait / len(requests) if shared else wait)
+                progress.check()
+                image, png = self._pictures[done % len(self._pictures)]
+                took = time.perf_counter() - started
+                own += took
+                yield Headshot(image, png, request, self.name, took, (Note("applied", "a wait"),), 0.9)
+            print(own, flush=True)
+
+    server.serve(Settings(open_browser=False, max_headshots=GALLERY), {"waiting": Waiting()})
+
+
+# -------------------------------------------------------------------------------------------------------- the servers
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(port: int, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A server in a process of its own, ended as a container ends it."""
+    environment = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HEADSHOT_OPEN_BROWSER": "false",
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield process
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode())
+            raise
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+
+
+def until_open(port: int, process: subprocess.Popen[str]) -> None:
+    """Until somebody listens there."""
+    deadline = time.perf_counter() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.perf_counter() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def line(what: str, figure: str, goal: str, reached: bool | None = None) -> None:
+    verdict = "" if reached is None else "reached" if reached else "missed"
+    print(f"{what:<78} {figure:>9}   goal {goal:<8} {verdict}".rstrip(), flush=True)
+
+
+def load() -> str:
+    return ", ".join(f"{share:.1f}" for share in os.getloadavg())
+
+
+# ---------------------------------------------------------------------------------------------------------- the start
+
+
+def start(browser: Browser, button: str, *command: str) -> tuple[float, float]:
+    """Seconds from the start of the process until it listens, and until a new visitor's page is usable."""
+    context = browser.new_context(viewport=WINDOW)  # with nothing in its cache
+    page = context.new_page()
+    port = free_port()
+    started = time.perf_counter()
+    with running(port, *command) as process:
+        until_open(port, process)
+        up = time.perf_counter() - started
+        page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+        page.wait_for_function(USABLE, arg=button)
+        usable = time.perf_counter() - started
+        context.close()
+    return up, usable
+
+
+def starts(browser: Browser) -> None:
+    """`python app.py` and a hello page, turn and turn about."""
+    with tempfile.TemporaryDirectory() as folder:
+        hello = Path(folder, "hello.py")
+        hello.write_text(HELLO)
+        commands = {"#generate": "app.py", "#hello": str(hello)}
+        measured: dict[str, list[tuple[float, float]]] = {button: [] for button in commands}
+        for number in range(START_ROUNDS + 1):
+            for button, command in commands.items():
+                times = start(browser, button, command)
+                if number:  # the first only warms the disk
+                    measured[button].append(times)
+    middles = [[statistics.median(times) for times in zip(*measured[button], strict=True)] for button in commands]
+    (our_up, ours), (bare_up, bare) = middles
+    print(f"\nFrom the process to a usable page: medians of {START_ROUNDS} rounds, warm disk, empty browser cache")
+    line(f"server listens: {our_up:.2f} s, hello page {bare_up:.2f} s", f"{our_up / bare_up:.2f} x", "-")
+    line(f"then the browser: {ours - our_up:.2f} s, hello page {bare - bare_up:.2f} s", "", "-")
+    line(
+        f"button visible and enabled: {ours:.2f} s, hello page {bare:.2f} s",
+        f"{ours / bare:.2f} x",
+        "1.3 x",
+        ours / bare <= 1.3,
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- the gallery
+
+
+def gallery(browser: Browser) -> None:
+    """A real visitor's gallery grows from 1 to 9."""
+    beyond, shares, fetched = [], [], []
+    port = free_port()
+    with running(port, __file__, "--serve-gallery") as process:
+        until_open(port, process)
+        page = browser.new_context(viewport=WINDOW).new_page()
+        for number in range(GALLERY_ROUNDS + 1):
+            took, requested = grow(page, port)
+            assert process.stdout is not None
+            own = float(process.stdout.readline())
+            if number:  # the first warms up
+                beyond.append(took - own)
+                shares.append((took - own) / own)
+                fetched.append(requested)
+        page.context.close()
+    seconds = statistics.median(beyond)
+    print(
+        f"\nA gallery of {GALLERY} pictures of {SIZE[0]} x {SIZE[1]}, one each {GALLERY_WAIT} s: from the press of "
+        f"Generate, as the browser gets it,\nto the frame in which thumbnail {GALLERY} is decoded, less the backend's "
+        f"own time; median of {GALLERY_ROUNDS} visits on a warm server"
+    )
+    line(
+        f"beyond the backend's own time ({statistics.median(shares):.0%} of it; {min(beyond):.2f} to "
+        f"{max(beyond):.2f} s)",
+        f"{seconds:.2f} s",
+        "0.3 s",
+        seconds <= 0.3,
+    )
+    line(f"requests of the browser meanwhile, {GALLERY} thumbnails among them", f"{statistics.median(fetched):g}", "-")
+
+
+def grow(page: Page, port: int) -> tuple[float, int]:
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.locator("#example").click()
+    page.locator("#check .verdict .good").first.wait_for()
+    page.locator("#seeds").locator("textarea, input").first.fill(f"1-{GALLERY}")
+    page.locator("#plan").filter(has_text=f"{GALLERY} headshots").wait_for()  # the server has followed the form
+    page.evaluate(WATCH, GALLERY)
+    page.locator("#generate").click()
+    page.wait_for_function("() => window.took !== undefined")
+    requested = page.evaluate("() => performance.getEntriesByType('resource').length - requested")
+    return float(page.evaluate("() => took")), int(requested)
+
+
+# ---------------------------------------------------------------------------------------------------------- the crowd
+
+
+class Visitor:
+    """One session, which says to the server what the page in a browser says: Gradio's queue, its heartbeat, pictures.
+
+    errors: whatever went wrong for this visitor.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._session = secrets.token_hex(8)
+        self._components: dict[int, dict[str, Any]] = {}
+        self._functions: list[dict[str, Any]] = []
+        self._fetched: dict[str, asyncio.Task[None]] = {}
+        self._heart: asyncio.Task[None] | None = None
+        self.errors: list[str] = []
+
+    async def arrive(self) -> None:
+        """Open the page and take the example photo."""
+        (await self._client.get("/")).raise_for_status()
+        config = (await self._client.get("/config")).raise_for_status().json()
+        self._components = {component["id"]: component["props"] for component in config["components"]}
+        self._functions = config["dependencies"]
+        self._heart = asyncio.create_task(self._beat())
+        said = await self._call(self._function_of("example", "click"), {})
+        if 'class="good"' not in json.dumps(said).replace('\\"', '"'):
+            self.errors.append("the example photo was refused")
+
+    async def generate(self, seeds: str) -> float:
+        """Seconds from the press to the last news and the last thumbnail."""
+        pressed = self._function_of("generate", "click")
+        # What follows a handler is asked for by the page, once it has heard of the handler's end.
+        following = next(function for function in self._functions if function["trigger_after"] == pressed["id"])
+        started = time.perf_counter()
+        await self._call(pressed, {"seeds": seeds})
+        said = await self._call(following, {"seeds": seeds})
+        await asyncio.gather(*self._fetched.values())
+        took = time.perf_counter() - started
+        landed = json.dumps(said).count("shot landed")
+        if not landed or landed != len(self._fetched):
+            self.errors.append(f"{landed} headshots landed, and {len(self._fetched)} thumbnails were fetched")
+        return took
+
+    def leave(self) -> None:
+        if self._heart is not None:
+            self._heart.cancel()
+
+    def _function_of(self, element: str, event: str) -> dict[str, Any]:
+        names = {identity: props.get("elem_id") for identity, props in self._components.items()}
+        return next(
+            function
+            for function in self._functions
+            if function["backend_fn"]
+            and any(names.get(target) == element and name == event for target, name in function["targets"])
+        )
+
+    async def _call(self, function: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
+        """One event: join the queue, listen until it is done. Returns its last outputs."""
+        inputs = [self._components[identity] for identity in function["inputs"]]
+        event = {
+            "data": [filled.get(props.get("elem_id", ""), props.get("value")) for props in inputs],
+            "event_data": None,
+            "fn_index": function["id"],
+            "trigger_id": function["targets"][0][0],
+            "session_hash": self._session,
+        }
+        (await self._client.post("/gradio_api/queue/join", json=event)).raise_for_status()
+        outputs: list[Any] = []
+        async with self._client.stream("GET", f"/gradio_api/queue/data?session_hash={self._session}") as news:
+            news.raise_for_status()
+            async for text in news.aiter_lines():
+                if not text.startswith("data:"):
+                    continue
+                for address in THUMBNAIL.findall(text):
+                    if address not in self._fetched:
+                        self._fetched[address] = asyncio.create_task(self._fetch(address))
+                said = json.loads(text.removeprefix("data:"))
+                if said.get("success") is False or said["msg"] in ("unexpected_error", "log"):
+                    self.errors.append(text)
+                if said["msg"] == "process_completed":
+                    outputs = said["output"].get("data", [])
+                if said["msg"] == "close_stream":
+                    break
+        return outputs
+
+    async def _fetch(self, address: str) -> None:
+        picture = await self._client.get(f"/{address}")
+        if picture.status_code != 200 or not picture.content:
+            self.errors.append(f"a thumbnail: {picture.status_code}")
+
+    async def _beat(self) -> None:
+        async with self._client.stream("GET", f"/gradio_api/heartbeat/{self._session}") as beats:
+            async for _ in beats.aiter_raw():
+                pass
+
+
+async def press_at_once(port: int, count: int, seeds: str) -> tuple[list[float], list[str]]:
+    """So many visitors, who have chosen their photo, press Generate in the same moment: their times, their errors."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=PATIENCE) as client:
+        visitors = [Visitor(client) for _ in range(count)]
+        try:
+            await asyncio.gather(*(visitor.arrive() for visitor in visitors))
+            times = await asyncio.gather(*(visitor.generate(seeds) for visitor in visitors))
+        finally:
+            for visitor in visitors:
+                visitor.leave()
+    return times, [error for visitor in visitors for error in visitor.errors]
+
+
+def crowd() -> None:
+    """Sessions, not browsers: twenty-five of those would measure themselves on two cores."""
+    print(
+        f"\n{CROWD} sessions press Generate in the same moment, {CROWD_ROUNDS} times; the backend waits "
+        f"{CROWD_SECONDS:g} s a comparison and hands over pictures of {SIZE[0]} x {SIZE[1]}.\n"
+        "Spoken is the page's own protocol (queue, event streams, heartbeat, thumbnails) by one process beside the "
+        "server's, without a browser.\nA visitor's time ends with the last news and the last thumbnail"
+    )
+    port = free_port()
+    with running(port, __file__, "--serve-crowd") as process:
+        until_open(port, process)
+        alone, _ = asyncio.run(press_at_once(port, 1, "1"))
+        alone, _ = asyncio.run(press_at_once(port, 1, "1"))
+        for seeds, what, goal in (("1", "one headshot each", 2.0), ("1-4", "four headshots each", None)):
+            times: list[float] = []
+            errors: list[str] = []
+            for _ in range(CROWD_ROUNDS):
+                round_times, round_errors = asyncio.run(press_at_once(port, CROWD, seeds))
+                times += round_times
+                errors += round_errors
+            late = sorted(times)[math.ceil(0.95 * len(times)) - 1]
+            middle = statistics.median(times)
+            if goal is None:
+                line(f"{what}: p95 (median {middle:.2f} s, last {max(times):.2f} s)", f"{late:.2f} s", "-")
+            else:
+                about = f"(alone {alone[0]:.2f} s, median {middle:.2f} s, last {max(times):.2f} s)"
+                line(f"{what}: p95 {about}", f"{late:.2f} s", f"{goal:g} s", late <= goal)
+            line(f"{what}: errors", str(len(errors)), "0", not errors)
+            for error in errors[:3]:
+                print(f"    {error[:300]}")
+
+
+def main() -> None:
+    if "--serve-gallery" in sys.argv:
+        serve(GALLERY_WAIT, shared=False)
+        return
+    if "--serve-crowd" in sys.argv:
+        serve(CROWD_SECONDS, shared=True)
+        return
+    print(f"load before: {load()}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        starts(browser)
+        gallery(browser)
+        browser.close()
+    crowd()
+    print(f"\nload after: {load()}")
+
+
+if __name__ == "__main__":
+    main()
