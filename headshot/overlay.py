@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import face as faces
 from .errors import PhotoError
 from .face import Face
-from .warp import scale_of, warp
+from .warp import reduced, scale_of, warp
 
 Array = npt.NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -43,12 +43,12 @@ def overlay(photo: Array, face: Face, headshot: Array) -> Array:
 
     photo, headshot: (H, W, 3) uint8 RGB.  face: in the photo's pixels.  Returns (H, W, 3) uint8 of the headshot's size.
     Where the photo ends inside the frame, its colours go on blurred and muted.
-    Raises PhotoError where the headshot shows no face; `fitted` serves then. About 0.1 s.
+    Raises PhotoError where the headshot shows no face; `fitted` serves then. About 0.15 s.
     """
     size = headshot.shape[1], headshot.shape[0]
     target = _counterpart(photo, face, headshot)
     there = faces.mesh(headshot, target)[:, :2]
-    affine = _similarity(faces.mesh(photo, face)[:, :2], there)
+    photo, affine = reduced(photo, _similarity(faces.mesh(photo, face)[:, :2], there))  # once, for it is laid twice
     laid = warp(photo, affine, size)
     correction = _second_look(laid, headshot, there)
     if correction is None:  # the mesh again, now laid from the very same crop in both: most of its error falls out
