@@ -25,6 +25,7 @@ class Backend(Protocol):
 
     name: str
     help: str  # Markdown: what each parameter of the request means to this backend
+    at_once: int  # comparisons that run side by side; more would only slow each other down, and wait in line
 
     def readiness(self) -> Readiness: ...
 
@@ -35,6 +36,15 @@ class Backend(Protocol):
 
         face: which of `face.find(photo)` to take, None for the largest.
         Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`, else a BackendError.
+        """
+        ...
+
+    def estimate(
+        self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
+    ) -> float | None:
+        """About how many seconds this comparison takes once its turn has come; None while nothing is known of it.
+
+        photo: None stands for one that was never seen. Quick enough for the event loop.
         """
         ...
 

@@ -25,6 +25,7 @@ class StubBackend:
     """
 
     help = "- **Guidance** is written on the picture.\n- **Steps** change nothing here."
+    at_once = 2
 
     def __init__(self, *, name: str = "stub") -> None:
         self.name = name
@@ -61,6 +62,9 @@ class StubBackend:
 
     def readiness(self) -> Readiness:
         return Readiness(True, "A stub that draws flat pictures.")
+
+    def estimate(self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None) -> float:
+        return 0.5 * len(requests)
 
     def forget(self, photo: Photo) -> None:
         self.forgotten.append(photo.sha256)

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from .. import face as faces
 from ..backends import Readiness
+from ..pace import Pace
 from ..photo import Photo
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import Analysis, analyse
@@ -63,13 +65,29 @@ class Studio:
 
     name = "studio"
     help = SUMMARY
+    at_once = 2  # one prepares while the other renders
 
     def __init__(self, *, cached_photos: int = 3) -> None:
+        # First guesses: two cores that have nothing else to do.
+        self._analysing, self._preparing, self._rendering = Pace(1.4), Pace(0.25), Pace(0.4)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="studio")
         self._analyses = Memory[tuple[str, int, int], Analysis](cached_photos)
 
     def readiness(self) -> Readiness:
         return Readiness(True, "The studio is ready. It works on this machine: no key, no GPU, no network.")
+
+    def estimate(self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None) -> float:
+        """See Backend. An analysis that is remembered costs nothing; renders of one session share the two threads."""
+        efforts = {request.num_inference_steps for request in requests}
+        if photo is not None:
+            efforts = {steps for steps in efforts if (photo.sha256, face or 0, steps) not in self._analyses}
+        sessions = Counter(_session_key(request) for request in requests)
+        turns = sum(ceil(count / _WORKERS) for count in sessions.values())
+        return (
+            len(efforts) * self._analysing.seconds
+            + len(sessions) * self._preparing.seconds
+            + turns * self._rendering.seconds
+        )
 
     def forget(self, photo: Photo) -> None:
         """Drop the photo's analyses, one that is being made included."""
@@ -116,11 +134,12 @@ class Studio:
     def _session(self, work: _Comparison, request: HeadshotRequest) -> _Prepared:
         analysis = self._analyses.get(
             (work.photo.sha256, work.face, request.num_inference_steps),
-            lambda: _analyse(work, request.num_inference_steps),
+            lambda: self._analyse(work, request.num_inference_steps),
         )
         work.progress.check()
         reading = read(request.prompt, request.negative_prompt)
-        shared = _mild_enough(analysis, reading.look, request.guidance_scale)
+        with self._preparing.measured():
+            shared = _mild_enough(analysis, reading.look, request.guidance_scale)
         advice = []
         if shared.mildness < 1:
             advice.append("The look is rendered milder than asked, so that the person stays as they are.")
@@ -130,6 +149,14 @@ class Studio:
             advice.append("The face is small in this photo and was enlarged; a closer photo will look sharper.")
         notes = reading.notes + tuple(Note("advice", text) for text in advice)
         return _Prepared(shared, notes, reading.look.black_and_white)
+
+    def _analyse(self, work: _Comparison, steps: int) -> Analysis:
+        with self._analysing.measured():
+            pixels = work.photo.pixels
+            found = faces.find(pixels)
+            chosen = faces.choose(found, work.face)
+            work.progress.check()
+            return analyse(pixels, chosen, [other for other in found if other is not chosen], steps=steps)
 
     def _shoot_one(self, work: _Comparison, request: HeadshotRequest) -> Headshot:
         prepared = self._prepare(work, request)
@@ -144,13 +171,16 @@ class Studio:
         elif crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
         png = encode(pixels)
+        likeness = _likeness(prepared.session.analysis, pixels, colourless=prepared.colourless)
+        seconds = time.perf_counter() - started
+        self._rendering.tell(seconds)
         return Headshot(
             image=Image.fromarray(pixels),
             png=png,
             request=request,
             backend=self.name,
-            likeness=_likeness(prepared.session.analysis, pixels, colourless=prepared.colourless),
-            seconds=time.perf_counter() - started,
+            likeness=likeness,
+            seconds=seconds,
             notes=notes,
         )
 
@@ -159,14 +189,6 @@ def encode(pixels: np.ndarray) -> bytes:
     """PNG bytes of a (H, W, 3) uint8 RGB picture: fast rather than smallest, so that encoding never dominates."""
     settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
     return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), settings)[1].tobytes()
-
-
-def _analyse(work: _Comparison, steps: int) -> Analysis:
-    pixels = work.photo.pixels
-    found = faces.find(pixels)
-    chosen = faces.choose(found, work.face)
-    work.progress.check()
-    return analyse(pixels, chosen, [other for other in found if other is not chosen], steps=steps)
 
 
 def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Session:
