@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     backend: Annotated[str, Field(description="Backend chosen when the page opens: `auto` or a backend's name.")] = (
         "auto"
     )
-    max_seeds: Annotated[int, Field(ge=1, le=16, description="Most headshots in one comparison.")] = 8
+    max_headshots: Annotated[int, Field(ge=1, le=16, description="Most headshots in one comparison.")] = 8
     keep_minutes: Annotated[
         int, Field(ge=1, le=1440, description="Minutes after which a visitor's photos and headshots are deleted.")
     ] = 60
@@ -46,5 +46,5 @@ class Settings(BaseSettings):
 
 
 def variable(name: str) -> str:
-    """The environment's variable of a field: `HEADSHOT_MAX_SEEDS` of `max_seeds`."""
+    """The environment's variable of a field: `HEADSHOT_MAX_HEADSHOTS` of `max_headshots`."""
     return f"{Settings.model_config['env_prefix']}{name}".upper()

@@ -155,7 +155,7 @@ def test_a_fresh_process_makes_the_same_bytes_quietly_and_the_pages_limit_does_n
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "HEADSHOT_MAX_SEEDS": "1"},
+        env={**os.environ, "HEADSHOT_MAX_HEADSHOTS": "1"},
         timeout=120,
         check=False,
     )

@@ -42,13 +42,13 @@ def test_without_variables_the_defaults_hold() -> None:
     ("name", "text", "value"),
     [
         ("HEADSHOT_BACKEND", "studio", "studio"),
-        ("HEADSHOT_MAX_SEEDS", "16", 16),
+        ("HEADSHOT_MAX_HEADSHOTS", "16", 16),
         ("HEADSHOT_KEEP_MINUTES", "1", 1),
         ("HEADSHOT_CACHED_PHOTOS", " 2 ", 2),
         ("HEADSHOT_QUEUE_SIZE", "500", 500),
         ("HEADSHOT_OPEN_BROWSER", "false", False),
         ("HEADSHOT_OPEN_BROWSER", "0", False),
-        ("HEADSHOT_MAX_SEEDS", "", 8),  # how a container passes on a variable that nobody set
+        ("HEADSHOT_MAX_HEADSHOTS", "", 8),  # how a container passes on a variable that nobody set
     ],
 )
 def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any) -> None:
@@ -60,9 +60,9 @@ def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: st
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("HEADSHOT_MAX_SEEDS", "many", "HEADSHOT_MAX_SEEDS must be a whole number from 1 to 16."),
-        ("HEADSHOT_MAX_SEEDS", "0", "HEADSHOT_MAX_SEEDS must be a whole number from 1 to 16."),
-        ("HEADSHOT_MAX_SEEDS", "17", "HEADSHOT_MAX_SEEDS must be a whole number from 1 to 16."),
+        ("HEADSHOT_MAX_HEADSHOTS", "many", "HEADSHOT_MAX_HEADSHOTS must be a whole number from 1 to 16."),
+        ("HEADSHOT_MAX_HEADSHOTS", "0", "HEADSHOT_MAX_HEADSHOTS must be a whole number from 1 to 16."),
+        ("HEADSHOT_MAX_HEADSHOTS", "17", "HEADSHOT_MAX_HEADSHOTS must be a whole number from 1 to 16."),
         ("HEADSHOT_KEEP_MINUTES", "1.5", "HEADSHOT_KEEP_MINUTES must be a whole number from 1 to 1440."),
         ("HEADSHOT_KEEP_MINUTES", "nan", "HEADSHOT_KEEP_MINUTES must be a whole number from 1 to 1440."),
         ("HEADSHOT_CACHED_PHOTOS", "-1", "HEADSHOT_CACHED_PHOTOS must be a whole number from 1 to 32."),
@@ -82,8 +82,8 @@ def test_a_wrong_value_is_refused_with_a_sentence_that_names_the_variable(
 
 def test_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSHOT_SERVICE_HOST", "10.0.0.1")  # Kubernetes sets this beside a service called headshot
-    monkeypatch.setenv("MAX_SEEDS", "2")
-    assert Settings().max_seeds == 8
+    monkeypatch.setenv("MAX_HEADSHOTS", "2")
+    assert Settings().max_headshots == 8
 
 
 def test_a_setting_that_does_not_exist_is_a_mistake_in_code() -> None:
@@ -94,7 +94,7 @@ def test_a_setting_that_does_not_exist_is_a_mistake_in_code() -> None:
 def test_settings_are_frozen() -> None:
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):
-        settings.max_seeds = 2  # type: ignore[misc]
+        settings.max_headshots = 2  # type: ignore[misc]
 
 
 def test_settings_is_the_only_reader_of_the_environment() -> None:
