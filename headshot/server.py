@@ -27,9 +27,9 @@ from . import face, ui
 from .backends import Backend
 from .photo import MAX_FILE_BYTES, Photo
 from .settings import Settings
-from .ui import folder
+from .ui import exports, folder
 from .ui.photo import EXAMPLE
-from .ui.theme import CSS, theme
+from .ui.theme import STYLESHEETS, swatches, theme
 from .ui.visitors import Visitors
 
 _log = logging.getLogger(__name__)
@@ -37,8 +37,9 @@ _log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
 _MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
 
-# What the page itself asks for, and nothing else. Left out on purpose: deep links, which save a visitor's inputs where
-# anyone with the link reads them; /call and /api, the door for programs; /proxy; /monitoring; run history; recordings.
+# What the page itself asks for, and nothing else; `gradio_client` needs no more. Left out on purpose: deep links, which
+# save a visitor's inputs where anyone with the link reads them; /call and /api, which pass by the queue; /proxy;
+# /monitoring; run history; recordings.
 _PATHS = {
     "/",
     "/config",
@@ -77,8 +78,9 @@ _HEADERS = {
         "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
     ),
 }
+_EXPORTS_AT_ONCE = 2  # each keeps a core busy for up to half a second
 _PRIVATE = "private, no-store"
-_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".zip": "application/zip"}
 
 
 def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
@@ -129,7 +131,8 @@ def start(
     page.queue(max_size=settings.queue_size, api_open=False)
     _, address, _ = page.launch(
         theme=theme(),
-        css_paths=[CSS],
+        css=swatches(),
+        css_paths=STYLESHEETS,
         server_port=port,
         app_kwargs={
             "middleware": [Middleware(Guard, visitors=visitors)],
@@ -158,15 +161,21 @@ def start(
 
 
 def _routes(visitors: Visitors) -> list[Route]:
+    at_once = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
+
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def picture(request: Request) -> Response:
-        path = visitors.picture(*(request.path_params[part] for part in ("visitor", "corner", "name")))
+        address = [request.path_params[part] for part in ("visitor", "corner", "name")]
+        path = visitors.picture(*address)
         if path is not None:
             # The bytes at once: a picture that is deleted while it is sent would break off in the middle.
             with suppress(FileNotFoundError):
                 return _inline(path.name, await anyio.to_thread.run_sync(path.read_bytes))
+        made = await anyio.to_thread.run_sync(exports.make, visitors, *address, limiter=at_once)
+        if made is not None:
+            return _inline(address[-1], made)
         return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
 
     return [
@@ -252,28 +261,30 @@ class Guard:
 
     async def _file(self, path: anyio.Path, scope: Scope, receive: Receive, send: Send) -> None:
         """An upload or a preview. It may be deleted while the page asks for it: then there is nothing, and no error."""
-        gone = Response(status_code=204)
         held: list[Message] = []  # the answer's start, until there is something to send
         sent = False
+
+        async def gone() -> bool:
+            return not sent and not await path.is_file()
 
         async def sending(message: Message) -> None:
             nonlocal sent
             held.append(message)
-            if message["type"] != "http.response.start":
-                sent = True
-                for waiting in held:
-                    await send(waiting)
-                held.clear()
+            if message["type"] == "http.response.start":
+                return
+            if held[0].get("status", 200) >= 400 and await gone():  # Gradio noticed
+                raise FileNotFoundError(path)
+            sent = True
+            for waiting in held:
+                await send(waiting)
+            held.clear()
 
-        if not await path.is_file():
-            await gone(scope, receive, send)
-            return
         try:
             await self._app(scope, receive, sending)
         except (OSError, RuntimeError):  # the first where the file is opened, the second where its size is read
-            if sent or await path.is_file():
+            if not await gone():
                 raise
-            await gone(scope, receive, send)
+            await Response(status_code=204)(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A handler's call. Gradio would fetch any link that stands in it as a file."""
@@ -289,12 +300,12 @@ class Guard:
                 await JSONResponse({"detail": "The form is too large."}, 413)(scope, receive, send)
                 return
         try:
-            links = _has_link(json.loads(body))
+            refusal = _refused_file(json.loads(body))
         except (ValueError, RecursionError):
             await JSONResponse({"detail": "The form cannot be read."}, 400)(scope, receive, send)
             return
-        if links:
-            await JSONResponse({"detail": "Links are not followed."}, 403)(scope, receive, send)
+        if refusal:
+            await JSONResponse({"detail": refusal}, 403)(scope, receive, send)
             return
         delivered = False
 
@@ -327,18 +338,24 @@ def _is_link(text: str) -> bool:
 
 
 def _within_the_cache(path: str) -> bool:
-    return Path(path).resolve().is_relative_to(ui.CACHE)
+    try:
+        return Path(path).resolve().is_relative_to(ui.CACHE)
+    except (OSError, ValueError):  # too long for a path, or a NUL in it
+        return False
 
 
-def _has_link(value: Any) -> bool:
-    """Whether a call holds a file whose path is a link. Its url is the page's own address of it, which nobody reads."""
+def _refused_file(value: Any) -> str:
+    """Why a call may not name a file that it names. A file's url is the page's own address of it, which nobody reads."""
     match value:
+        case {"path": str(path)} if _is_link(path):
+            return "Links are not followed."
+        case {"path": str(path)} if not _within_the_cache(path):  # Gradio would end in a traceback
+            return "Only a file that was uploaded can be named."
         case dict():
-            path = value.get("path")
-            return (isinstance(path, str) and _is_link(path)) or any(_has_link(item) for item in value.values())
+            return _refused_file(list(value.values()))
         case list():
-            return any(_has_link(item) for item in value)
-    return False
+            return next((refusal for refusal in map(_refused_file, value) if refusal), "")
+    return ""
 
 
 def _with_headers(send: Send, path: str) -> Send:

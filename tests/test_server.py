@@ -14,7 +14,7 @@ import httpx
 import pytest
 from page import app_running, serving
 from PIL import Image
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from stub import StubBackend
 
@@ -108,14 +108,15 @@ def test_doors_that_the_page_does_not_use_are_walled_up(client: httpx.Client, pa
         "/gradio_api/component_server",
     ],
 )
-def test_there_is_no_door_for_programs(client: httpx.Client, path: str) -> None:
+def test_there_is_no_door_past_the_queue(client: httpx.Client, path: str) -> None:
     assert client.post(path, json={"data": [], "fn_index": 0, "session_hash": "abc"}).status_code == 404
 
 
-def test_no_handler_has_a_name_to_call_it_by(client: httpx.Client) -> None:
+def test_no_handler_has_a_name_to_call_it_by_but_the_endpoint_for_programs(client: httpx.Client) -> None:
     handlers = client.get("/config").json()["dependencies"]
-    assert handlers
-    assert {handler["api_visibility"] for handler in handlers if handler["backend_fn"]} == {"private"}
+    named = [handler["api_name"] for handler in handlers if handler["api_visibility"] != "private"]
+    assert named == ["generate"]
+    assert list(client.get("/gradio_api/info").json()["named_endpoints"]) == ["/generate"]
 
 
 def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServer) -> None:
@@ -133,6 +134,14 @@ def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServe
     )
     assert client.post("/gradio_api/queue/join", content=twice).status_code == 403
     assert trap.asked == []
+
+
+def test_a_call_can_name_no_file_that_was_not_uploaded(client: httpx.Client) -> None:
+    for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd"):
+        photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        for data in ([photo], [{"deep": [photo]}]):
+            answer = client.post("/gradio_api/queue/join", json={"data": data, "fn_index": 0, "session_hash": "abc"})
+            assert (answer.status_code, answer.json()) == (403, {"detail": "Only a file that was uploaded can be named."})
 
 
 def test_a_call_that_is_no_form_is_refused(client: httpx.Client) -> None:
@@ -197,14 +206,16 @@ def test_a_file_that_was_deleted_before_it_was_asked_for_is_no_error(client: htt
     assert client.get(f"/gradio_api/file={uploaded}").status_code == 204
 
 
-@pytest.mark.parametrize("size_read", [False, True])
-def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.Site, size_read: bool) -> None:
+@pytest.mark.parametrize("noticed", ["before its size is read", "before it is opened", "by Gradio"])
+def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.Site, noticed: str) -> None:
     path = ui.CACHE / "asked-for.png"
     path.write_bytes(b"a picture")
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        response = FileResponse(path, stat_result=path.stat() if size_read else None)
+        size = path.stat() if noticed == "before it is opened" else None
         path.unlink()
+        refusal = PlainTextResponse("File not allowed.", 403)
+        response = refusal if noticed == "by Gradio" else FileResponse(path, stat_result=size)
         await response(scope, receive, send)
 
     async def ask() -> httpx.Response:
@@ -225,6 +236,8 @@ def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.S
         "/headshots/%2e%2e/%2e%2e/passwd",
         "/headshots/..%2f..%2f/etc/passwd",
         "/headshots/a/b/..",
+        "/gradio_api/file=%00",
+        f"/gradio_api/file={'a' * 5_000}",
         "/static/../../../../etc/passwd",
     ],
 )
@@ -239,7 +252,7 @@ def test_a_picture_is_served_with_its_name_and_never_kept_by_the_browser(
 ) -> None:
     visitor = site.visitors.of("somebody")
     path = visitor.write("headshot-stub-seed-1.png", b"a picture")
-    answer = client.get(visitor.address(path))
+    answer = client.get(visitor.address(path.parent.name, path.name))
     assert answer.content == b"a picture"
     assert 'filename="headshot-stub-seed-1.png"' in answer.headers["content-disposition"]
     assert answer.headers["cache-control"] == "private, no-store"

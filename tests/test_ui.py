@@ -1,28 +1,34 @@
 """The page's parts without a browser: controls, sentences, cards, and who keeps what for how long."""
 
 import asyncio
+import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from PIL import Image
 from stub import StubBackend
 
-from headshot.compare import plan
+from headshot.compare import plan, vary
 from headshot.errors import PhotoError, RequestError, Stopped
-from headshot.face import PhotoCheck
+from headshot.face import Face, PhotoCheck
 from headshot.photo import Photo
 from headshot.request import HeadshotRequest, Note, Step
-from headshot.ui import controls, folder, messages, results
-from headshot.ui.visitors import Job, Shot, Visitors
+from headshot.ui import cards, controls, folder, messages, results
+from headshot.ui.job import Job, Original, Shot
+from headshot.ui.visitors import Visitors
 
 REQUEST = HeadshotRequest(seed=1)
 NAMES = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
@@ -110,16 +116,45 @@ def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str])
     assert toasts == []
 
 
-def _shot(seed: int, *notes: Note, likeness: float | None = 0.7) -> Shot:
-    request = HeadshotRequest(seed=seed)
-    return Shot(request, f"headshot-stub-seed-{seed}.png", (640, 800), 1.25, likeness, notes, f"p{seed}", f"t{seed}")
+def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any) -> Shot:
+    return Shot(
+        id=f"shot{seed}",
+        request=HeadshotRequest(seed=seed, **request),
+        backend="stub",
+        face=None,
+        filename=f"headshot-stub-seed-{seed}.png",
+        size=(640, 800),
+        seconds=1.25,
+        likeness=likeness,
+        notes=notes,
+        path=Path(f"/nowhere/shot{seed}/headshot-stub-seed-{seed}.png"),
+        picture=f"p{seed}",
+        thumbnail=f"t{seed}",
+        overlaid=f"o{seed}",
+        original=Original(Path("/nowhere/photo/photo.jpg"), (1.0, 2.0, 3.0, 4.0)),
+    )
+
+
+def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Job:
+    return Job(requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, "stub")
 
 
 def _job(*shots: Shot, of: int) -> Job:
     async def make() -> Job:
-        return Job(plan(REQUEST, list(range(1, of + 1))), None, None, "stub", list(shots))
+        job = _new_job(plan(REQUEST, list(range(1, of + 1))))
+        job.shots.extend(shots)
+        return job
 
     return asyncio.run(make())
+
+
+def _address(corner: str, name: str) -> str:
+    return f"headshots/visitor/{corner}/{name}"
+
+
+def _told(html: str) -> list[dict[str, Any]]:
+    """What the cards tell the viewer."""
+    return [json.loads(unescape(text)) for text in re.findall(r'data-shot="([^"]*)"', html)]
 
 
 def test_notes_that_all_share_are_said_once_and_the_others_at_their_headshot() -> None:
@@ -127,17 +162,62 @@ def test_notes_that_all_share_are_said_once_and_the_others_at_their_headshot() -
     job = _job(_shot(1, shared), _shot(2, shared, own), of=2)
     assert results.notes(job).count("navy backdrop") == 1
     assert "hat" not in results.notes(job)
-    assert results.shots(job).count("Not applied: a &lt;i&gt;hat&lt;/i&gt;") == 1
-    assert "navy" not in results.shots(job)
+    own_lists = re.findall(r'<ul class="own-notes">.*?</ul>', results.shots(job, None))
+    assert own_lists == ['<ul class="own-notes"><li>Not applied: a &lt;i&gt;hat&lt;/i&gt;</li></ul>']
 
 
 def test_a_card_names_seed_seconds_and_likeness_and_leaves_out_a_likeness_that_is_not_known() -> None:
-    cards = results.shots(_job(_shot(1), _shot(2, likeness=None), of=3))
-    assert "<b>Seed 1</b>" in cards
-    assert "1.2 s" in cards
-    assert cards.count("likeness") == 1
-    assert cards.count('class="shot waiting"') == 1
-    assert 'download="headshot-stub-seed-2.png"' in cards
+    html = results.shots(_job(_shot(1), _shot(2, likeness=None), of=3), None)
+    assert "<b>Seed 1</b>" in html
+    assert "<span>1.2 s</span>" in html
+    assert html.count("<span>likeness 0.70</span>") == 1
+    assert "likeness 0.70" not in json.dumps(_told(html)[1])
+    assert html.count('class="shot waiting"') == 1
+    assert 'download="headshot-stub-seed-2.png"' in html
+
+
+def test_a_card_is_labelled_with_what_differs() -> None:
+    request = HeadshotRequest(seed=3)
+    scales = vary(request, "guidance_scale", [1, 7.5])
+    assert [cards.label(each, scales) for each in scales] == ["Guidance 1", "Guidance 7.5"]
+    efforts = vary(request, "num_inference_steps", [21, 41])
+    assert [cards.label(each, efforts) for each in efforts] == ["21 steps", "41 steps"]
+    assert cards.label(request, [request]) == "Seed 3"
+    assert cards.label(scales[0], [*scales, HeadshotRequest(seed=4)]) == "Seed 3 · guidance 1"
+    assert cards.label(request, [request, HeadshotRequest(seed=3, prompt="another")]) == "Seed 3"
+
+
+def test_the_baseline_stands_before_the_comparison_until_it_is_part_of_it() -> None:
+    baseline = _shot(9, guidance_scale=12)
+    html = results.shots(_job(_shot(1), of=1), baseline)
+    assert [shot["label"] for shot in _told(html)] == ["Seed 9 · guidance 12", "Seed 1 · guidance 7.5"]
+    assert [shot["baseline"] for shot in _told(html)] == [True, False]
+    html = results.shots(_job(_shot(1), _shot(2), of=2), _shot(1))
+    assert [shot["label"] for shot in _told(html)] == ["Seed 1", "Seed 2"]
+    assert html.count('class="badge"') == 1
+    assert [shot["id"] for shot in _told(results.shots(None, baseline))] == ["shot9"]
+
+
+def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    shot = _shot(1, Note("applied", hostile), prompt=hostile)
+    html = results.shots(_job(shot, of=1), None)
+    assert "<img src=x" not in html
+    [told] = _told(html)
+    assert json.loads(told["request"]) == shot.request.model_dump()
+    assert told["notes"] == [{"kind": "applied", "text": hostile}]
+    assert told["timings"][0] == ["This headshot", "1.25 s"]
+    assert (told["picture"], told["original"], told["name"]) == ("p1", "o1", "headshot-stub-seed-1.png")
+    assert "shoot(" in told["python"]
+    assert "curl" in told["curl"]
+
+
+def test_the_whole_comparison_is_offered_as_files_once_something_has_landed() -> None:
+    assert "contact-sheet" not in results.shots(_job(of=2), None, _address)
+    job = _job(_shot(1), of=2)
+    html = results.shots(job, None, _address)
+    assert f'href="headshots/visitor/{job.id}/contact-sheet.png" download="contact-sheet.png"' in html
+    assert f'href="headshots/visitor/{job.id}/headshots.zip" download="headshots.zip"' in html
 
 
 def test_progress_and_its_end_are_one_line_each() -> None:
@@ -145,7 +225,7 @@ def test_progress_and_its_end_are_one_line_each() -> None:
     job = _job(_shot(1), of=4)
     job.stop()
     assert "Stopped: 1 of 4" in results.ended(job)
-    assert "waiting" not in results.shots(job)
+    assert "waiting" not in results.shots(job, None)
     assert "<script>" not in results.status("<script>", kind="error")
 
 
@@ -336,9 +416,37 @@ def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(visitors: V
     assert not visitor.folder.exists()
 
 
+def test_delete_takes_everything_and_what_lands_late_is_not_written(visitors: Visitors) -> None:
+    visitor = visitors.of("tab")
+    visitor.take(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
+    job = _job(_shot(1), of=2)
+    visitor.job, visitor.baseline = job, job.shots[0]
+    visitor.write("headshot.png", b"a headshot", job)
+    visitor.delete()
+    assert not visitor.folder.exists()
+    assert (visitor.photo, visitor.job, visitor.baseline, visitor.preview) == (None, None, None, None)
+    with pytest.raises(Stopped):
+        job.progress.check()
+    with pytest.raises(Stopped):
+        visitor.write("late.png", b"late", job)
+    assert not visitor.folder.exists()
+    assert visitor.write("next.png", b"the next").read_bytes() == b"the next"
+
+
+def test_a_baseline_goes_when_its_picture_has_been_kept_for_its_time(visitors: Visitors, clock: Clock) -> None:
+    visitor = visitors.of("tab")
+    path = visitor.write("headshot.png", b"a headshot")
+    visitor.baseline = replace(_shot(1), id=path.parent.name, path=path)
+    visitor.forget(before=clock.now)
+    assert visitor.baseline is not None
+    visitor.forget(before=clock.now + 1)
+    assert visitor.baseline is None
+    assert not path.exists()
+
+
 def test_leaving_stops_the_comparison_and_lets_the_photo_go(visitors: Visitors) -> None:
     async def make() -> Job:
-        return Job(plan(REQUEST, [1]), PHOTO, None, "stub")
+        return _new_job(plan(REQUEST, [1]), PHOTO)
 
     visitor = visitors.of("tab")
     visitor.job = asyncio.run(make())
@@ -353,7 +461,7 @@ def test_names_are_long_and_no_address_climbs(visitors: Visitors) -> None:
     assert len(one.name) >= 43
     assert one.name != other.name
     path = one.write("a.png", b"a")
-    _, name, corner, file = one.address(path).split("/")
+    _, name, corner, file = one.address(path.parent.name, path.name).split("/")
     assert visitors.picture(name, corner, file) == path
     assert visitors.picture(other.name, corner, file) is None
     for parts in (

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 
 from . import folder
@@ -15,6 +14,9 @@ import gradio as gr
 
 from ..backends import Backend
 from ..settings import Settings
+from .api import Endpoint
+from .form import Form
+from .line import Line
 from .photo import PhotoPart
 from .shoot import ShootPart
 from .visitors import Visitors
@@ -31,18 +33,28 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
     with page:
         gr.HTML(_HEADER, apply_default_css=False, js_on_load=None, elem_id="header")
-        shoot = ShootPart(settings, registry, visitors)
+        form = Form(settings, registry, visitors)
+        lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
+        shoot = ShootPart(settings, registry, visitors, lines, form)
         with gr.Row(elem_id="page", equal_height=False):
             with gr.Column(elem_id="form", min_width=0):
-                PhotoPart(visitors, CACHE)
-                shoot.form()
+                photo = PhotoPart(visitors, CACHE)
+                form.look()
+                form.axis()
+                with gr.Column(elem_id="go", min_width=0):
+                    form.outlook()
+                    shoot.buttons()
+                form.fine_tuning()
             with gr.Column(elem_id="results", min_width=0):
                 shoot.results()
-        gr.HTML(_footer(settings, registry), apply_default_css=False, js_on_load=None, elem_id="footer")
-        shoot.wire()
+        gr.HTML(_footer(settings), apply_default_css=False, js_on_load=None, elem_id="footer")
+        form.wire(photo)
+        shoot.wire(photo)
+        endpoint = Endpoint(settings, registry, visitors, lines, CACHE)
 
         def closed(request: gr.Request) -> None:
             visitors.stop(request.session_hash)
+            endpoint.stop(request.session_hash)
 
         page.unload(closed)
     return page
@@ -54,11 +66,10 @@ _HEADER = (
 )
 
 
-def _footer(settings: Settings, registry: Mapping[str, Backend]) -> str:
+def _footer(settings: Settings) -> str:
     minutes = settings.keep_minutes
-    readiness = "".join(f"<p>{escape(backend.readiness().sentence)}</p>" for backend in registry.values())
     return (
-        f"<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you close this page, and "
-        f"after {minutes} minute{'' if minutes == 1 else 's'} at the latest. Use a photo of yourself, or one that you "
-        f"have permission for.</p>{readiness}</footer>"
+        "<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you press <i>Delete my "
+        f"pictures</i> or close this page, and after {minutes} minute{'' if minutes == 1 else 's'} at the latest. "
+        "Use a photo of yourself, or one that you have permission for.</p></footer>"
     )

@@ -23,7 +23,7 @@ def control(name: str) -> gr.components.Component:
     if "enum" in field:
         # Strings, for Gradio tells clients that choices are strings and then refuses numbers.
         about["value"] = str(field["default"])
-        return gr.Dropdown(choices=[str(choice) for choice in field["enum"]], filterable=False, **about)
+        return gr.Dropdown(choices=choices(name), filterable=False, **about)
     if field["type"] == "number":
         step = field.get("step", 0.1)
         return gr.Slider(minimum=field["minimum"], maximum=field["maximum"], step=step, **about)
@@ -36,10 +36,16 @@ def control(name: str) -> gr.components.Component:
 
 def request(values: Mapping[Any, Any], controls: Mapping[str, gr.components.Component]) -> HeadshotRequest:
     """The request that the page's controls spell. Raises RequestError with one sentence when a value is wrong."""
-    return HeadshotRequest(**{name: _read(name, values[control]) for name, control in controls.items()})
+    return HeadshotRequest(**{name: read(name, values[control]) for name, control in controls.items()})
 
 
-def _read(name: str, value: Any) -> Any:
+def choices(name: str) -> list[str]:
+    """What a field that offers a choice offers, as a control shows it."""
+    return [str(choice) for choice in _SCHEMA[name]["enum"]]
+
+
+def read(name: str, value: Any) -> Any:
+    """A control's value as the field wants it; one that is no choice is left for the request to complain of."""
     field = _SCHEMA[name]
     if "enum" in field:
         return next((choice for choice in field["enum"] if str(choice) == value), value)

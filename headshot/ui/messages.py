@@ -24,34 +24,44 @@ def toast(sentence: str) -> None:
     gr.Warning(html.escape(sentence), duration=_TOAST_SECONDS)  # Gradio renders a toast's text as HTML
 
 
+def note(sentence: str) -> None:
+    """Confirm something at the page's edge for a moment."""
+    gr.Info(html.escape(sentence), duration=_TOAST_SECONDS)
+
+
+def sentence(error: Exception) -> str:
+    """What a person is told of this error, as plain text. A bug is BUG to them, and a traceback in the log."""
+    if isinstance(error, HeadshotError):
+        return str(error)
+    _log.error("A handler failed", exc_info=error)
+    return BUG
+
+
 def spoken(
     handler: Callable[..., AsyncIterator[Updates]] | Callable[..., Coroutine[Any, Any, Updates]],
     *,
-    otherwise: Callable[[str, gr.Request], Updates],
+    otherwise: Callable[[str, gr.Request], Updates] | None = None,
 ) -> Callable[..., Any]:
     """A handler, or async generator of updates, that cannot end in a traceback on the page.
 
     A HeadshotError is said as it is; anything else is a bug, which stays a traceback in the server's log and becomes
     BUG on the page. `otherwise(sentence, request)` gives the updates that put the page right again; what it leaves
-    out stays as it was, so the form keeps its contents and the page its pictures. The sentence it gets is plain text.
+    out, and without it everything, stays as it was, so the form keeps its contents and the page its pictures. The
+    sentence it gets is plain text. A handler of an event with data receives the data as a third argument.
     """
 
-    def say(error: Exception, request: gr.Request) -> Updates:
-        if isinstance(error, HeadshotError):
-            sentence = str(error)
-        else:
-            _log.error("A handler of the page failed", exc_info=error)
-            sentence = BUG
-        toast(sentence)
-        return otherwise(sentence, request)
+    def say(error: Exception, request: gr.Request) -> Any:
+        words = sentence(error)
+        toast(words)
+        return gr.skip() if otherwise is None else otherwise(words, request)
 
     if inspect.isasyncgenfunction(handler):
 
         @functools.wraps(handler)
-        async def stream(values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
+        async def stream(values: Updates, request: gr.Request, *data: gr.EventData) -> AsyncIterator[Updates]:
             try:
                 # Without aclosing a closed tab would end this generator and leave the handler running.
-                async with aclosing(handler(values, request)) as updates:
+                async with aclosing(handler(values, request, *data)) as updates:
                     async for update in updates:
                         yield update
             except Exception as error:  # noqa: BLE001  logged in say()
@@ -60,11 +70,10 @@ def spoken(
         return stream
 
     @functools.wraps(handler)
-    async def once(values: Updates, request: gr.Request) -> Updates:
+    async def once(values: Updates, request: gr.Request, *data: gr.EventData) -> Any:
         try:
-            updates: Updates = await handler(values, request)  # type: ignore[misc]
+            return await handler(values, request, *data)  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001  logged in say()
             return say(error, request)
-        return updates
 
     return once

@@ -25,6 +25,7 @@ _ANY_FILE = Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
 IN_ORDER = "in order"
 _CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it
 _PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
+_NEAR_FACE = 0.9  # face sizes from its middle: hair, ears and chin belong to it
 _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
 
 
@@ -54,7 +55,7 @@ class PhotoPart:
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
                 self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
 
-        shown = [self.photo, self.check, self.face, self.example]
+        self.shown = [self.photo, self.check, self.face, self.example]
         quickly: dict[str, Any] = {
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -66,10 +67,15 @@ class PhotoPart:
         # Gradio's preprocessing would open the file with every decoder that Pillow has, and end in a traceback where it
         # is no picture, before a handler could say a word.
         unopened = {**quickly, "preprocess": False}
-        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, shown, **unopened)
-        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, shown, **unopened)
-        self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, shown, **quickly)
-        self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, shown, **quickly)
+        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.photo.select(spoken(self._point_at, otherwise=self._refused), {self.face}, self.shown, **quickly)
+
+    def emptied(self) -> Updates:
+        """What the page shows once the photo is gone."""
+        return self._updates(None, None, _INVITATION)
 
     async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
         if values[self.photo] is None:
@@ -83,15 +89,28 @@ class PhotoPart:
             return {self.photo: gr.skip()}
         visitor.upload = path
         try:
-            return await self._replace(request, partial(_open_upload, path))
+            return await self._replace(request, partial(open_upload, path))
         finally:
-            self._delete_upload(path)
+            delete_upload(path)
 
     async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
         return await self._replace(request, partial(Photo.open, EXAMPLE))
 
     async def _choose(self, values: Updates, request: gr.Request) -> Updates:
+        return await self._take_face(self._visitors.of(request.session_hash), int(values[self.face]))
+
+    async def _point_at(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
+        """A click on the photo chooses the face under it."""
         visitor = self._visitors.of(request.session_hash)
+        index = None
+        if visitor.photo is not None and visitor.check is not None:
+            scale = _preview_scale(visitor.photo.pixels.shape[1::-1])
+            index = _face_at(visitor.check, event.index[0] / scale, event.index[1] / scale)
+        if index is None:
+            return {self.photo: gr.skip()}
+        return await self._take_face(visitor, index)
+
+    async def _take_face(self, visitor: Visitor, index: int) -> Updates:
         turn = visitor.turn
         async with visitor.checking:
             photo = visitor.photo
@@ -99,7 +118,7 @@ class PhotoPart:
                 return {self.photo: gr.skip()}
             if photo is None:
                 raise PhotoError("The photo is no longer here: choose it again.")
-            return await self._take(visitor, turn, lambda: photo, int(values[self.face]))
+            return await self._take(visitor, turn, lambda: photo, index)
 
     async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
         visitor = self._visitors.of(request.session_hash)
@@ -149,21 +168,30 @@ class PhotoPart:
             self.example: gr.Button(visible=preview is None),
         }
 
-    def _delete_upload(self, path: str) -> None:
-        """The upload as it came holds the place where it was taken: nothing of it stays."""
-        Path(path).unlink(missing_ok=True)
-        with suppress(OSError):  # another upload lies there, or has been the last to lie there
-            Path(path).parent.rmdir()
-
 
 def _within(path: str, folder: Path) -> bool:
     return Path(path).resolve().is_relative_to(folder.resolve())
 
 
-def _open_upload(path: str) -> Photo:
+def is_upload(path: str, cache: Path) -> bool:
+    """Whether that is where Gradio puts down what is uploaded: in a folder of the cache, and nowhere deeper."""
+    try:
+        return Path(path).resolve().parent.parent == cache.resolve()
+    except (OSError, ValueError):  # too long for a path, or a NUL in it
+        return False
+
+
+def open_upload(path: str) -> Photo:
     if not Path(path).is_file():
         raise PhotoError("The photo did not arrive whole: choose it again.")
     return Photo.open(path)
+
+
+def delete_upload(path: str) -> None:
+    """The upload as it came holds the place where it was taken: nothing of it stays."""
+    Path(path).unlink(missing_ok=True)
+    with suppress(OSError):  # another upload lies there, or has been the last to lie there
+        Path(path).parent.rmdir()
 
 
 def _look_at(load: Callable[[], Photo], index: int | None) -> tuple[Photo, face.PhotoCheck, bytes]:
@@ -173,17 +201,34 @@ def _look_at(load: Callable[[], Photo], index: int | None) -> tuple[Photo, face.
 
 
 def _preview(photo: Photo, check: face.PhotoCheck) -> bytes:
-    """A small JPEG of the clean photo, its faces outlined and numbered where there are several."""
+    """A small JPEG of the clean photo, its faces outlined, and numbered where there are several."""
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
-    scale = min(1.0, _PREVIEW_PX / max(image.size))
+    scale = _preview_scale(image.size)
     if scale < 1:
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
-    if len(check.faces) > 1:
+    if check.faces:
         image = image.copy()
         _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], _index(check))
     data = io.BytesIO()
     image.save(data, "JPEG", quality=88)
     return data.getvalue()
+
+
+def _preview_scale(size: tuple[int, int]) -> float:
+    return min(1.0, _PREVIEW_PX / max(size))
+
+
+def _face_at(check: face.PhotoCheck, x: float, y: float) -> int | None:
+    """The face under that point of the photo, or next to it, where there are several."""
+    if len(check.faces) < 2:
+        return None
+
+    def distance(index: int) -> float:  # in face sizes: 0.5 is the edge of the face's box
+        left, top, width, height = check.faces[index].box
+        return max(abs(x - left - width / 2) / width, abs(y - top - height / 2) / height)
+
+    nearest = min(range(len(check.faces)), key=distance)
+    return nearest if distance(nearest) <= _NEAR_FACE else None
 
 
 def _index(check: face.PhotoCheck) -> int | None:
@@ -200,6 +245,8 @@ def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int |
         x, y, width, height = boxes[index]
         colour = _ACCENT if index == chosen else _OTHER
         draw.rounded_rectangle((x, y, x + width, y + height), radius=4 * line, outline=colour, width=line)
+        if len(boxes) == 1:
+            continue
         label = str(index + 1)
         left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
         pad = 2 * line

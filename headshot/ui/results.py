@@ -1,35 +1,24 @@
-"""What the page shows of a comparison, as HTML. Pure functions; every text that is not ours is escaped."""
+"""What the page says of a comparison, as HTML. Pure functions; every text that is not ours is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from ..face import SAME_PERSON
-from ..request import Note, Step
-from .visitors import Job, Shot
+from ..request import Step
+from . import cards
+from .job import SHEET, ZIP, Job, Shot
 
-_EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
-
-_PERSON = (
-    '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
-    '<path d="M6 100c1-24 14-35 34-35s33 11 34 35z"/></svg>'
+_PROMISE = (
+    '<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and its likeness to '
+    "your photo. The same photo, settings and seed give the same picture again.</p>"
 )
 
 
-def empty() -> str:
-    """The results before the first comparison."""
-    frames = _grid([f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * _EMPTY_FRAMES)
-    return (
-        f'{frames}<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and '
-        "its likeness to your photo. The same photo, settings and seed give the same picture again.</p>"
-    )
-
-
-def shots(job: Job) -> str:
-    """The headshots that have landed, and a frame for each that is still to come."""
-    cards = [_card(shot, job.shots) for shot in job.shots]
-    if not job.stopped:
-        cards += [_waiting(request.seed) for request in job.requests[len(job.shots) :]]
-    return _grid(cards) if cards else empty()
+def shots(job: Job | None, baseline: Shot | None, address: Callable[[str, str], str] | None = None) -> str:
+    """The grid and, once something has landed, the whole comparison as files at `address(the job's id, name)`."""
+    if job is None or address is None:
+        return cards.grid(job, baseline) + ("" if baseline else _PROMISE)
+    return cards.grid(job, baseline) + (_files(job, address) if job.shots else "")
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
@@ -62,7 +51,7 @@ def notes(job: Job | None) -> str:
     """What was and was not applied, once for all the headshots where it is the same for all."""
     if job is None or not job.shots:
         return ""
-    common = _common(job.shots)
+    common = cards.common_notes(job.shots)
     applied = [note.text for note in common if note.kind == "applied"]
     missing = [note.text for note in common if note.kind == "not applied"]
     advice = [note.text for note in common if note.kind == "advice"]
@@ -81,44 +70,14 @@ def notes(job: Job | None) -> str:
     return f'<div class="notes">{"".join(parts)}</div>' if parts else ""
 
 
-def _common(shots: Sequence[Shot]) -> list[Note]:
-    first, *others = shots
-    return [note for note in first.notes if all(note in other.notes for other in others)]
+def _files(job: Job, address: Callable[[str, str], str]) -> str:
+    links = "".join(
+        f'<a class="file {kind}" href="{escape(address(job.id, name))}" download="{name}">{text}</a>'
+        for kind, name, text in (("sheet", SHEET, "Contact sheet"), ("zip", ZIP, "ZIP of all"))
+    )
+    return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'
 
 
 def _note_list(title: str, kind: str, texts: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return f'<section class="note {kind}"><h2>{title}</h2><ul>{items}</ul></section>'
-
-
-def _card(shot: Shot, among: Sequence[Shot]) -> str:
-    seed = shot.request.seed
-    facts = [f"{shot.seconds:.1f} s"]
-    if shot.likeness is not None:
-        facts.append(f"likeness {shot.likeness:.2f}")
-    said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in facts)
-    picture, name = escape(shot.picture), escape(shot.filename)
-    common = _common(among)
-    own = "".join(f"<li>{escape(str(note))}</li>" for note in shot.notes if note not in common)
-    width, height = shot.size
-    return (
-        f'<figure class="shot landed"><a class="frame" href="{picture}" target="_blank" data-name="{name}" '
-        f'aria-label="Enlarge the headshot with seed {seed}">'
-        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, seed {seed}" width="{width}" height="{height}"></a>'
-        f'<figcaption><span class="label"><b>Seed {seed}</b><span class="facts">{said}</span>'
-        f'</span><a class="download" href="{picture}" download="{name}" title="Download {name}" '
-        f'aria-label="Download the headshot with seed {seed}"></a></figcaption>'
-        + (f'<ul class="own-notes">{own}</ul>' if own else "")
-        + "</figure>"
-    )
-
-
-def _waiting(seed: int | None) -> str:
-    return (
-        f'<div class="shot waiting"><div class="frame">{_PERSON}</div>'
-        f'<div class="label"><b>Seed {seed}</b><span class="facts">waiting</span></div></div>'
-    )
-
-
-def _grid(cards: Sequence[str]) -> str:
-    return f'<div class="shots">{"".join(cards)}</div>'

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = Path(__file__).with_name("page.css")
+from ..presets import PRESETS
+
+STYLESHEETS = [Path(__file__).with_name(name) for name in ("page.css", "viewer.css")]
 
 _PINE = gr.themes.Color(
     name="pine",
@@ -93,4 +95,12 @@ def theme() -> gr.themes.Base:
         color_accent_soft_dark="*primary_900",
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
+    )
+
+
+def swatches() -> str:
+    """The backdrop of each look on its chip, as CSS."""
+    return "\n".join(
+        f"#presets label:nth-of-type({number}) {{ --swatch: linear-gradient(135deg, {light}, {dark}); }}"
+        for number, (light, dark) in enumerate((preset.swatch for preset in PRESETS), start=1)
     )

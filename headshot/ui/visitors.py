@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -21,61 +20,12 @@ from ..backends import Backend
 from ..errors import RequestError, Stopped
 from ..face import PhotoCheck
 from ..photo import Photo
-from ..request import HeadshotRequest, Note, Progress, Step
+from .job import Job, Shot
 
 GRACE_SECONDS = 20.0  # a browser knocks again 3 s after a broken connection; a phone changing networks takes longer
 PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A headshot that has been put down as files: what the page needs to show it, without its pixels."""
-
-    request: HeadshotRequest
-    filename: str
-    size: tuple[int, int]
-    seconds: float
-    likeness: float | None
-    notes: tuple[Note, ...]
-    picture: str  # address of the full PNG, relative to the page
-    thumbnail: str  # address of a small WebP
-
-
-@dataclass
-class Job:
-    """One comparison from the press of Generate to its end. Made on the event loop."""
-
-    requests: list[HeadshotRequest]
-    photo: Photo | None  # None once it is no longer needed: a job outlives its photo
-    face: int | None
-    backend: str
-    shots: list[Shot] = field(default_factory=list)
-    started: bool = False
-    seconds: float = 0.0  # from the start to the end, what the headshots share included
-    stopped: bool = False
-    ended: bool = False  # nothing more comes of it
-    news: "asyncio.Queue[Step | Shot | Exception | None]" = field(default_factory=asyncio.Queue)  # None: all landed
-    progress: Progress = field(init=False)
-
-    def __post_init__(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def tell(step: Step) -> None:  # from a backend's worker thread
-            loop.call_soon_threadsafe(self.news.put_nowait, step)
-
-        self.progress = Progress(tell)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it waits for its place or runs."""
-        return not (self.stopped or self.ended)
-
-    def stop(self) -> None:
-        self.stopped = True
-        self.progress.stop()
-        self.photo = None
 
 
 class Visitor:
@@ -94,6 +44,7 @@ class Visitor:
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
         self.upload = ""  # the path of the last one, which is deleted once it is read
         self.job: Job | None = None
+        self.baseline: Shot | None = None  # stays beside the comparisons that follow
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
         self.taken_at = 0.0
         self._left = False
@@ -122,14 +73,15 @@ class Visitor:
         if photo is not None:
             self._forget_photo(photo)
 
-    def write(self, name: str, data: bytes) -> Path:
+    def write(self, name: str, data: bytes, job: Job | None = None) -> Path:
         """Put a file into a new corner of the visitor's folder, so that equal names never meet.
 
-        Raises Stopped after the visitor left: a picture that lands late must not bring the folder back.
+        Raises Stopped after the visitor left, and after this job was stopped: a picture that lands late must not bring
+        back what was deleted.
         """
         with self._lock:
-            if self._left:
-                raise Stopped("The page was closed.")
+            if self._left or (job is not None and job.stopped):
+                raise Stopped("This headshot is no longer wanted.")
             corner = self.folder / secrets.token_urlsafe(8)
             corner.mkdir(parents=True)
             self._written[corner] = self._clock()
@@ -137,17 +89,29 @@ class Visitor:
             path.write_bytes(data)
         return path
 
-    def address(self, path: Path) -> str:
-        """Where the browser finds a file of this visitor's, relative to the page."""
-        return "/".join(["headshots", self.name, path.parent.name, quote(path.name)])
+    def address(self, corner: str, name: str) -> str:
+        """Where the browser finds what lies or is made in a corner of this visitor's, relative to the page."""
+        return "/".join(["headshots", self.name, corner, quote(name)])
+
+    def shot(self, name: str) -> Shot | None:
+        """The headshot with that id, of the comparison on the page or the baseline."""
+        shots = [] if self.job is None else self.job.shots
+        return next((shot for shot in [self.baseline, *shots] if shot is not None and shot.id == name), None)
+
+    def delete(self) -> None:
+        """Everything goes: what runs, the photo, the headshots, every file."""
+        with self._lock:
+            if self.job is not None:
+                self.job.stop()
+            self.put_back()
+            self.job, self.baseline = None, None
+            self._written.clear()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def leave(self) -> None:
-        if self.job is not None:
-            self.job.stop()
-        self.put_back()
         with self._lock:
             self._left = True
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.delete()
 
     def forget(self, before: float) -> None:
         """Drop the photo and every file that is older than that moment."""
@@ -156,6 +120,8 @@ class Visitor:
                 self.put_back("kept its time")
             for corner in [corner for corner, written in self._written.items() if written < before]:
                 self._clear(corner / "anything")
+                if self.baseline is not None and self.baseline.path.parent == corner:
+                    self.baseline = None
 
     def _clear(self, path: Path | None) -> None:
         """Delete the corner that a file lies in."""
@@ -203,6 +169,11 @@ class Visitors:
                 if not self._connections.get(session):
                     self._left_at[session] = self._clock()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
+
+    def named(self, name: str) -> Visitor | None:
+        """The visitor whose secret name this is."""
+        with self._lock:
+            return next((visitor for visitor in self._visitors.values() if visitor.name == name), None)
 
     def _forget_photo(self, photo: Photo) -> None:
         for backend in self._backends:

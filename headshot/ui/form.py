@@ -1,0 +1,252 @@
+"""What is asked for: the look, the one thing that varies, the seeds, the fine tuning, and what it will take."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+import gradio as gr
+
+from .. import backends
+from ..backends import Backend
+from ..compare import format_seeds, parse_guidance_scales, parse_seeds, resize_seeds, vary
+from ..errors import HeadshotError, RequestError
+from ..presets import PRESETS
+from ..request import HeadshotRequest, random_seed
+from ..settings import Settings
+from . import controls
+from .messages import Updates, spoken
+from .photo import PhotoPart
+from .visitors import Visitors
+
+_FIRST_SEEDS = 4  # one row of the grid on a wide screen, two on a phone
+_SEED: Final = "seed"
+_GUIDANCE: Final = "guidance_scale"
+_STEPS: Final = "num_inference_steps"
+_FIRST_GUIDANCE_SCALES = (1, 4, 7.5, 12)  # the photo, half a look, the full look, drama: one row of the grid
+_NO_PRESET = "() => null"
+
+
+class Form:
+    """The fields between the photo and the results."""
+
+    def __init__(self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> None:
+        self._most = settings.max_headshots
+        self._first = min(_FIRST_SEEDS, self._most)
+        self._first_backend = settings.backend
+        self._registry = registry
+        self._visitors = visitors
+        self._controls: dict[str, Any] = {}  # Gradio gives its components their events at run time
+
+    def look(self) -> None:
+        self.presets = gr.Radio(
+            [preset.name for preset in PRESETS],
+            value=PRESETS[0].name,
+            label="Look",
+            info="Fills the fields below; change them as you like.",
+            elem_id="presets",
+        )
+        for name in ("prompt", "negative_prompt"):
+            self._controls[name] = controls.control(name)
+
+    def axis(self) -> None:
+        """What differs between the headshots: seeds, guidance or steps."""
+        self.varied = gr.Radio(
+            [("Seeds", _SEED), ("Guidance", _GUIDANCE), ("Steps", _STEPS)],
+            value=_SEED,
+            label="Compare",
+            info="What differs from headshot to headshot.",
+            elem_id="varied",
+        )
+        self.scales = gr.Textbox(
+            value=", ".join(f"{scale:g}" for scale in _FIRST_GUIDANCE_SCALES[: self._most]),
+            label="Guidance values",
+            info=f"1, 4, 7.5, 12: one headshot each, at most {self._most}, all with the first seed.",
+            max_lines=1,
+            visible=False,
+            elem_id="scales",
+        )
+        self.efforts = gr.CheckboxGroup(
+            controls.choices(_STEPS),
+            value=controls.choices(_STEPS),
+            label="Steps to compare",
+            info="One headshot each, all with the first seed.",
+            visible=False,
+            elem_id="efforts",
+        )
+        with gr.Row(elem_id="seeds-row"):
+            self.seeds = gr.Textbox(
+                value=format_seeds(range(1, self._first + 1)),
+                label="Seeds",
+                info=f"1, 2, 3 or 10-13: one headshot each, at most {self._most}.",
+                max_lines=1,
+                elem_id="seeds",
+            )
+            self.count = gr.Number(
+                value=self._first,
+                label="Count",
+                minimum=1,
+                maximum=self._most,
+                precision=0,
+                elem_id="count",
+                min_width=0,
+            )
+            self.dice = gr.Button("New seeds", elem_id="dice", min_width=0)
+            self.locked = gr.Checkbox(
+                value=True,
+                label="Lock",
+                elem_id="locked",
+                min_width=0,
+                container=False,
+            )
+
+    def outlook(self) -> None:
+        """What Generate would do with the form as it stands."""
+        requests = vary(HeadshotRequest(), _SEED, range(1, self._first + 1))
+        self.plan = gr.HTML(self._planned(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
+
+    def fine_tuning(self) -> None:
+        with gr.Accordion("Fine tuning", open=False, elem_id="fine-tuning"):
+            for name in (_GUIDANCE, _STEPS):
+                self._controls[name] = controls.control(name)
+            choices = [("Automatic", backends.AUTO), *((name.capitalize(), name) for name in self._registry)]
+            self.backend = gr.Radio(
+                choices,
+                value=self._first_backend,
+                label="Backend",
+                info=_readiness(self._registry, self._first_backend),
+                elem_id="backend",
+            )
+        for backend in self._registry.values():
+            where = "here" if len(self._registry) == 1 else f"to the {backend.name}"
+            with gr.Accordion(f"What the settings mean {where}", open=False):
+                gr.Markdown(backend.help)
+
+    @property
+    def fields(self) -> set[Any]:
+        """All that a comparison is read from."""
+        return {self.varied, self.scales, self.efforts, self.seeds, self.locked, self.backend, *self._controls.values()}
+
+    def wire(self, photo: PhotoPart) -> None:
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        texts = [self._controls[name] for name in ("prompt", "negative_prompt", _GUIDANCE)]
+        self.presets.input(spoken(self._fill), {self.presets}, texts, **quick)
+        for text in texts:
+            text.input(None, None, self.presets, js=_NO_PRESET, api_visibility="private")
+        self.dice.click(spoken(self._roll), {self.seeds}, [self.seeds], **quick)
+        self.count.input(spoken(self._resize), {self.seeds, self.count}, [self.seeds], **quick)
+        self.varied.input(
+            spoken(self._show_axis),
+            {self.varied},
+            [self.scales, self.efforts, self._controls[_GUIDANCE], self._controls[_STEPS]],
+            **quick,
+        )
+        gr.on(
+            [field.change for field in self.fields] + [photo.check.change],
+            spoken(self._estimate),
+            self.fields,
+            [self.plan, self.count, self.backend],
+            trigger_mode="always_last",
+            **quick,
+        )
+
+    def requests(self, values: Updates) -> list[HeadshotRequest]:
+        """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
+        request = controls.request(values, self._controls)
+        seeds = parse_seeds(values[self.seeds], at_most=self._most)
+        match values[self.varied]:
+            case "seed":
+                return vary(request, _SEED, seeds)
+            case "guidance_scale":
+                scales = parse_guidance_scales(values[self.scales], at_most=self._most)
+                return vary(request.model_copy(update={"seed": seeds[0]}), _GUIDANCE, scales)
+            case "num_inference_steps":
+                efforts = [controls.read(_STEPS, effort) for effort in sorted(values[self.efforts])]
+                if not efforts:
+                    raise RequestError("Choose at least one number of steps to compare.")
+                if len(efforts) > self._most:
+                    raise RequestError(f"That is {len(efforts)} headshots; at most {self._most} run at once.")
+                return vary(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
+        raise RequestError("Choose what to compare: seeds, guidance or steps.")
+
+    def chosen_backend(self, values: Updates) -> Backend:
+        return backends.choose(self._registry, values[self.backend])
+
+    def fresh_seeds(self, values: Updates) -> str:
+        """As many seeds that nobody chose as the field holds now."""
+        try:
+            count = len(parse_seeds(values[self.seeds], at_most=self._most))
+        except RequestError:  # the dice are a way out of a field that cannot be read
+            count = self._first
+        return format_seeds([random_seed() for _ in range(count)])
+
+    async def _fill(self, values: Updates, request: gr.Request) -> Updates:
+        preset = next((preset for preset in PRESETS if preset.name == values[self.presets]), None)
+        if preset is None:
+            raise RequestError("There is no such look: choose one of those shown.")
+        return {
+            self._controls["prompt"]: preset.prompt,
+            self._controls["negative_prompt"]: preset.negative_prompt,
+            self._controls[_GUIDANCE]: preset.guidance_scale,
+        }
+
+    async def _roll(self, values: Updates, request: gr.Request) -> Updates:
+        return {self.seeds: self.fresh_seeds(values)}
+
+    async def _resize(self, values: Updates, request: gr.Request) -> Updates:
+        count = values[self.count]
+        if not isinstance(count, int) or not 1 <= count <= self._most:
+            return {self.seeds: gr.skip()}  # an emptied field, on the way to another number
+        try:
+            seeds = parse_seeds(values[self.seeds], at_most=self._most)
+        except RequestError:
+            return {self.seeds: format_seeds(range(1, count + 1))}
+        return {self.seeds: format_seeds(resize_seeds(seeds, count))}
+
+    async def _show_axis(self, values: Updates, request: gr.Request) -> Updates:
+        varied = values[self.varied]
+        return {
+            self.scales: gr.Textbox(visible=varied == _GUIDANCE),
+            self.efforts: gr.CheckboxGroup(visible=varied == _STEPS),
+            self._controls[_GUIDANCE]: gr.Slider(interactive=varied != _GUIDANCE),
+            self._controls[_STEPS]: gr.Dropdown(interactive=varied != _STEPS),
+        }
+
+    async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
+        """Say what Generate would do, or what stands in its way, while the form is filled."""
+        updates: Updates = {self.backend: gr.Radio(info=_readiness(self._registry, values[self.backend]))}
+        try:
+            updates[self.count] = len(parse_seeds(values[self.seeds], at_most=self._most))
+        except RequestError:
+            updates[self.count] = gr.skip()
+        try:
+            requests = self.requests(values)
+        except HeadshotError as error:
+            return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
+        return {**updates, self.plan: self._planned(requests, values[self.backend], request)}
+
+    def _planned(self, requests: list[HeadshotRequest], backend: str, request: gr.Request | None) -> str:
+        """How many headshots, of what, and about how long."""
+        count = f"{len(requests)} headshot{'' if len(requests) == 1 else 's'}"
+        try:
+            chosen = backends.choose(self._registry, backend)
+        except HeadshotError as error:
+            return f'<p class="plan wrong">{escape(str(error))}</p>'
+        visitor = None if request is None else self._visitors.of(request.session_hash)
+        photo, face = (None, None) if visitor is None else (visitor.photo, visitor.face)
+        seconds = chosen.estimate(photo, requests, face=face)
+        about = "" if seconds is None else f", about {_duration(seconds)}"
+        return f'<p class="plan">{count}{about}</p>'
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min"
+
+
+def _readiness(registry: Mapping[str, Backend], name: str) -> str:
+    """The sentence of the chosen backend, or of the one that Automatic would take."""
+    try:
+        return backends.choose(registry, name).readiness().sentence
+    except HeadshotError as error:
+        return str(error)

@@ -1,0 +1,189 @@
+"""One comparison on the page: what was asked, what has landed, and its news while it runs."""
+
+import asyncio
+import io
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import anyio.to_thread
+from PIL import Image
+
+from ..backends import Backend
+from ..compare import compare
+from ..errors import Stopped
+from ..face import Face
+from ..photo import Photo
+from ..request import Headshot, HeadshotRequest, Note, Progress, Step
+from .line import Line
+
+# What is made of a visitor's headshots when it is asked for: see exports.py.
+OVERLAID, SHEET, ZIP = "original.jpg", "contact-sheet.png", "headshots.zip"
+
+_THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
+_COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills at most half of it
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A headshot that has been put down as files: what the page needs to show it, without its pixels.
+
+    id: the last folder of its picture's path, unguessable.
+    """
+
+    id: str
+    request: HeadshotRequest
+    backend: str
+    face: int | None
+    filename: str
+    size: tuple[int, int]
+    seconds: float
+    likeness: float | None
+    notes: tuple[Note, ...]
+    path: Path
+    picture: str  # address of the full PNG, relative to the page
+    thumbnail: str  # address of a small WebP
+    overlaid: str  # address of the photo laid over this headshot, made when it is asked for
+    original: "Original"
+
+
+@dataclass(frozen=True)
+class Original:
+    """A small copy of the photo that a comparison was made from. box: x, y, width, height of its face in the copy."""
+
+    path: Path
+    box: tuple[float, float, float, float]
+
+
+class Album(Protocol):
+    """Where a job's files go: its visitor's folder."""
+
+    def write(self, name: str, data: bytes, job: "Job | None" = None) -> Path: ...
+
+    def address(self, corner: str, name: str) -> str: ...
+
+
+@dataclass
+class Job:
+    """One comparison from the press of Generate to its end. Made on the event loop."""
+
+    requests: list[HeadshotRequest]
+    photo: Photo | None  # None once it is no longer needed: a job outlives its photo
+    chosen: Face
+    face: int | None
+    backend: str
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
+    shots: list[Shot] = field(default_factory=list)
+    started: bool = False
+    seconds: float = 0.0  # from its turn to its end, what the headshots share included
+    stopped: bool = False
+    ended: bool = False  # nothing more comes of it
+    news: "asyncio.Queue[Step | Shot | Exception | None]" = field(default_factory=asyncio.Queue)  # None: all landed
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.progress = Progress(self._tell)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits for its place or runs."""
+        return not (self.stopped or self.ended)
+
+    def stop(self) -> None:
+        """From any thread."""
+        self.stopped = True
+        self.progress.stop()
+        self.photo = None
+        self._tell(Stopped("Stopped. The headshots that had landed are kept."))
+
+    def _tell(self, news: Step | Exception) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.news.put_nowait, news)
+
+
+async def run(job: Job, photo: Photo, backend: Backend, line: Line, album: Album) -> AsyncGenerator[Step | Shot]:
+    """Run the job when its turn comes: its steps, and its headshots once they lie in the album, as they come.
+
+    Raises what the backend raises, Unavailable where the line is too long, Stopped after `job.stop()`. Closing this
+    generator stops the job.
+    """
+    job.started = True
+    task = asyncio.create_task(_produce(job, photo, backend, line, album))
+    try:
+        while (item := await job.news.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            if isinstance(item, Shot):
+                job.shots.append(item)
+            yield item
+    finally:  # the end, Stop, or a closed tab
+        job.ended = True
+        job.progress.stop()
+        job.photo = None
+        task.cancel()
+
+
+async def _produce(job: Job, photo: Photo, backend: Backend, line: Line, album: Album) -> None:
+    """Errors are news too."""
+    total = len(job.requests)
+
+    def tell_place(before: int) -> None:
+        place = "your turn is next" if not before else f"{before} before yours"
+        job.news.put_nowait(Step(f"Waiting for a free place: {place}", 0, total))
+
+    try:
+        async with line.turn(tell_place):
+            started_at = time.perf_counter()
+            original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo)
+            # Without aclosing a stopped job would leave the backend's generator open until it is collected.
+            async with aclosing(compare(backend, photo, job.requests, job.progress, face=job.face)) as headshots:
+                async for headshot in headshots:
+                    shot = await anyio.to_thread.run_sync(_put_down, album, job, headshot, original)
+                    job.news.put_nowait(shot)
+            job.seconds = time.perf_counter() - started_at
+        job.news.put_nowait(None)
+    except Exception as error:  # noqa: BLE001  raised again where the news is read
+        job.news.put_nowait(error)
+
+
+def _put_down_original(album: Album, job: Job, photo: Photo) -> Original:
+    image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
+    scale = min(1.0, _COPY_PX / max(image.size))
+    image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
+    x, y, width, height = (float(value) * scale for value in job.chosen.box)
+    return Original(album.write("photo.jpg", _encoded(image, "JPEG", 90), job), (x, y, width, height))
+
+
+def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) -> Shot:
+    """The headshot's own bytes under its own name, and a thumbnail for the page."""
+    small = headshot.image.copy()
+    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    path = album.write(headshot.filename, headshot.png, job)
+    thumbnail = album.write("thumbnail.webp", _encoded(small, "WEBP", 86), job)
+    return Shot(
+        id=path.parent.name,
+        request=headshot.request,
+        backend=headshot.backend,
+        face=job.face,
+        filename=headshot.filename,
+        size=headshot.image.size,
+        seconds=headshot.seconds,
+        likeness=headshot.likeness,
+        notes=headshot.notes,
+        path=path,
+        picture=album.address(path.parent.name, path.name),
+        thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
+        overlaid=album.address(path.parent.name, OVERLAID),
+        original=original,
+    )
+
+
+def _encoded(image: Image.Image, kind: str, quality: int) -> bytes:
+    data = io.BytesIO()
+    image.save(data, kind, quality=quality)
+    return data.getvalue()
