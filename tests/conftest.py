@@ -8,7 +8,11 @@ import pytest
 pytest.register_assert_rewrite("page")
 
 import page  # noqa: E402  pytest must know first that its asserts are to be explained
+from page import Visit, serving, visiting  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+from stub import StubBackend  # noqa: E402
+
+from headshot import server  # noqa: E402
 
 
 # A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
@@ -24,3 +28,31 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=page.CHROMIUM, args=page.ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def backend() -> StubBackend:
+    return StubBackend()
+
+
+@pytest.fixture(scope="module")
+def site(backend: StubBackend) -> Iterator[server.Site]:
+    with serving({backend.name: backend}, grace_seconds=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, site: server.Site) -> Iterator[Visit]:
+    with visiting(browser, site.address) as window:
+        yield window
+
+
+@pytest.fixture
+def visit(window: Visit, backend: StubBackend) -> Iterator[Visit]:
+    backend.reset()
+    window.again()
+    yield window
+    backend.reset()
+    complaints = window.complaints.copy()
+    window.complaints.clear()  # said once, of the visit that caused them
+    assert complaints == []

@@ -1,72 +1,25 @@
 """The page as a visitor meets it: a server on loopback, a real browser, real clicks."""
 
 import io
-import os
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Semaphore as Gate
 
 import bad_photos
-import numpy as np
 import pytest
-from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, ROOT, Visit, app_running, serving, visiting
+from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, ROOT, Visit, app_running, visiting
 from PIL import Image
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 from stub import StubBackend, draw
 
 import headshot
-from headshot import face, server, ui
+from headshot import server
 from headshot.errors import Refused
 from headshot.photo import Photo
 from headshot.request import HeadshotRequest
-from headshot.ui import folder
 from headshot.ui.photo import EXAMPLE
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def backend() -> StubBackend:
-    return StubBackend()
-
-
-@pytest.fixture(scope="module")
-def site(backend: StubBackend) -> Iterator[server.Site]:
-    with serving({backend.name: backend}, grace_seconds=1) as running:
-        yield running
-
-
-@pytest.fixture
-def slow_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Each check of a photo waits until it is let go on."""
-    gate, check = Gate(0), face.check
-
-    def slowly(pixels: np.ndarray, index: int | None = None) -> face.PhotoCheck:
-        gate.acquire(timeout=20)
-        return check(pixels, index)
-
-    monkeypatch.setattr(face, "check", slowly)
-    yield gate
-    gate.release(100)
-
-
-@pytest.fixture(scope="module")
-def window(browser: Browser, site: server.Site) -> Iterator[Visit]:
-    with visiting(browser, site.address) as window:
-        yield window
-
-
-@pytest.fixture
-def visit(window: Visit, backend: StubBackend) -> Iterator[Visit]:
-    backend.reset()
-    window.again()
-    yield window
-    backend.reset()
-    complaints = window.complaints.copy()
-    window.complaints.clear()  # said once, of the visit that caused them
-    assert complaints == []
 
 
 def test_a_first_visit_reaches_four_headshots_by_clicks_alone(visit: Visit) -> None:
@@ -252,165 +205,6 @@ def test_light_and_dark_have_one_layout_and_two_looks(browser: Browser, site: se
 
 
 @pytest.mark.parametrize(
-    ("make", "sentence"),
-    [
-        (bad_photos.svg, "SVG"),
-        (bad_photos.bomb, "megapixels"),
-        (bad_photos.truncated, "cut short"),
-        (bad_photos.text, "text"),
-        (bad_photos.pdf, "PDF"),
-        (bad_photos.iphone, "HEIF"),
-        (bad_photos.animation, "No face"),
-        (bad_photos.landscape, "No face"),
-    ],
-)
-def test_a_bad_photo_is_answered_within_two_seconds_and_the_form_stays_filled(
-    visit: Visit, tmp_path: Path, make: Callable[[Path], Path], sentence: str
-) -> None:
-    visit.field("prompt").fill("navy backdrop, please")
-    photo = make(tmp_path)
-    visit.put_in(photo)
-    expect(visit.verdict.locator(".bad")).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
-    visit.generate()
-    expect(visit.page.locator(".status.error")).to_be_visible(timeout=REFUSED_WITHIN_MS)
-    assert visit.field("prompt").input_value() == "navy backdrop, please"
-    assert "Traceback" not in visit.page.content()
-    # The way on is open.
-    visit.put_in(bad_photos.PORTRAIT)
-    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
-    visit.generate("5")
-    visit.until_done(1)
-
-
-def test_a_dropped_file_reaches_the_server_whatever_its_type(visit: Visit) -> None:
-    drop = """async ([name, content]) => {
-      const carried = new DataTransfer();
-      carried.items.add(new File([content], name));
-      const place = document.querySelector("#photo [aria-dropeffect]");
-      for (const type of ["dragenter", "dragover", "drop"])
-        place.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: carried}));
-    }"""
-    for name, content, sentence in (
-        ("IMG_1234.HEIC", "\0\0\0\x18ftypheic\0\0\0\0heicmif1" + "\0" * 99, "HEIF"),
-        ("drawing.svg", "<svg xmlns='http://www.w3.org/2000/svg'></svg>", "SVG"),
-        ("notes", "Dear diary, today I dropped a text file. " * 40, "text"),
-    ):
-        visit.page.evaluate(drop, [name, content])
-        expect(visit.verdict.locator(".bad")).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
-
-
-def test_two_visitors_may_put_in_the_same_file_at_once(browser: Browser, site: server.Site) -> None:
-    with visiting(browser, site.address) as one, visiting(browser, site.address) as other:
-        held: list[Route] = []
-        calls = "**/queue/join*"
-        other.page.route(calls, lambda call: held.append(call), times=1)
-        with other.page.expect_request(calls):
-            other.put_in(bad_photos.PORTRAIT)
-        one.put_in(bad_photos.PORTRAIT)
-        expect(one.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
-        [call] = held
-        call.continue_()
-        expect(other.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
-
-
-def test_a_refused_photo_does_not_cost_the_one_before(visit: Visit, tmp_path: Path) -> None:
-    visit.take_example()
-    visit.put_in(bad_photos.text(tmp_path))
-    expect(visit.verdict.locator(".bad")).to_be_visible(timeout=REFUSED_WITHIN_MS)
-    expect(visit.verdict).to_contain_text("Your earlier photo is kept.")
-    visit.generate("1")
-    visit.until_done(1)
-
-
-def test_of_several_faces_one_can_be_picked(visit: Visit, backend: StubBackend, tmp_path: Path) -> None:
-    visit.put_in(bad_photos.five_people(tmp_path))
-    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
-    faces = visit.page.locator("#face label")
-    expect(faces).to_have_count(5)
-    before = visit.page.locator("#photo img").get_attribute("src")
-    faces.nth(2).click()
-    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before, timeout=REFUSED_WITHIN_MS)
-    visit.generate("1")
-    visit.until_done(1)
-    assert backend.faces == [2]
-
-
-def test_generate_waits_for_the_face_that_was_just_picked(
-    visit: Visit, backend: StubBackend, tmp_path: Path, slow_check: Gate
-) -> None:
-    slow_check.release()
-    visit.put_in(bad_photos.five_people(tmp_path))
-    faces = visit.page.locator("#face label")
-    expect(faces).to_have_count(5)
-    faces.nth(2).click()
-    visit.generate("1")
-    visit.page.wait_for_timeout(300)  # both calls have arrived
-    slow_check.release()
-    visit.until_done(1)
-    assert backend.faces == [2]
-
-
-def test_a_photo_that_is_removed_while_it_is_checked_stays_removed(
-    visit: Visit, tmp_path: Path, slow_check: Gate
-) -> None:
-    visit.put_in(bad_photos.PORTRAIT)
-    visit.page.locator("#photo button[aria-label='Remove Image']").click()
-    expect(visit.page.locator("#photo img")).to_have_count(0)
-    visit.page.wait_for_timeout(300)  # the removal has arrived
-    slow_check.release(3)
-    visit.generate()
-    expect(visit.status).to_have_text("Choose a photo first, or use the example.")
-    expect(visit.page.locator("#photo img")).to_have_count(0)
-    expect(visit.verdict).to_contain_text("What makes a good photo")
-
-
-def test_one_face_asks_no_question(visit: Visit) -> None:
-    visit.take_example()
-    expect(visit.page.locator("#face")).to_be_hidden()
-
-
-def test_a_photo_can_be_taken_out_again(visit: Visit) -> None:
-    visit.take_example()
-    visit.page.locator("#photo button[aria-label='Remove Image']").click()
-    expect(visit.page.locator("#example")).to_be_visible()
-    visit.generate()
-    expect(visit.status).to_have_text("Choose a photo first, or use the example.")
-
-
-def test_after_a_photo_was_taken_out_a_bad_one_is_still_answered_with_a_sentence(visit: Visit, tmp_path: Path) -> None:
-    for _ in range(2):
-        visit.take_example()
-        visit.page.locator("#photo button[aria-label='Remove Image']").click()
-        expect(visit.page.locator("#example")).to_be_visible()
-    visit.put_in(bad_photos.text(tmp_path))
-    expect(visit.verdict.locator(".bad")).to_contain_text("text", timeout=REFUSED_WITHIN_MS)
-
-
-def test_the_webcam_gives_a_photo(visit: Visit) -> None:
-    visit.page.locator("#photo button[aria-label='Capture from camera']").click()
-    visit.page.locator("#photo").get_by_text("Click to Access Webcam").click()
-    visit.page.wait_for_function("document.querySelector('#photo video')?.currentTime > 0", timeout=LANDED_WITHIN_MS)
-    visit.page.locator("#photo button[aria-label='capture photo']").click()
-    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
-    # Gradio's own script asks for the progress of an upload without a name, is answered 404, and logs that.
-    assert all("404" in said or said == "console: Response" for said in visit.complaints)
-    visit.complaints.clear()
-
-
-def test_the_clipboard_gives_a_photo(visit: Visit) -> None:
-    visit.evaluate(
-        """async () => {
-          const canvas = new OffscreenCanvas(200, 200);
-          canvas.getContext("2d").fillRect(0, 0, 200, 200);
-          const blob = await canvas.convertToBlob({type: "image/png"});
-          await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
-        }"""
-    )
-    visit.page.locator("#photo button[aria-label='Paste from clipboard']").click()
-    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
-
-
-@pytest.mark.parametrize(
     ("seeds", "sentence"),
     [("", "at least one seed"), ("one", "is not a seed"), ("9-3", "backwards"), ("1-900", "at most 8")],
 )
@@ -531,44 +325,6 @@ def test_pictures_are_gone_soon_after_the_tab_is(browser: Browser, site: server.
             other.page.wait_for_timeout(200)
         assert answer.status == 404
         assert "no longer here" in answer.text()
-
-
-def test_the_uploaded_original_is_deleted_at_once_and_its_place_with_it(
-    visit: Visit, site: server.Site, tmp_path: Path
-) -> None:
-    visit.put_in(bad_photos.with_gps(tmp_path))
-    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
-    [kept] = _files(visit, site, 1)
-    assert kept.name == "photo.jpg"
-    assert not dict(Image.open(kept).getexif())
-
-
-def test_no_picture_of_a_photo_outlives_it(visit: Visit, site: server.Site, tmp_path: Path) -> None:
-    visit.put_in(bad_photos.five_people(tmp_path))
-    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
-    [first] = _files(visit, site, 1)
-    before = visit.page.locator("#photo img").get_attribute("src")
-    visit.page.locator("#face label").nth(2).click()
-    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before, timeout=REFUSED_WITHIN_MS)
-    [second] = _files(visit, site, 1)
-    assert first != second
-    visit.page.locator("#photo button[aria-label='Remove Image']").click()
-    expect(visit.page.locator("#example")).to_be_visible()
-    _files(visit, site, 0)
-
-
-def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
-    """So many files on the server's disk, all of this visit once the visitors before are forgotten."""
-    for _ in range(100):
-        walked = [(Path(where), names) for where, _, names in os.walk(ui.CACHE)]  # rglob fails where one is deleted
-        found = [where / name for where, names in walked for name in names if name != folder.LOCK]
-        if len(found) == count:
-            break
-        visit.page.wait_for_timeout(50)
-        site.visitors.sweep()
-    assert len(found) == count
-    assert not [path for path in ui.CACHE.iterdir() if len(path.name) == 64]  # the folders that uploads came in
-    return found
 
 
 def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outside(
