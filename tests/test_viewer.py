@@ -40,11 +40,18 @@ class Card:
     original: str
     baseline: bool = False
     prompt: str = "light grey backdrop"
+    negative: str = ""
     guidance: float = 7.5
 
     @property
     def html(self) -> str:
-        request = {"prompt": self.prompt, "negative_prompt": "", "guidance_scale": self.guidance, "seed": self.seed}
+        request = {
+            "prompt": self.prompt,
+            "negative_prompt": self.negative,
+            "num_inference_steps": 21,
+            "guidance_scale": self.guidance,
+            "seed": self.seed,
+        }
         data = {
             "id": self.id,
             "label": self.label,
@@ -78,7 +85,7 @@ class Card:
 
 ONE = Card("a1", 1, "Seed 1", "/red.png", "/white.png?of=1")
 TWO = Card("b2", 2, "Seed 2", "/green.png", "/white.png?of=2")
-THREE = Card("c3", 3, "Seed 3", "/blue.png", "/white.png?of=3", prompt="navy backdrop", guidance=12)
+THREE = Card("c3", 3, "Seed 3", "/blue.png", "/white.png?of=3", prompt="navy backdrop", negative="hat", guidance=12)
 CARDS = (ONE, TWO, THREE)
 
 
@@ -183,6 +190,7 @@ class Viewer:
     def compared(self) -> None:
         expect(self.dialog.locator(".pair .left img")).to_be_visible()
         expect(self.dialog.locator(".stage.loading")).to_have_count(0)
+        self.dialog.evaluate("part => Promise.all(part.getAnimations().map(each => each.finished)).then(() => null)")
 
     def said(self) -> list[Any]:
         said: list[Any] = self.page.evaluate("said")
@@ -306,9 +314,10 @@ def test_the_close_button_and_the_backdrop_close_but_not_the_end_of_a_drag(viewe
 def test_the_page_behind_neither_scrolls_nor_moves(viewer: Viewer) -> None:
     before = viewer.card(ONE).bounding_box()
     viewer.open(ONE)
-    viewer.page.mouse.move(*viewer.at(0.5))
-    viewer.page.mouse.wheel(0, 400)
-    viewer.page.wait_for_timeout(200)
+    for place in (viewer.at(0.5), (4, 4)):
+        viewer.page.mouse.move(*place)
+        viewer.page.mouse.wheel(0, 400)
+        viewer.page.wait_for_timeout(200)
     assert viewer.page.evaluate("scrollY") == 0
     assert viewer.card(ONE).bounding_box() == before
 
@@ -612,9 +621,9 @@ def test_pictures_are_chosen_and_swapped_and_never_compared_with_themselves(view
 def test_only_what_differs_is_listed(viewer: Viewer) -> None:
     viewer.pick(ONE, THREE)
     differences = viewer.dialog.locator(".differences")
-    expect(differences.locator("dt")).to_have_text(["Prompt", "Guidance", "Seed"])
+    expect(differences.locator("dt")).to_have_text(["Prompt", "Negative prompt", "Guidance", "Seed"])
     expect(differences.locator("dd")).to_have_text(
-        ["navy backdrop instead of light grey backdrop", "12 instead of 7.5", "3 instead of 1"]
+        ["navy backdrop instead of light grey backdrop", "hat instead of none", "12 instead of 7.5", "3 instead of 1"]
     )
     expect(viewer.dialog.locator(".one")).to_have_text(
         ["Seed 10.5 s · likeness 0.91Open", "Seed 30.5 s · likeness 0.93Open"]
@@ -652,11 +661,13 @@ def test_a_page_that_is_renewed_leaves_the_slider_as_it_is(viewer: Viewer) -> No
     viewer.pick(ONE, TWO)
     viewer.compared()
     viewer.page.keyboard.press("End")
+    watching = "part => { flashes = 0; new MutationObserver(() => flashes++).observe(part, {attributes: true}); }"
+    viewer.dialog.locator(".stage").evaluate(watching)
     viewer.renew(ONE, TWO, THREE)
     expect(viewer.range).to_have_js_property("value", "100")
     expect(viewer.range).to_be_focused()
-    expect(viewer.dialog.locator(".stage.loading")).to_have_count(0)
     expect(viewer.select("Left").locator("option")).to_have_count(4)
+    assert viewer.page.evaluate("flashes") == 0
 
 
 def test_nothing_is_shown_before_both_pictures_are_there(viewer: Viewer) -> None:
@@ -704,6 +715,9 @@ def test_a_hostile_label_stays_text(viewer: Viewer) -> None:
     expect(viewer.bar.locator("p")).to_have_text(f"{attack} picked. Pick another, or")
     viewer.pick(ONE)
     expect(viewer.title).to_have_text(f"{attack} and Seed 1")
+    expect(viewer.dialog.locator(".differences dd").first).to_contain_text(attack)
+    viewer.button("Swap left and right").click()
+    expect(viewer.title).to_have_text(f"Seed 1 and {attack}")
     expect(viewer.dialog.locator(".differences dd").first).to_contain_text(attack)
     viewer.button(f"Open {attack}").click()
     expect(viewer.title).to_have_text(attack)
