@@ -24,6 +24,7 @@ from .visitors import Visitors
 CACHE = Path(gr.utils.get_upload_folder())
 
 TITLE = "Headshot Playground"
+_RADIOS = Path(__file__).with_name("radios.js").read_text(encoding="utf-8")
 _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever took
 
 
@@ -32,7 +33,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
     keep_seconds = settings.keep_minutes * 60
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
     with page:
-        gr.HTML(_HEADER, apply_default_css=False, js_on_load=None, elem_id="header")
+        gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS, elem_id="header")
         form = Form(settings, registry, visitors)
         lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
         shoot = ShootPart(settings, registry, visitors, lines, form)
