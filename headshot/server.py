@@ -35,6 +35,8 @@ from .ui.visitors import Visitors
 _log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
+_QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
+_MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in lines of their own
 _MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
 
 # What the page itself asks for, and nothing else; `gradio_client` needs no more. Left out on purpose: deep links, which
@@ -128,7 +130,7 @@ def start(
             backends=registry.values(),
         )
     page = ui.build(settings, registry, visitors)
-    page.queue(max_size=settings.queue_size, api_open=False)
+    page.queue(max_size=_MAX_CALLS, api_open=False)
     _, address, _ = page.launch(
         theme=theme(),
         css=swatches(),
@@ -142,6 +144,8 @@ def start(
             "redoc_url": None,
             "openapi_url": None,
         },
+        # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
+        max_threads=_QUICK_CALLS + sum(backend.at_once + settings.queue_size for backend in registry.values()),
         prevent_thread_lock=True,
         max_file_size=MAX_FILE_BYTES,
         inbrowser=settings.open_browser,
@@ -344,12 +348,24 @@ def _within_the_cache(path: str) -> bool:
         return False
 
 
+def _may_be_named(path: str) -> bool:
+    """Uploads, and the previews that the page was given. Gradio ends in a traceback at a file outside of its cache. It
+    deletes what a call named once that has aged, where the cache's own lock must stay; at a folder it gives up
+    deleting for good.
+    """
+    try:
+        found = Path(path).resolve()
+        return found.is_relative_to(ui.CACHE) and found.parent != ui.CACHE and not found.is_dir()
+    except (OSError, ValueError):  # too long for a path, or a NUL in it
+        return False
+
+
 def _refused_file(value: Any) -> str:
-    """Why a call may not name a file that it names. A file's url is the page's own address of it, which nobody reads."""
+    """Why a call may not name a file that it names, if so. Its url is the page's own address of it: nobody reads it."""
     match value:
         case {"path": str(path)} if _is_link(path):
             return "Links are not followed."
-        case {"path": str(path)} if not _within_the_cache(path):  # Gradio would end in a traceback
+        case {"path": str(path)} if not _may_be_named(path):
             return "Only a file that was uploaded can be named."
         case dict():
             return _refused_file(list(value.values()))

@@ -136,12 +136,17 @@ def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServe
     assert trap.asked == []
 
 
-def test_a_call_can_name_no_file_that_was_not_uploaded(client: httpx.Client) -> None:
-    for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd"):
+def test_a_call_can_name_no_file_that_was_not_uploaded(client: httpx.Client, site: server.Site) -> None:
+    somebodys = site.visitors.of("somebody").write("headshot.png", b"a picture").parent
+    folders = [str(path) for path in (ui.CACHE, ui.CACHE / "lock", site.visitors.root, somebodys)]
+    for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd", *folders):
         photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
         for data in ([photo], [{"deep": [photo]}]):
             answer = client.post("/gradio_api/queue/join", json={"data": data, "fn_index": 0, "session_hash": "abc"})
-            assert (answer.status_code, answer.json()) == (403, {"detail": "Only a file that was uploaded can be named."})
+            assert (answer.status_code, answer.json()) == (
+                403,
+                {"detail": "Only a file that was uploaded can be named."},
+            )
 
 
 def test_a_call_that_is_no_form_is_refused(client: httpx.Client) -> None:
