@@ -779,6 +779,20 @@ def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> N
     assert bar["y"] + bar["height"] < stop["y"]
 
 
+@pytest.mark.parametrize("width", [390, 800, 1100])
+def test_a_toast_does_not_cover_the_bar(browser: Browser, site: str, width: int) -> None:
+    with viewing(browser, site, viewport={"width": width, "height": 800}, reduced_motion="reduce") as viewer:
+        toast = (
+            '<div class="toast-wrap" style="position: fixed; right: 16px">Done.</div><button id="stop">Stop</button>'
+        )
+        viewer.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", toast)
+        viewer.renew(replace(ONE, baseline=True), TWO)
+        viewer.pick(TWO)
+        bar, toasted = viewer.bar.bounding_box(), viewer.page.locator(".toast-wrap").bounding_box()
+        assert bar and toasted
+        assert toasted["y"] + toasted["height"] <= bar["y"]
+
+
 @pytest.mark.parametrize(("wish", "moving"), [("no-preference", 1), ("reduce", 0)])
 def test_nothing_moves_for_whoever_asked_for_that(browser: Browser, site: str, wish: str, moving: int) -> None:
     animations = "part => part.getAnimations().length"
