@@ -69,6 +69,13 @@ PRESETS: tuple[Preset, ...] = (
         ("#7e7f80", "#545455"),
     ),
     Preset(
+        "Garden",
+        "professional headshot in a garden, soft warm light, blurred background",
+        "blurry, oversaturated, plastic skin",
+        6.5,
+        ("#aaae7e", "#4f5137"),
+    ),
+    Preset(
         "Black & white",
         "black and white portrait photograph, black backdrop, split light, rim light, film grain",
         "blurry, plastic skin, colour",
@@ -88,12 +95,5 @@ PRESETS: tuple[Preset, ...] = (
         "blurry, oversaturated, plastic skin",
         6.5,
         ("#e3e4e4", "#a19e96"),
-    ),
-    Preset(
-        "Garden",
-        "professional headshot in a garden, soft warm light, blurred background",
-        "blurry, oversaturated, plastic skin",
-        6.5,
-        ("#aaae7e", "#4f5137"),
     ),
 )

@@ -36,7 +36,7 @@ def _vary(visit: Visit, what: str) -> None:
     visit.page.locator("#varied").get_by_label(what).check()
 
 
-@pytest.mark.parametrize("preset", [PRESETS[1], PRESETS[6]], ids=lambda preset: preset.name)
+@pytest.mark.parametrize("preset", [PRESETS[1], PRESETS[7]], ids=lambda preset: preset.name)
 def test_a_look_fills_the_fields_and_is_what_is_asked_for(visit: Visit, backend: StubBackend, preset) -> None:  # type: ignore[no-untyped-def]
     visit.take_example()
     _chip(visit, preset.name).check()

@@ -779,7 +779,7 @@ def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> N
     assert bar["y"] + bar["height"] < stop["y"]
 
 
-@pytest.mark.parametrize("width", [390, 800, 1100])
+@pytest.mark.parametrize("width", [390, 800, 1024, 1440])
 def test_a_toast_does_not_cover_the_bar(browser: Browser, site: str, width: int) -> None:
     with viewing(browser, site, viewport={"width": width, "height": 800}, reduced_motion="reduce") as viewer:
         toast = (

@@ -22,9 +22,9 @@ def grid(job: Job | None, baseline: Shot | None = None) -> str:
     """The baseline, the headshots that have landed, and a frame for each that is still to come."""
     landed = [] if job is None else job.shots
     pinned = [baseline] if baseline is not None and baseline not in landed else []
-    among = [shot.request for shot in pinned] + ([] if job is None else job.requests)
+    among = [] if job is None else job.requests
     shared = common_notes(landed)
-    cards = [_card(shot, among, shot.notes, baseline, None) for shot in pinned]
+    cards = [_card(shot, [shot.request, *among], [], baseline, None) for shot in pinned]
     for shot in landed:
         cards.append(_card(shot, among, [note for note in shot.notes if note not in shared], baseline, job))
     if job is not None and not job.stopped:
