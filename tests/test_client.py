@@ -372,18 +372,24 @@ def test_programs_and_people_stand_in_one_line(
     assert [len(job.result(timeout=SOON_SECONDS)) for job in jobs] == [1, 1]
 
 
-def test_a_program_with_very_many_calls_leaves_the_page_its_own(
-    site: server.Site, backend: StubBackend, stranger: httpx.Client
+def test_very_many_calls_of_a_program_fill_neither_the_line_nor_the_page_and_all_are_answered(
+    backend: StubBackend, stranger: httpx.Client
 ) -> None:
     backend.hold()
     sent = upload(stranger)
-    for _ in range(100):  # more than Gradio has places
+    calls = backend.at_once + Settings().queue_size + 10
+    for _ in range(calls):
         join(stranger, [sent], session="many calls")
     until(lambda: len(backend.asked) == backend.at_once)
     started = time.monotonic()
     join(stranger, session="page", handler="_roll")
     assert re.fullmatch(r"[\d, -]+", answer(stranger, session="page")["output"]["data"][0])
     assert time.monotonic() - started < 2
+    backend.let_land(1_000)
+    heard = messages(stranger, session="many calls")
+    said = [message["msg"] for message in heard]
+    assert said[: said.index("process_completed")].count("process_starts") < Settings().queue_size / 2
+    assert [message["success"] for message in heard if message["msg"] == "process_completed"] == [True] * calls
 
 
 def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(backend: StubBackend) -> None:
@@ -429,13 +435,16 @@ def join(
     return stranger.post("gradio_api/queue/join", content=call, headers={"Content-Type": "application/json"})
 
 
-def answer(stranger: httpx.Client, *, session: str = "stranger") -> dict[str, Any]:
+def messages(stranger: httpx.Client, *, session: str) -> list[dict[str, Any]]:
+    """All that the session is told, until each of its calls has been answered."""
     with stranger.stream("GET", "gradio_api/queue/data", params={"session_hash": session}) as events:
-        for line in events.iter_lines():
-            if line.startswith("data:") and "process_completed" in line:
-                message: dict[str, Any] = json.loads(line.removeprefix("data:"))
-                return message
-    raise AssertionError("the call was never completed")
+        return [json.loads(line.removeprefix("data:")) for line in events.iter_lines() if line.startswith("data:")]
+
+
+def answer(stranger: httpx.Client, *, session: str = "stranger") -> dict[str, Any]:
+    heard = messages(stranger, session=session)
+    [answer] = [message for message in heard if message["msg"] == "process_completed"]
+    return answer
 
 
 @pytest.mark.parametrize("door", ["call", "call/v2", "api", "run"])
