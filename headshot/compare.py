@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from typing import Literal
 
 from .backends import Backend
 from .errors import RequestError
 from .photo import Photo
+from .recipe import inscribed
 from .request import MAX_SEED, Headshot, HeadshotRequest, Progress, allowed, random_seed
 
 Axis = Literal["seed", "guidance_scale", "num_inference_steps"]
@@ -159,7 +161,7 @@ def _resolved(requests: Sequence[HeadshotRequest]) -> list[HeadshotRequest]:
     return resolved
 
 
-def compare(
+async def compare(
     backend: Backend,
     photo: Photo,
     requests: Sequence[HeadshotRequest],
@@ -167,5 +169,7 @@ def compare(
     *,
     face: int | None = None,
 ) -> AsyncGenerator[Headshot]:
-    """The comparison's headshots as they land. Missing seeds become numbers before anything runs."""
-    return backend.shoot(photo, _resolved(requests), progress or Progress(), face=face)
+    """The comparison's headshots as they land, each file with its recipe. Missing seeds become numbers first."""
+    async with aclosing(backend.shoot(photo, _resolved(requests), progress or Progress(), face=face)) as headshots:
+        async for headshot in headshots:
+            yield inscribed(headshot)

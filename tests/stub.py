@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 
 import anyio.to_thread
 from PIL import Image, ImageDraw
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw
 from headshot.backends import Readiness
 from headshot.errors import HeadshotError
 from headshot.photo import Photo
+from headshot.recipe import inscribed
 from headshot.request import Headshot, HeadshotRequest, Note, Progress
 
 SIZE = (256, 320)
@@ -89,21 +91,31 @@ class StubBackend:
         except HeadshotError:
             self.stopped.set()
             raise
-        image = draw(photo, request)
-        data = io.BytesIO()
-        image.save(data, "PNG")
-        notes = (
-            Note("applied", "light grey backdrop"),
-            Note("applied", "soft <b>loop</b> light"),
-            Note("not applied", "“plastic skin” is not something this backend can avoid"),
-        )
-        return Headshot(image, data.getvalue(), request, self.name, time.perf_counter() - started, notes, 0.71)
+        return replace(made(photo, request, self.name), seconds=time.perf_counter() - started)
 
     def _wait(self, progress: Progress) -> None:
         gate, deaf = self._gate, self._deaf
         while gate is not None and not gate.acquire(timeout=0.01):
             if not deaf:
                 progress.check()
+
+
+def made(photo: Photo, request: HeadshotRequest, name: str = "stub") -> Headshot:
+    """What a stub of that name makes of a request, all but the seconds."""
+    image = draw(photo, request)
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    notes = (
+        Note("applied", "light grey backdrop"),
+        Note("applied", "soft <b>loop</b> light"),
+        Note("not applied", "“plastic skin” is not something this backend can avoid"),
+    )
+    return Headshot(image, data.getvalue(), request, name, 0.0, notes, 0.71)
+
+
+def file_of(photo: Photo, request: HeadshotRequest) -> bytes:
+    """The file that a visitor of the stub is given: its bytes with the recipe."""
+    return inscribed(made(photo, request)).png
 
 
 def draw(photo: Photo, request: HeadshotRequest) -> Image.Image:

@@ -1,6 +1,5 @@
 """The endpoint for programs, called by the real `gradio_client`, and by plain HTTP as a stranger would."""
 
-import io
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from gradio_client.exceptions import AppError
 from page import serving, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
-from stub import StubBackend, draw
+from stub import StubBackend, file_of
 
 from headshot import HeadshotRequest, Photo, face, server, shoot, ui
 from headshot.backends import registry
@@ -109,10 +108,8 @@ def made(site: server.Site) -> list[Path]:
 
 
 def png(request: HeadshotRequest) -> bytes:
-    """What the stub makes of the example."""
-    data = io.BytesIO()
-    draw(Photo.open(EXAMPLE), request).save(data, "PNG")
-    return data.getvalue()
+    """The stub's file of the example."""
+    return file_of(Photo.open(EXAMPLE), request)
 
 
 # What a program sees.

@@ -1,7 +1,11 @@
 """The page as a visitor meets it: a server on loopback, a real browser, real clicks."""
 
 import io
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import bad_photos
@@ -9,9 +13,8 @@ import pytest
 from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, ROOT, Visit, app_running, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
-from stub import StubBackend, draw
+from stub import StubBackend, file_of
 
-import headshot
 from headshot import server
 from headshot.errors import Refused
 from headshot.photo import Photo
@@ -134,9 +137,7 @@ def test_a_download_has_its_real_name_and_the_backends_own_bytes(visit: Visit) -
     with visit.page.expect_download() as downloading:
         visit.page.locator("a.download").click()
     assert downloading.value.suggested_filename == "headshot-stub-seed-42-guidance-7.5-steps-21.png"
-    expected = io.BytesIO()
-    draw(Photo.open(EXAMPLE), HeadshotRequest(seed=42)).save(expected, "PNG")
-    assert Path(downloading.value.path()).read_bytes() == expected.getvalue()
+    assert Path(downloading.value.path()).read_bytes() == file_of(Photo.open(EXAMPLE), HeadshotRequest(seed=42))
 
 
 def test_a_headshot_opens_large_and_the_keys_walk_through(visit: Visit) -> None:
@@ -340,10 +341,18 @@ def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outsi
             with visit.page.expect_download() as downloading:
                 visit.page.locator("a.download").nth(1).click()
             data = Path(downloading.value.path()).read_bytes()
+            visit.page.locator("a.frame").nth(1).click()
+            visit.page.get_by_role("tab", name="Python").click()
+            snippet = visit.page.get_by_role("tabpanel").locator("pre").inner_text()
         assert downloading.value.suggested_filename == "headshot-studio-seed-2-guidance-7.5-steps-21.png"
         assert Image.open(io.BytesIO(data)).size == (1024, 1280)
-    [expected] = headshot.shoot(EXAMPLE, seeds=[2])
-    assert data == expected.png
+    # The details' own Python makes the very same file from the same photo.
+    program = tmp_path / "program"
+    program.mkdir()
+    shutil.copy(EXAMPLE, program / "photo.jpg")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", snippet], cwd=program, env=environment, timeout=120, check=True)
+    assert (program / downloading.value.suggested_filename).read_bytes() == data
     log = app.log.read_text()
     assert "Connections are watched." in log
     assert "OUTSIDE" not in log
