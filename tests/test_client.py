@@ -295,6 +295,33 @@ def test_the_files_are_gone_after_the_program_and_its_grace(site: server.Site, p
     assert uploads() == []
 
 
+def test_a_photo_is_forgotten_when_the_next_one_comes_and_when_the_program_goes(
+    site: server.Site, backend: StubBackend, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    with Image.open(EXAMPLE) as example:
+        for margin, path in enumerate(paths, 1):
+            example.crop((margin, margin, *example.size)).save(path)
+    one, two = (Photo.open(path).sha256 for path in paths)
+    with connected(site, tmp_path) as client:
+        for path in (paths[0], paths[0], paths[1]):
+            assert one not in backend.forgotten
+            client.predict(photo=handle_file(str(path)))
+        assert one in backend.forgotten
+        assert two not in backend.forgotten
+        backend.hold()
+        job = client.submit(photo=handle_file(str(paths[0])))
+        until(lambda: len(backend.asked) == 4)
+        backend.forgotten.clear()
+        client.submit(photo=handle_file(str(paths[1])))
+        until(lambda: len(backend.asked) == 5)
+        backend.forgotten.clear()  # forgotten while it is still in use, and so once more when it no longer is
+        backend.let_land(2)
+        job.result(timeout=SOON_SECONDS)
+        assert backend.forgotten == [one]
+    until(lambda: two in backend.forgotten)
+
+
 def test_a_program_without_a_heartbeat_finds_its_files_after_a_long_call(
     site: server.Site, backend: StubBackend, stranger: httpx.Client
 ) -> None:

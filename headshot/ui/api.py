@@ -21,7 +21,7 @@ from ..settings import Settings
 from .job import Job, Shot, run
 from .line import Line
 from .messages import sentence
-from .photo import delete_upload, is_upload, open_upload
+from .photo import delete_upload, is_upload, look_at, open_upload
 from .visitors import Visitors
 
 NAME = "generate"
@@ -131,16 +131,22 @@ class Endpoint:
                 raise RequestError('Write the seeds as text, for example "1, 2, 3" or "10-13".')
             requests = plan(HeadshotRequest.model_validate(settings), parse_seeds(seeds, at_most=self._most))
             chosen = backends.choose(self._registry, backend)
-            photo = await self._read(path)
+            photo, check, preview = await self._look_at(path)
         finally:
             delete_upload(path)
-        found = face.choose(await anyio.to_thread.run_sync(face.find, photo.pixels))
-        job = Job(requests, photo, found, None, chosen.name)
-        news = run(job, photo, chosen, self._lines[chosen.name], self._visitors.of(session))
-        async with aclosing(news):
-            async for item in news:
-                if isinstance(item, Step):
-                    gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
+        job = Job(requests, photo, face.choose(check.faces), None, chosen.name)
+        visitor = self._visitors.of(session)
+        visitor.take(photo, check, None, preview)  # so that a backend remembers it from call to call, and no longer
+        self._visitors.make_room()
+        try:
+            news = run(job, photo, chosen, self._lines[chosen.name], visitor)
+            async with aclosing(news):
+                async for item in news:
+                    if isinstance(item, Step):
+                        gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
+        finally:
+            if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # another call brought another one
+                chosen.forget(photo)
         return [_file(shot) for shot in sorted(job.shots, key=lambda shot: requests.index(shot.request))]
 
     def _path(self, sent: Any) -> str:
@@ -152,12 +158,12 @@ class Endpoint:
             raise PhotoError("The photo did not arrive: send it again.")
         return path
 
-    async def _read(self, path: str) -> Photo:
+    async def _look_at(self, path: str) -> tuple[Photo, face.PhotoCheck, bytes]:
         async with self._reading:
-            photo = self._photos.get(path)
-            if photo is None:
-                photo = self._photos[path] = await anyio.to_thread.run_sync(open_upload, path)
-            return photo
+            known = self._photos.get(path)
+            found = await anyio.to_thread.run_sync(look_at, lambda: open_upload(path) if known is None else known)
+            self._photos[path] = found[0]
+            return found
 
 
 def _setting(name: str) -> Api:

@@ -137,7 +137,7 @@ class PhotoPart:
     async def _take(self, visitor: Visitor, turn: int, load: Callable[[], Photo], index: int | None = None) -> Updates:
         """Look at the photo and keep it, unless its visitor did something else with it meanwhile."""
         try:
-            photo, check, preview = await anyio.to_thread.run_sync(_look_at, load, index, limiter=self._places)
+            photo, check, preview = await anyio.to_thread.run_sync(look_at, load, index, limiter=self._places)
         except PhotoError:
             if visitor.turn != turn:
                 return {self.photo: gr.skip()}
@@ -194,7 +194,8 @@ def delete_upload(path: str) -> None:
         Path(path).parent.rmdir()
 
 
-def _look_at(load: Callable[[], Photo], index: int | None) -> tuple[Photo, face.PhotoCheck, bytes]:
+def look_at(load: Callable[[], Photo], index: int | None = None) -> tuple[Photo, face.PhotoCheck, bytes]:
+    """The photo, its check, and a small JPEG that shows both."""
     photo = load()
     check = face.check(photo.pixels, index)
     return photo, check, _preview(photo, check)
