@@ -16,9 +16,11 @@ def test_every_link_and_picture_of_the_readme_is_there() -> None:
 def test_every_file_the_readme_lists_is_there_and_every_module_is_listed() -> None:
     listing = README[README.index("## Files") :].split("```")[1]
     named = [name for line in listing.split("\n") if line for name in re.split(r"\s{2,}", line.strip())[0].split(", ")]
-    studio = ROOT / "headshot" / "studio"
-    assert [name for name in named if not (ROOT / name).exists() and not (studio / name).exists()] == []
-    modules = [*(ROOT / "headshot").glob("*.py"), *(path for path in studio.glob("*.py") if path.stem != "__init__")]
+    parts = [ROOT / "headshot" / "studio", ROOT / "headshot" / "ui"]
+    places = [ROOT, *parts]
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+    modules = [*(ROOT / "headshot").glob("*.py")]
+    modules += [path for part in parts for path in part.glob("*.py") if path.stem != "__init__"]
     assert {path.name for path in modules} - {Path(name).name for name in named} == set()
 
 

@@ -120,8 +120,9 @@ class ShootPart:
         if job is None or job.photo is None or job.started or job.stopped:  # the form was refused, or Stop was quicker
             yield {self.status: gr.skip()}  # a generator without a single update would empty every output
             return
+        photo, backend = job.photo, self._registry[job.backend]
         try:
-            news = run(job, job.photo, self._registry[job.backend], self._lines[job.backend], visitor)
+            news = run(job, photo, backend, self._lines[job.backend], visitor)
             async with aclosing(news):
                 async for item in news:
                     if visitor.job is not job:  # stopped, and the page shows the next one already
@@ -135,6 +136,9 @@ class ShootPart:
             if visitor.job is not job:
                 yield {self.status: gr.skip()}
                 return
+        finally:
+            if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # taken out while it was worked on
+                backend.forget(photo)
         yield self._finished(visitor, job)
 
     async def _stop(self, values: Updates, request: gr.Request) -> Updates:
