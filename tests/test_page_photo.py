@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend
 
 from headshot import face, server, ui
+from headshot.photo import Photo
 from headshot.ui import folder
 
 pytestmark = pytest.mark.browser
@@ -228,3 +229,26 @@ def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
     assert len(found) == count
     assert not [path for path in ui.CACHE.iterdir() if len(path.name) == 64]  # the folders that uploads came in
     return found
+
+
+def test_a_click_on_the_photo_chooses_the_face_under_it(visit: Visit, backend: StubBackend, tmp_path: Path) -> None:
+    group = bad_photos.five_people(tmp_path)
+    faces = face.check(Photo.open(group).pixels).faces
+    visit.put_in(group)
+    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
+    photo = visit.page.locator("#photo img")
+    for index in (3, 1):
+        shown = photo.bounding_box()
+        assert shown is not None
+        width, height = Image.open(group).size
+        scale = min(shown["width"] / width, shown["height"] / height)  # the whole photo, in the middle of its frame
+        x, y = faces[index].centre
+        left, top = shown["width"] / 2 + (x - width / 2) * scale, shown["height"] / 2 + (y - height / 2) * scale
+        before = photo.get_attribute("src")
+        photo.click(position={"x": left, "y": top})
+        expect(visit.page.locator("#face").get_by_label(f"Face {index + 1}")).to_be_checked()
+        expect(photo).not_to_have_attribute("src", str(before))
+    photo.click(position={"x": 3, "y": 3})  # nobody stands in the corner
+    visit.generate("1")
+    visit.until_done(1)
+    assert backend.faces == [1]
