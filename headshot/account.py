@@ -1,0 +1,228 @@
+"""A ModelsLab account as this process sees it: a key that shows itself nowhere, and its jobs that are under way."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+from collections import deque
+from typing import NoReturn, Self
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+MASK = "•••"
+
+_KEY_SHAPE = re.compile(r"[!-~]{1,200}")  # visible ASCII; the service's keys are 60 letters and digits
+_ENCODED_FROM = 8  # characters; what is left of a shorter key in base64 would be found in every picture
+
+
+class HiddenText(str):
+    """A string for a request's body: JSON writes it whole, whoever prints it sees a mask."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(MASK)
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+
+class Key:
+    """An API key that repr, str, format, vars and pickle do not give away. `reveal()` does, for a request's body."""
+
+    __slots__ = ("_forms", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text.strip()
+        self._forms = _forms(self._text)
+
+    @classmethod
+    def of(cls, key: "str | Key") -> "Key":
+        return key if isinstance(key, Key) else cls(key)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the key's writing, as a sentence, or None. Only the service knows whether it is valid."""
+        if not self._text:
+            return "There is no ModelsLab key: make one at modelslab.com and enter it."
+        if not _KEY_SHAPE.fullmatch(self._text):
+            return "The ModelsLab key holds a space or a character that no key has: copy it again from modelslab.com."
+        return None
+
+    def reveal(self) -> HiddenText:
+        return HiddenText(self._text)
+
+    def scrub(self, text: str) -> str:
+        """The text without the key: plain, as JSON, as a part of a link, or inside base64."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        return text
+
+    def fingerprint(self, place: str) -> str:
+        """A hash that names the key at one place, for registries."""
+        return hashlib.sha256(f"{place}\n{self._text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Key({MASK})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is never pickled: what is pickled ends in files and queues")
+
+
+class KeyFilter(logging.Filter):
+    """Takes a key out of everything that a handler writes. Add it to handlers: a logger's filter sees its own only."""
+
+    def __init__(self, key: str | Key) -> None:
+        super().__init__()
+        self._key = Key.of(key)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        clean = self._key.scrub(said)
+        if clean != said:
+            record.msg, record.args = clean, None
+        if record.exc_info:
+            record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self._key.scrub(record.exc_text)
+        return True
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """All the ways in which a text may be written, longest first."""
+    in_json = json.dumps(text)[1:-1]
+    forms = {text, in_json, in_json.replace("/", "\\/"), *_in_links(text)}
+    if len(text) >= _ENCODED_FROM:
+        for shift in range(3):  # three bytes become four characters, so that it matters where the key begins
+            encoded = base64.b64encode(bytes(shift) + text.encode("utf-8", "surrogatepass")).decode()
+            end = len(encoded.rstrip("=")) - (encoded[-1] == "=")  # the last one also depends on what follows
+            middle = encoded[(0, 2, 3)[shift] : end]
+            forms |= {middle, middle.translate(str.maketrans("+/", "-_"))}
+    return tuple(sorted(forms - {""}, key=len, reverse=True))
+
+
+def _in_links(text: str) -> tuple[str, str]:
+    return quote(text, safe="", errors="replace"), quote(text, errors="replace")
+
+
+class Place:
+    """One job's place among those under way. `free()` may be called twice, and from any thread."""
+
+    __slots__ = ("_places", "until")
+
+    def __init__(self, places: "Places", until: float) -> None:
+        self._places, self.until = places, until
+
+    def free(self) -> None:
+        self._places.free(self)
+
+
+class Places:
+    """The jobs of one account that are under way, over all clients, event loops and threads of this process.
+
+    First come, first served. A place that nobody gives back is free again when its time is up, for a program may
+    submit a job and never ask for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: set[Place] = set()
+        self._line: deque[_Waiting] = deque()
+
+    @classmethod
+    def of(cls, account: str) -> Self:
+        """Everybody's for that account; it lives as long as somebody holds it."""
+        with _REGISTRY_LOCK:
+            found = _REGISTRY.get(account)
+            if found is None:
+                found = _REGISTRY[account] = cls()
+            return found  # type: ignore[return-value]  # the registry is this class's own
+
+    @property
+    def taken(self) -> int:
+        with self._lock:
+            self._drop_late()
+            return len(self._taken)
+
+    async def take(self, limit: int, seconds: float) -> Place:
+        """Wait until fewer than `limit` are taken, and take one for at most `seconds`."""
+        waiting = _Waiting()
+        with self._lock:
+            self._line.append(waiting)
+        try:
+            while True:
+                with self._lock:
+                    self._drop_late()
+                    waiting.called.clear()
+                    first = self._line[0] is waiting
+                    if first and len(self._taken) < limit:
+                        return self._add(seconds)
+                    pause = self._until_next_late() if first else None
+                await _within(pause, waiting.called)
+        finally:
+            with self._lock:
+                if waiting in self._line:
+                    self._line.remove(waiting)
+                self._call()
+
+    def occupy(self, seconds: float) -> Place:
+        """A place for a job that is under way already, above the limit if need be."""
+        with self._lock:
+            return self._add(seconds)
+
+    def free(self, place: Place) -> None:
+        with self._lock:
+            self._taken.discard(place)
+            self._call()
+
+    def _add(self, seconds: float) -> Place:
+        place = Place(self, time.monotonic() + seconds)
+        self._taken.add(place)
+        return place
+
+    def _drop_late(self) -> None:
+        now = time.monotonic()
+        self._taken -= {place for place in self._taken if place.until <= now}
+
+    def _until_next_late(self) -> float | None:
+        late = min((place.until for place in self._taken), default=None)
+        return None if late is None else max(0.0, late - time.monotonic())
+
+    def _call(self) -> None:
+        """Have the first in line look again."""
+        while self._line:
+            try:
+                self._line[0].loop.call_soon_threadsafe(self._line[0].called.set)
+            except RuntimeError:  # its event loop was closed under it: it will never come
+                self._line.popleft()
+            else:
+                return
+
+
+class _Waiting:
+    __slots__ = ("called", "loop")
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.called = asyncio.Event()
+
+
+async def _within(seconds: float | None, event: asyncio.Event) -> bool:
+    """Whether the event came in that time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+_REGISTRY: WeakValueDictionary[str, Places] = WeakValueDictionary()
+_REGISTRY_LOCK = threading.Lock()
