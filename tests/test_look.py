@@ -447,9 +447,9 @@ def test_the_time_to_read_grows_with_the_text_and_not_with_its_square(text: str)
     def best(share: str) -> float:
         seconds = []
         for _ in range(7):
-            began = time.perf_counter()
+            began = time.thread_time()  # what others do on this machine meanwhile does not count
             read(share, share)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.thread_time() - began)
         return min(seconds)
 
     assert best(text) < 12 * best(text[: len(text) // 5])  # five times where it is linear, twenty-five where it is not
