@@ -1,0 +1,182 @@
+"""A key that shows itself nowhere, and places that are shared by everybody who uses it."""
+
+import asyncio
+import base64
+import copy
+import io
+import json
+import logging
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headshot.account import MASK, Key, KeyFilter, Places
+
+TEXT = "cAnArY0k3y/0f+N0b0dy=59chars"
+
+
+def test_a_key_is_in_nothing_that_prints_it() -> None:
+    key = Key(TEXT)
+    body = {"key": key.reveal()}
+    for shown in (repr(key), str(key), f"{key}", f"{key!r}", repr(body), str(body), f"{key.reveal()}", repr([key])):
+        assert TEXT not in shown
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(key)
+    with pytest.raises(TypeError):
+        copy.deepcopy(key)
+
+
+def test_a_key_is_whole_in_a_request_s_json() -> None:
+    assert json.loads(json.dumps({"key": Key(f" {TEXT}\n").reveal()})) == {"key": TEXT}
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two words", "“quoted”", "key\x00", "k" * 201, "\ud800"])
+def test_what_cannot_be_a_key_is_told_in_a_sentence(text: str) -> None:
+    problem = Key(text).problem
+    assert problem is not None and "modelslab.com" in problem
+    assert Key(TEXT).problem is None
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_a_key_is_scrubbed_from_all_its_writings(before: bytes, after: bytes) -> None:
+    key = Key(TEXT)
+    whole = before + TEXT.encode() + after
+    for encoded in (base64.b64encode(whole), base64.urlsafe_b64encode(whole)):
+        left = key.scrub(encoded.decode())
+        assert MASK in left
+        for part in left.split(MASK):  # what is left decodes to a few of the key's letters at most
+            assert len(part) <= len(base64.b64encode(before)) + len(base64.b64encode(after)) + 8
+    for text in (TEXT, quote(TEXT), quote(TEXT, safe=""), TEXT.replace("/", "\\/"), json.dumps(TEXT)):
+        assert TEXT[:20] not in key.scrub(f"a{text}b") and "59chars" not in key.scrub(f"a{text}b")
+
+
+def test_logs_are_written_without_the_key() -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(KeyFilter(TEXT))
+    logger = logging.getLogger("test_account")
+    logger.addHandler(handler)
+    try:
+        logger.warning("sent %s to %s", {"key": TEXT}, quote(TEXT))
+        try:
+            raise ValueError(f"no such key: {TEXT}")
+        except ValueError:
+            logger.exception("it broke")
+    finally:
+        logger.removeHandler(handler)
+    assert "it broke" in written.getvalue() and "no such key: •••" in written.getvalue()
+    assert TEXT not in written.getvalue() and quote(TEXT) not in written.getvalue()
+
+
+def test_no_more_places_are_taken_than_there_are_and_the_line_keeps_its_order() -> None:
+    async def run() -> None:
+        places, order, most = Places(), [], 0
+
+        async def job(number: int) -> None:
+            nonlocal most
+            place = await places.take(3, 60)
+            order.append(number)
+            most = max(most, places.taken)
+            await asyncio.sleep(0.002)
+            place.free()
+            place.free()
+
+        await asyncio.gather(*(job(number) for number in range(40)))
+        assert order == list(range(40))
+        assert (most, places.taken) == (3, 0)
+
+    asyncio.run(run())
+
+
+def test_event_loops_in_several_threads_share_the_places() -> None:
+    places, lock, under_way, most = Places(), threading.Lock(), 0, 0
+
+    async def jobs() -> None:
+        nonlocal under_way, most
+        for _ in range(20):
+            place = await places.take(2, 60)
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            await asyncio.sleep(0.001)
+            with lock:
+                under_way -= 1
+            place.free()
+
+    with ThreadPoolExecutor(5) as pool:
+        for done in [pool.submit(asyncio.run, jobs()) for _ in range(5)]:
+            done.result(timeout=20)
+    assert (most, under_way, places.taken) == (2, 0, 0)
+
+
+def test_who_gives_up_in_line_holds_up_nobody() -> None:
+    async def run() -> None:
+        places = Places()
+        first = await places.take(1, 60)
+        second, third = (asyncio.create_task(places.take(1, 60)) for _ in range(2))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        first.free()
+        (await asyncio.wait_for(third, 5)).free()
+        assert second.cancelled() and places.taken == 0
+
+    asyncio.run(run())
+
+
+def test_a_loop_that_died_in_line_holds_up_nobody() -> None:
+    places = Places()
+
+    async def wait_in_vain() -> None:
+        task = asyncio.create_task(places.take(1, 60))
+        await asyncio.sleep(0.01)
+        LEFT.append(task)
+
+    async def take() -> None:
+        (await asyncio.wait_for(places.take(1, 60), 5)).free()
+
+    place = places.occupy(60)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(wait_in_vain())
+    loop.close()  # without cancelling what runs in it
+    place.free()
+    asyncio.run(take())
+    LEFT.clear()
+
+
+LEFT: list[object] = []
+
+
+def test_a_place_that_nobody_gives_back_is_free_when_its_time_is_up() -> None:
+    async def run() -> None:
+        places = Places()
+        await places.take(1, 0.05)
+        await asyncio.wait_for(places.take(1, 60), 5)
+
+    asyncio.run(run())
+
+
+def test_a_job_that_is_under_way_already_counts_above_the_limit() -> None:
+    async def run() -> None:
+        places = Places()
+        resumed = [places.occupy(60) for _ in range(3)]
+        waiting = asyncio.create_task(places.take(2, 60))
+        for place in resumed[:2]:
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            place.free()
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(run())
+
+
+def test_the_places_of_one_account_are_the_same_for_everybody() -> None:
+    account = Key(TEXT).fingerprint("https://modelslab.com")
+    held = Places.of(account)
+    assert Places.of(account) is held
+    assert Places.of(Key(TEXT).fingerprint("https://elsewhere")) is not held
+    assert TEXT not in account
