@@ -443,6 +443,8 @@ HOSTILE = {
     "a label of 64": f"https://{'a' * 64}.com/",
     "a host of 254": f"https://{'a.' * 126}io/",
     "a host that grows in ASCII": f"https://{'ﷺ' * 60}.com/",
+    "a host that is too long in ASCII": f"https://{('ü' * 20 + '.') * 11}com/",
+    "a host that takes seconds to write in ASCII": f"https://{''.join(map(chr, range(0x4E00, 0x4E00 + 7900)))}.com/",
     "a label that grows in ASCII": f"https://{'üäö' * 20}.com/",
     "too long": "https://example.com/".ljust(MAX_LINK_CHARS + 1, "a"),
     "far too long": "https://" + "a." * 1_000_000 + "com/",
