@@ -3,20 +3,23 @@
 import asyncio
 import base64
 import hashlib
+import itertools
 import json
 import logging
 import re
 import threading
 import time
 from collections import deque
-from typing import NoReturn, Self
+from collections.abc import Mapping
+from typing import Any, NoReturn
 from urllib.parse import quote
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 MASK = "•••"
 
 _KEY_SHAPE = re.compile(r"[!-~]{1,200}")  # visible ASCII; the service's keys are 60 letters and digits
 _ENCODED_FROM = 8  # characters; what is left of a shorter key in base64 would be found in every picture
+_TELLING = 6  # characters of a key's beginning: fewer are no secret, and often chance
 
 
 class HiddenText(str):
@@ -37,11 +40,13 @@ class HiddenText(str):
 class Key:
     """An API key that repr, str, format, vars and pickle do not give away. `reveal()` does, for a request's body."""
 
-    __slots__ = ("_forms", "_text")
+    __slots__ = ("__weakref__", "_forms", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text.strip()
         self._forms = _forms(self._text)
+        with _HELD_LOCK:
+            _HELD.add(self)
 
     @classmethod
     def of(cls, key: "str | Key") -> "Key":
@@ -63,6 +68,9 @@ class Key:
         """The text without the key: plain, as JSON, as a part of a link, or inside base64."""
         for form in self._forms:
             text = text.replace(form, MASK)
+        for length in range(len(self._text) - 1, _TELLING - 1, -1):  # a text that was cut within the key
+            if text.endswith(self._text[:length]):
+                return text[:-length] + MASK
         return text
 
     def fingerprint(self, place: str) -> str:
@@ -76,23 +84,45 @@ class Key:
         raise TypeError("a key is never pickled: what is pickled ends in files and queues")
 
 
-class KeyFilter(logging.Filter):
-    """Takes a key out of everything that a handler writes. Add it to handlers: a logger's filter sees its own only."""
+class Sealed:
+    """A body with a key on its way, for the frames that a traceback may show."""
 
-    def __init__(self, key: str | Key) -> None:
-        super().__init__()
-        self._key = Key.of(key)
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def json(self) -> bytes:
+        return json.dumps(self._values, allow_nan=False, separators=(",", ":")).encode()
+
+
+class KeyFilter(logging.Filter):
+    """Takes every key that this process holds out of what is logged. Add it to handlers: a logger's filter sees only
+    what is logged by its very name.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
-        clean = self._key.scrub(said)
+        clean = _scrubbed(said)
         if clean != said:
             record.msg, record.args = clean, None
         if record.exc_info:
             record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = self._key.scrub(record.exc_text)
+            record.exc_text = _scrubbed(record.exc_text)
         return True
+
+
+_HELD: WeakSet[Key] = WeakSet()
+_HELD_LOCK = threading.Lock()
+
+
+def _scrubbed(text: str) -> str:
+    with _HELD_LOCK:
+        held = list(_HELD)
+    for key in held:
+        text = key.scrub(text)
+    return text
 
 
 def _forms(text: str) -> tuple[str, ...]:
@@ -112,38 +142,27 @@ def _in_links(text: str) -> tuple[str, str]:
     return quote(text, safe="", errors="replace"), quote(text, errors="replace")
 
 
-class Place:
-    """One job's place among those under way. `free()` may be called twice, and from any thread."""
-
-    __slots__ = ("_places", "until")
-
-    def __init__(self, places: "Places", until: float) -> None:
-        self._places, self.until = places, until
-
-    def free(self) -> None:
-        self._places.free(self)
-
-
 class Places:
     """The jobs of one account that are under way, over all clients, event loops and threads of this process.
 
-    First come, first served. A place that nobody gives back is free again when its time is up, for a program may
-    submit a job and never ask for it.
+    First come, first served. A place goes by a ticket, then by its job's number. One that nobody gives back is free
+    again when its time is up, for a program may submit a job and never ask for it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken: set[Place] = set()
+        self._taken: dict[str, float] = {}  # until when, on the monotonic clock
         self._line: deque[_Waiting] = deque()
+        self._tickets = itertools.count(1)
 
     @classmethod
-    def of(cls, account: str) -> Self:
-        """Everybody's for that account; it lives as long as somebody holds it."""
+    def of(cls, account: str) -> "Places":
+        """Everybody's for that account; they live as long as somebody holds them."""
         with _REGISTRY_LOCK:
             found = _REGISTRY.get(account)
             if found is None:
                 found = _REGISTRY[account] = cls()
-            return found  # type: ignore[return-value]  # the registry is this class's own
+            return found
 
     @property
     def taken(self) -> int:
@@ -151,8 +170,8 @@ class Places:
             self._drop_late()
             return len(self._taken)
 
-    async def take(self, limit: int, seconds: float) -> Place:
-        """Wait until fewer than `limit` are taken, and take one for at most `seconds`."""
+    async def take(self, limit: int, seconds: float) -> str:
+        """Wait until fewer than `limit` are taken, and take one for at most `seconds`. Returns its ticket."""
         waiting = _Waiting()
         with self._lock:
             self._line.append(waiting)
@@ -163,7 +182,9 @@ class Places:
                     waiting.called.clear()
                     first = self._line[0] is waiting
                     if first and len(self._taken) < limit:
-                        return self._add(seconds)
+                        ticket = f"#{next(self._tickets)}"  # no job's number has this sign
+                        self._taken[ticket] = time.monotonic() + seconds
+                        return ticket
                     pause = self._until_next_late() if first else None
                 await _within(pause, waiting.called)
         finally:
@@ -172,27 +193,24 @@ class Places:
                     self._line.remove(waiting)
                 self._call()
 
-    def occupy(self, seconds: float) -> Place:
-        """A place for a job that is under way already, above the limit if need be."""
+    def keep(self, job: str, seconds: float, ticket: str = "") -> None:
+        """A place for a job that is under way: the ticket's, its own for longer, or one above the limit."""
         with self._lock:
-            return self._add(seconds)
+            self._taken.pop(ticket, None)
+            self._taken[job] = time.monotonic() + seconds
 
-    def free(self, place: Place) -> None:
+    def free(self, name: str) -> None:
+        """Give back a place by its ticket or job, if it is taken."""
         with self._lock:
-            self._taken.discard(place)
+            self._taken.pop(name, None)
             self._call()
-
-    def _add(self, seconds: float) -> Place:
-        place = Place(self, time.monotonic() + seconds)
-        self._taken.add(place)
-        return place
 
     def _drop_late(self) -> None:
         now = time.monotonic()
-        self._taken -= {place for place in self._taken if place.until <= now}
+        self._taken = {name: until for name, until in self._taken.items() if until > now}
 
     def _until_next_late(self) -> float | None:
-        late = min((place.until for place in self._taken), default=None)
+        late = min(self._taken.values(), default=None)
         return None if late is None else max(0.0, late - time.monotonic())
 
     def _call(self) -> None:

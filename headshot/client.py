@@ -10,7 +10,7 @@ else that is no clear answer is `Unknown`. Asking for a job and downloading its 
 """
 
 import asyncio
-import json
+import logging
 import os
 import ssl
 import zlib
@@ -26,12 +26,12 @@ from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
 from . import links
-from .account import Key, Place, Places
+from .account import Key, KeyFilter, Places, Sealed
 from .bodies import enterprise_body, face_image, v6_body
 from .errors import NotConfigured, Refused, RequestError, Unavailable, Unknown
 from .output import MAX_OUTPUT_BYTES, is_cut_short, picture_in
 from .photo import Photo
-from .replies import BACKEND, Busy, Failed, Missing, Reply, parse, unknown
+from .replies import ASK_AGAIN, BACKEND, Busy, Failed, Missing, Reply, parse, unknown, unknown_picture
 from .request import HeadshotRequest
 from .waiting import Waits, wait_for
 
@@ -46,6 +46,9 @@ _BODIES = {"enterprise": enterprise_body, "v6": v6_body}
 _CONNECT_ATTEMPTS = 3
 _NO_JOB = "0"  # the number of no job: asking for it tests a key
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+for _name in ("httpx", "httpcore.connection", "httpcore.http11"):  # at DEBUG they log headers, which may echo the key
+    logging.getLogger(_name).addFilter(KeyFilter())
 
 Api = Literal["enterprise", "v6"]
 Resolve = Callable[[str], Awaitable[links.Target]]
@@ -68,7 +71,7 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Fault:
-    """Why there is no answer. sent: whether the service may have heard the request."""
+    """Why there is no answer. sent: whether a byte of the request may have left."""
 
     sent: bool
     reason: str
@@ -111,7 +114,7 @@ class HeadShotClient:
         self._waits = waits or Waits()
         self._resolve = resolve or partial(links.resolve, https_only=True)
         self._places = Places.of(key.fingerprint(f"{parts.scheme}://{parts.netloc}"))
-        self._kept: dict[str, Place] = {}
+        self._mine: set[str] = set()  # jobs whose places this client keeps
         self._http = httpx.AsyncClient(
             verify=_trusted(),
             trust_env=False,  # no proxy sees the key because of a variable that somebody set
@@ -131,8 +134,8 @@ class HeadShotClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        while self._kept:
-            self._kept.popitem()[1].free()
+        while self._mine:
+            self._release(next(iter(self._mine)))
         await self._http.aclose()
 
     async def submit(
@@ -144,16 +147,15 @@ class HeadShotClient:
         Raises RequestError, NotConfigured, Refused, Unavailable where nothing was accepted, and Unknown where something
         may have been. A cancelled call may have been sent: treat it as Unknown.
         """
-        place = await self._places.take(self._limit, self._give_up_after)
+        body = Sealed(self._body(self._key, request, face_image, webhook=webhook, track_id=track_id))
+        ticket = await self._places.take(self._limit, self._give_up_after + self._waits.busy)
         try:
-            reply = await self._submitted(
-                _Sealed(self._body(self._key, request, face_image, webhook=webhook, track_id=track_id))
-            )
+            reply = await self._submitted(body)
             if reply.state == "waiting" and reply.id is not None:
-                self._kept[reply.id], place = place, self._kept.get(reply.id, _NOWHERE)
+                self._keep(reply.id, ticket)
             return reply
         finally:
-            place.free()
+            self._places.free(ticket)
 
     async def fetch(self, job: str) -> Reply:
         """Ask once for a job by its number.
@@ -163,11 +165,18 @@ class HeadShotClient:
         return await self._asked(Reply.of_job(job))
 
     async def check(self) -> None:
-        """Whether the service accepts the key, at no cost: asks for a job that does not exist. Raises NotConfigured."""
+        """Test the key at no cost, by asking for a job that does not exist.
+
+        Raises NotConfigured for a bad one, and Unavailable where the service cannot tell.
+        """
         try:
             await self._asked(Reply.of_job(_NO_JOB))
-        except (Missing, Failed, Refused, Unknown):
+        except (Missing, Failed, Refused):
             return  # whatever it says of the job, it let the key in
+        except Unknown as error:
+            raise Unavailable(
+                BACKEND, "ModelsLab's answer about the key is not understood: try again later."
+            ) from error
 
     async def result(
         self,
@@ -187,8 +196,7 @@ class HeadShotClient:
             return reply
         if reply.id is None:
             raise RequestError("This reply names no job that could be waited for.")
-        if reply.id not in self._kept:  # sent before a restart, or by another client
-            self._kept[reply.id] = self._places.occupy(self._give_up_after)
+        self._keep(reply.id)  # also one that was sent before a restart
         try:
             return await wait_for(reply, self._asked, self._waits, self._give_up_after, told=told, heard=heard)
         finally:
@@ -200,9 +208,9 @@ class HeadShotClient:
         A link is retried until it can be read. At most 10 MB; PNG, JPEG, WebP or AVIF by its first bytes, not decoded.
         Raises Unknown where there is no such picture: the job itself is done and paid.
         """
-        if "://" not in output[:12]:
-            return _picture(output.encode("ascii", errors="replace"))
         try:
+            if "://" not in output[:12]:
+                return _whole(picture_in(output.encode("ascii", errors="replace")))
             async for attempt in self._again(_NotYet, timeout=self._waits.download):
                 with attempt:
                     return await self._downloaded(output)
@@ -212,7 +220,7 @@ class HeadShotClient:
 
     # Submitting.
 
-    async def _submitted(self, body: "_Sealed") -> Reply:
+    async def _submitted(self, body: Sealed) -> Reply:
         """Waits for a full queue, and tries thrice for a connection."""
         async for busy in self._again(Busy, timeout=self._waits.busy):
             with busy:
@@ -221,7 +229,7 @@ class HeadShotClient:
                         return await self._posted(body)
         raise AssertionError("stamina returns or raises")
 
-    async def _posted(self, body: "_Sealed") -> Reply:
+    async def _posted(self, body: Sealed) -> Reply:
         answer = await self._exchange("POST", f"{self._base}/head_shot", body)
         if isinstance(answer, _Answer):
             return parse(answer.status_code, answer.headers, answer.body, key=self._key)
@@ -252,10 +260,10 @@ class HeadShotClient:
 
     async def _asked(self, sent: Reply) -> Reply:
         answer = await self._exchange(
-            "POST", f"{self._base}/fetch/{quote(sent.id or '', safe='')}", _Sealed({"key": self._key.reveal()})
+            "POST", f"{self._base}/fetch/{quote(sent.id or '', safe='')}", Sealed({"key": self._key.reveal()})
         )
         if isinstance(answer, _Fault):
-            raise Unavailable(BACKEND, f"ModelsLab cannot be asked about job {sent.id}: {answer.reason}. Ask again.")
+            raise Unavailable(BACKEND, f"ModelsLab cannot be asked about job {sent.id}, for {answer.reason}{ASK_AGAIN}")
         try:
             reply = parse(answer.status_code, answer.headers, answer.body, sent=sent, key=self._key)
         except (Refused, Failed):
@@ -265,8 +273,13 @@ class HeadShotClient:
             self._release(sent.id)
         return reply
 
+    def _keep(self, job: str, ticket: str = "") -> None:
+        self._places.keep(job, self._give_up_after, ticket)
+        self._mine.add(job)
+
     def _release(self, job: str | None) -> None:
-        self._kept.pop(job or "", _NOWHERE).free()
+        self._places.free(job or "")
+        self._mine.discard(job or "")
 
     # Downloading.
 
@@ -287,7 +300,7 @@ class HeadShotClient:
             extensions={"sni_hostname": target.host},
         )
         if isinstance(answer, _Fault):
-            if answer.sent and answer.reason == _TOO_LARGE:
+            if answer.reason == _TOO_LARGE:
                 raise unknown_picture(_TOO_LARGE)
             raise _NotYet(BACKEND, answer.reason)
         if 300 <= answer.status_code < 400:
@@ -296,10 +309,7 @@ class HeadShotClient:
             raise _NotYet(BACKEND, f"its link answers HTTP {answer.status_code}")
         if not answer.body:
             raise _NotYet(BACKEND, "its file is empty")
-        picture = _picture(answer.body)
-        if is_cut_short(picture):
-            raise _NotYet(BACKEND, "its file is cut short")
-        return picture
+        return _whole(picture_in(answer.body))
 
     # One exchange.
 
@@ -307,7 +317,7 @@ class HeadShotClient:
         self,
         method: Literal["GET", "POST"],
         url: str | httpx.URL,
-        body: "_Sealed | None" = None,
+        body: Sealed | None = None,
         *,
         max_bytes: int = MAX_REPLY_BYTES,
         headers: Mapping[str, str] | None = None,
@@ -318,6 +328,12 @@ class HeadShotClient:
         httpx's exceptions hold the request with its body, and their tracebacks the bytes on their way: none leaves
         here, not as a cause and not as a context.
         """
+        sent = False
+
+        async def trace(event: str, _: object) -> None:
+            nonlocal sent
+            sent = sent or event.startswith("http11.send_request")
+
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -326,33 +342,19 @@ class HeadShotClient:
                     url,
                     content=None if body is None else body.json(),
                     headers={**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})},
-                    extensions=extensions,
+                    extensions={**(extensions or {}), "trace": trace},
                 ) as response,
             ):
                 content = await _read(response, max_bytes)
                 if content is None:
-                    return _Fault(sent=True, reason=_TOO_LARGE)
+                    return _Fault(sent, _TOO_LARGE)
                 retry_after = {"retry-after": response.headers.get("retry-after", "")}
                 return _Answer(response.status_code, retry_after, content)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return _Fault(sent=False, reason=_reason(error))
-        except Exception as error:  # noqa: BLE001  whatever broke after sending began: the service may have heard it
-            return _Fault(sent=True, reason=_reason(error))
+        except Exception as error:  # noqa: BLE001  whatever broke, its frames hold the body: only words go on
+            return _Fault(sent, _reason(error, sent))
         except BaseException as stopped:  # noqa: BLE001  cancelled: passes, without the frames that held the body
             stopped.__context__ = None
             raise stopped.with_traceback(None)  # noqa: B904
-
-
-class _Sealed:
-    """A body on its way, for the frames that a traceback may show."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def json(self) -> bytes:
-        return json.dumps(self._values, allow_nan=False, separators=(",", ":")).encode()
 
 
 _TOO_LARGE = "the answer is larger than anything it should send"
@@ -376,7 +378,7 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes | None:
     return bytes(content)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, sent: bool) -> str:
     """What broke, as a clause."""
     chain: list[BaseException] = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None and deeper not in chain:
@@ -388,14 +390,12 @@ def _reason(error: Exception) -> str:
     if any(isinstance(link, OSError) and type(link).__name__ == "gaierror" for link in chain):
         return "its address was not found"
     match error:
-        case httpx.ConnectTimeout():
-            return "it does not answer"
-        case httpx.ConnectError():
-            return "it refuses the connection"
         case httpx.PoolTimeout():
             return "too many connections are open here"
         case httpx.TimeoutException() | TimeoutError():
-            return "it did not answer in time"
+            return "it did not answer in time" if sent else "it does not answer"
+        case httpx.ConnectError():
+            return "it refuses the connection"
         case httpx.TransportError():
             return "the connection broke"
         case ValueError() | zlib.error():
@@ -403,28 +403,18 @@ def _reason(error: Exception) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-def _picture(data: bytes) -> bytes:
-    picture = picture_in(data)
+def _whole(picture: bytes | None) -> bytes:
     if picture is None:
         raise unknown_picture("what it sent is not a picture")
+    if is_cut_short(picture):
+        raise _NotYet(BACKEND, "its file is cut short")
     return picture
-
-
-def unknown_picture(why: str) -> Unknown:
-    return Unknown(
-        BACKEND,
-        f"ModelsLab made the headshot, but {why.rstrip('.')}. It was billed: "
-        "ask for it again later, within 24 hours, or look at modelslab.com.",
-    )
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
     """Loading the authorities takes some 20 ms: once a process."""
     return httpx.create_ssl_context(trust_env=False)
-
-
-_NOWHERE = Places().occupy(0)
 
 
 def head_shot(

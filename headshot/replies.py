@@ -19,6 +19,7 @@ from .request import MAX_SEED
 
 BACKEND = "modelslab"
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # whoever asks for more than a day means something else, or nothing
+ASK_AGAIN = ": ask again in a moment."
 MAX_OUTPUTS = 16  # the service makes two at most
 
 _MAX_SAID_CHARS = 200  # of the service's own words, in a sentence
@@ -86,7 +87,7 @@ def parse(
     del body_bytes, headers  # they may echo the key, and a traceback may show this frame
     job = said.id or (sent.id if sent else None)
     if sent is not None and said.id is not None and said.id != sent.id:
-        raise Unavailable(BACKEND, f"ModelsLab answered about another job than {sent.id}: ask again in a moment.")
+        raise Unavailable(BACKEND, f"ModelsLab answered about another job than {sent.id}{ASK_AGAIN}")
     if said.status == "success" and (said.output or job):
         return _merged(said, "done", job, sent)
     if said.status == "processing" and job:
@@ -192,8 +193,7 @@ def _links(value: Mapping[str, Any], key: Key | None) -> tuple[str, ...]:
         found = [found] if isinstance(found, str) else found if isinstance(found, list) else []
         texts = [text.strip() for text in found[:MAX_OUTPUTS] if isinstance(text, str) and text.strip()]
         if texts:
-            # A link that carries the key would hand it to another host. A picture's base64 is left as it is.
-            return tuple(_scrubbed(text, key) if "://" in text[:12] else text for text in texts)
+            return tuple(_scrubbed(text, key) for text in texts)  # a link with the key would hand it to another host
     return ()
 
 
@@ -336,7 +336,7 @@ def _about(sent: Reply, status_code: int, kind: Kind | None, said: _Said, quoted
     if kind == "declined" or (kind is None and said.status):
         what = _what_came(status_code, said, quoted)
         return Unknown(BACKEND, f"{what} about job {sent.id}, which may have been billed: look at modelslab.com.")
-    return Unavailable(BACKEND, f"{_what_came(status_code, said, quoted)} about job {sent.id}: ask again in a moment.")
+    return Unavailable(BACKEND, f"{_what_came(status_code, said, quoted)} about job {sent.id}{ASK_AGAIN}")
 
 
 def _busy(said: _Said) -> Busy:
@@ -375,4 +375,13 @@ def unknown(what: str) -> Unknown:
         BACKEND,
         f"{what}. The request may have been billed, so it was not sent again: "
         "look at modelslab.com, or try again, which may be charged twice.",
+    )
+
+
+def unknown_picture(why: str) -> Unknown:
+    """For a job that is done, whose picture cannot be had; `why` is a clause."""
+    return Unknown(
+        BACKEND,
+        f"ModelsLab made the headshot, but {why.rstrip('.')}. It was billed: "
+        "ask for it again later, within 24 hours, or look at modelslab.com.",
     )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .errors import Unavailable, Unknown
-from .replies import BACKEND, Failed, Missing, Reply
+from .replies import ASK_AGAIN, BACKEND, Failed, Missing, Reply
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,12 @@ async def wait_for(
         asked = time.monotonic()
         pause = interval * random.uniform(0.85, 1.15)  # noqa: S311  so that many jobs do not ask in step
         interval = min(interval * waits.poll_growth, waits.poll_max)
-        strange = False
         try:
             reply = await ask(reply)
         except Failed:
             raise
         except Unavailable as error:
-            last, strange = str(error), isinstance(error, Missing)
+            last, strange = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + ".", isinstance(error, Missing)
             if error.retry_after is not None:
                 pause = min(error.retry_after, waits.retry_after_max)
         else:

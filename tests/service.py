@@ -89,7 +89,7 @@ class Exchange:
 Fault = Callable[[Exchange], Awaitable[None]]
 
 
-@dataclass
+@dataclass(repr=False)
 class Job:
     number: int
     body: dict[str, Any]
@@ -97,7 +97,7 @@ class Job:
     finished_at: float | None = None  # when the client was told
 
 
-@dataclass
+@dataclass(repr=False)
 class Service:
     """job_seconds: of every job.  depth: jobs of one key at once.  at_once: the submission's answer is the picture.
 
@@ -243,7 +243,7 @@ class Service:
 
     async def _serve(self, started: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stop.wait()
@@ -253,7 +253,11 @@ class Service:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not reader.at_eof():
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                start = await reader.readexactly(1)
+                if start == b"\x16":  # TLS
+                    writer.write(b"HTTP/1.1 400 This is plain HTTP\r\n\r\n")
+                    break
+                head = (start + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, path, _ = head[0].split(" ")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
                 exchange = Exchange(self, reader, writer, method, path, headers)

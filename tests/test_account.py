@@ -55,10 +55,18 @@ def test_a_key_is_scrubbed_from_all_its_writings(before: bytes, after: bytes) ->
         assert TEXT[:20] not in key.scrub(f"a{text}b") and "59chars" not in key.scrub(f"a{text}b")
 
 
+def test_what_was_cut_within_the_key_shows_no_part_of_it() -> None:
+    key = Key(TEXT)
+    for length in range(6, len(TEXT)):
+        assert key.scrub(f"the key is {TEXT[:length]}") == f"the key is {MASK}"
+    assert key.scrub("the key is cAnAr") == "the key is cAnAr"
+
+
 def test_logs_are_written_without_the_key() -> None:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.addFilter(KeyFilter(TEXT))
+    key = Key(TEXT)
+    handler.addFilter(KeyFilter())
     logger = logging.getLogger("test_account")
     logger.addHandler(handler)
     try:
@@ -69,6 +77,7 @@ def test_logs_are_written_without_the_key() -> None:
             logger.exception("it broke")
     finally:
         logger.removeHandler(handler)
+    assert key.problem is None
     assert "it broke" in written.getvalue() and "no such key: •••" in written.getvalue()
     assert TEXT not in written.getvalue() and quote(TEXT) not in written.getvalue()
 
@@ -83,8 +92,8 @@ def test_no_more_places_are_taken_than_there_are_and_the_line_keeps_its_order() 
             order.append(number)
             most = max(most, places.taken)
             await asyncio.sleep(0.002)
-            place.free()
-            place.free()
+            places.free(place)
+            places.free(place)
 
         await asyncio.gather(*(job(number) for number in range(40)))
         assert order == list(range(40))
@@ -106,7 +115,7 @@ def test_event_loops_in_several_threads_share_the_places() -> None:
             await asyncio.sleep(0.001)
             with lock:
                 under_way -= 1
-            place.free()
+            places.free(place)
 
     with ThreadPoolExecutor(5) as pool:
         for done in [pool.submit(asyncio.run, jobs()) for _ in range(5)]:
@@ -121,8 +130,8 @@ def test_who_gives_up_in_line_holds_up_nobody() -> None:
         second, third = (asyncio.create_task(places.take(1, 60)) for _ in range(2))
         await asyncio.sleep(0.01)
         second.cancel()
-        first.free()
-        (await asyncio.wait_for(third, 5)).free()
+        places.free(first)
+        places.free(await asyncio.wait_for(third, 5))
         assert second.cancelled() and places.taken == 0
 
     asyncio.run(run())
@@ -137,13 +146,13 @@ def test_a_loop_that_died_in_line_holds_up_nobody() -> None:
         LEFT.append(task)
 
     async def take() -> None:
-        (await asyncio.wait_for(places.take(1, 60), 5)).free()
+        places.free(await asyncio.wait_for(places.take(1, 60), 5))
 
-    place = places.occupy(60)
+    places.keep("1", 60)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(wait_in_vain())
     loop.close()  # without cancelling what runs in it
-    place.free()
+    places.free("1")
     asyncio.run(take())
     LEFT.clear()
 
@@ -163,13 +172,29 @@ def test_a_place_that_nobody_gives_back_is_free_when_its_time_is_up() -> None:
 def test_a_job_that_is_under_way_already_counts_above_the_limit() -> None:
     async def run() -> None:
         places = Places()
-        resumed = [places.occupy(60) for _ in range(3)]
+        for job in "123":
+            places.keep(job, 60)
         waiting = asyncio.create_task(places.take(2, 60))
-        for place in resumed[:2]:
+        for job in "12":
             await asyncio.sleep(0.01)
             assert not waiting.done()
-            place.free()
+            places.free(job)
         await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(run())
+
+
+def test_a_job_takes_over_its_ticket_s_place_and_keeps_it_once() -> None:
+    async def run() -> None:
+        places = Places()
+        ticket = await places.take(5, 60)
+        places.keep("66752945", 60, ticket)
+        places.keep("66752945", 60)
+        assert places.taken == 1
+        places.free(ticket)
+        assert places.taken == 1
+        places.free("66752945")
+        assert places.taken == 0
 
     asyncio.run(run())
 

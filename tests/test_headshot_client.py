@@ -1,0 +1,341 @@
+"""The client of ModelsLab against a service on loopback that behaves."""
+
+import ast
+import asyncio
+import base64
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_photos import PORTRAIT
+from loopback import CANARY, LINK, QUICK, REQUEST, client, loopback, run, whole
+from service import Exchange, Service, busy, closed_port, picture
+
+from headshot.account import Key
+from headshot.bodies import face_image
+from headshot.client import head_shot
+from headshot.errors import NotConfigured, RequestError, Unavailable, Unknown
+from headshot.links import Target
+from headshot.photo import Photo
+from headshot.replies import Busy, Failed, Missing, Reply
+from headshot.request import HeadshotRequest
+from headshot.waiting import Waits
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_job_is_sent_waited_for_and_downloaded() -> None:
+    async def job() -> tuple[Reply, bytes]:
+        async with client(service) as found:
+            sent = await found.submit(
+                REQUEST, face_image(Photo.open(PORTRAIT)), webhook="https://me/hook", track_id="t"
+            )
+            assert (sent.state, sent.seed, sent.output) == ("waiting", 7, ())
+            reply = await found.result(sent)
+            return reply, await found.download(reply.output[0])
+
+    with Service() as service:
+        reply, data = asyncio.run(job())
+    assert (reply.state, reply.id, reply.seed) == ("done", "66752945", 7)
+    assert data == service.file
+    assert Photo.from_bytes(data).image.size == (96, 120)
+    [sent] = [job.body for job in service.jobs.values()]
+    assert sent.pop("face_image").startswith("data:image/jpeg;base64,/9j/")
+    assert sent == {
+        "key": CANARY,
+        "prompt": "navy backdrop",
+        "negative_prompt": REQUEST.negative_prompt,
+        "num_inference_steps": "31",
+        "guidance_scale": 7.5,
+        "seed": 7,
+        "webhook": "https://me/hook",
+        "track_id": "t",
+    }
+    assert (service.posts, service.polls, service.downloads) == (1, 1, 1)
+    assert set(service.hosts) == {f"127.0.0.1:{service.port}"}  # and never where `fetch_result` points
+
+
+def test_an_ordinary_key_uses_the_v6_endpoint_all_the_way() -> None:
+    paths: list[str] = []
+
+    async def note(exchange: Exchange) -> None:
+        paths.append(exchange.path)
+        await service._poll(exchange)
+
+    with Service() as service:
+        service.script("poll", note)
+        assert run(service, api="v6") == service.file
+    assert paths == ["/api/v6/image_editing/fetch/66752945"]
+    [job] = service.jobs.values()
+    assert (job.body["width"], job.body["height"], job.body["samples"]) == (512, 640, 1)
+
+
+def test_a_picture_that_comes_at_once_is_not_asked_for() -> None:
+    with Service(at_once=True) as service:
+        assert run(service) == service.file
+    assert (service.posts, service.polls) == (1, 0)
+
+
+async def not_found(exchange: Exchange) -> None:
+    await exchange.answer(200, {"status": "failed", "message": "Request not found", "output": ""})
+
+
+def test_a_job_that_is_unknown_for_a_moment_is_asked_for_again() -> None:
+    with Service() as service:
+        service.script("poll", not_found, not_found, None)
+        assert run(service) == service.file
+    assert (service.posts, service.polls) == (1, 3)
+
+
+def test_a_job_is_resumed_by_its_number_alone() -> None:
+    async def send() -> str:
+        async with client(service) as found:
+            sent = await found.submit(REQUEST, LINK)
+            assert sent.id is not None
+            return sent.id
+
+    async def resume(job: str) -> Reply:
+        async with client(service) as found:
+            return await found.result(Reply.of_job(job))
+
+    with Service() as service:
+        reply = asyncio.run(resume(asyncio.run(send())))
+    assert reply.output and service.posts == 1
+
+
+def test_a_question_for_one_job_raises_what_is_known_of_it() -> None:
+    async def ask() -> None:
+        async with client(service) as found:
+            with pytest.raises(Missing, match="job 17"):
+                await found.fetch("17")
+            with pytest.raises(RequestError, match="number"):
+                await found.fetch("../../../admin")
+
+    with Service() as service:
+        asyncio.run(ask())
+    assert service.polls == 1
+
+
+def test_a_key_is_tested_without_a_job() -> None:
+    async def bad(exchange: Exchange) -> None:
+        await exchange.answer(401, {"status": "error", "message": "Invalid API key"})
+
+    async def odd(exchange: Exchange) -> None:
+        await exchange.answer(200, {"status": "paused"})
+
+    async def check() -> None:
+        async with client(service) as found:
+            await found.check()
+            service.script("poll", bad)
+            with pytest.raises(NotConfigured, match="does not accept this key"):
+                await found.check()
+            service.script("poll", odd)
+            with pytest.raises(Unavailable, match="not understood"):
+                await found.check()
+
+    with Service() as service:
+        asyncio.run(check())
+    assert service.posts == 0
+
+
+# Outputs.
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("link", ["{base}/out/{number}.png", "{base}/out/{number}.base64"])
+def test_an_output_is_a_picture_by_its_bytes_whatever_its_name_and_type(kind: str, link: str) -> None:
+    with Service(file=picture(kind), link=link) as service:
+        assert run(service) == service.file
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_an_output_may_be_the_picture_itself(prefix: str) -> None:
+    with Service(link=prefix + base64.b64encode(picture()).decode()) as service:
+        assert run(service) == picture()
+    assert service.downloads == 0
+
+
+def test_a_link_that_is_not_readable_yet_is_tried_until_it_is() -> None:
+    with Service(readable_after=0.2) as service:
+        assert run(service, waits=Waits(after_eta=0, backoff=0.02, backoff_max=0.05, download=2)) == service.file
+    assert service.downloads > 2
+
+
+def test_a_link_s_host_is_dialled_at_the_address_that_was_judged() -> None:
+    with Service(link="http://pub-x.r2.test:1/out/{number}.png?sig=a%2Fb") as service:
+
+        async def pinned(url: str) -> Target:
+            assert url.startswith("http://pub-x.r2.test:1/")
+            return Target(url.replace(":1/", f":{service.port}/"), "http", "pub-x.r2.test", service.port, "127.0.0.1")
+
+        assert run(service, resolve=pinned) == service.file
+    assert service.hosts[-1] == f"pub-x.r2.test:{service.port}"
+
+
+def test_a_secure_link_s_certificate_is_asked_for_by_name_not_by_address() -> None:
+    hello = b""
+
+    def listen() -> None:
+        nonlocal hello
+        caller, _ = server.accept()
+        with caller:
+            hello = caller.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as server, Service(link="https://pub-x.r2.test/a.png") as service:
+        port = server.getsockname()[1]
+        listener = threading.Thread(target=listen)
+        listener.start()
+
+        async def pinned(_: str) -> Target:
+            return Target(f"https://pub-x.r2.test:{port}/a.png", "https", "pub-x.r2.test", port, "127.0.0.1")
+
+        with pytest.raises(Unknown, match="made the headshot, but"):
+            run(service, resolve=pinned, waits=Waits(after_eta=0, download=0.01))
+        listener.join(5)
+    assert b"pub-x.r2.test" in hello
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("http://pub-x.r2.dev/a.png", "https://127.0.0.1/a.png", "https://169.254.169.254/latest/meta-data"),
+        *("file:///etc/passwd", "https://localhost/a.png", "https://[::1]/a.png", "https://user:pw@example.com/a.png"),
+        *("https://example.com:8080/a.png", "gopher://example.com/", "https://0x7f000001/"),
+    ],
+)
+def test_a_link_to_anywhere_but_the_public_internet_is_not_followed(link: str) -> None:
+    with Service(link=link) as service, pytest.raises(Unknown, match="is not followed"):
+        run(service, resolve=None)
+    assert service.downloads == 0
+
+
+# What is sent, and how often.
+
+
+def test_no_more_jobs_are_under_way_than_the_account_allows_whoever_sends_them() -> None:
+    async def everybody() -> list[bytes]:
+        async with client(service, **patient) as one, client(service, **patient) as other:
+            jobs = [whole(one if seed % 2 else other, HeadshotRequest(seed=seed)) for seed in range(20)]
+            return await asyncio.gather(*jobs)
+
+    patient: dict[str, Any] = {"give_up_after_seconds": 20, "timeout": 5, "max_in_flight": 4}
+    with Service(depth=5, job_seconds=0.05) as service:
+        assert asyncio.run(everybody()) == [service.file] * 20
+    assert (service.posts, service.turned_away, service.most_at_once) == (20, 0, 4)
+
+
+def test_a_full_queue_is_waited_for_and_each_job_is_sent_once() -> None:
+    async def everybody() -> list[bytes]:
+        waits = Waits(after_eta=0.01, poll=0.02, poll_min=0.01, backoff=0.02, backoff_max=0.05, busy=10)
+        async with client(service, max_in_flight=9, waits=waits, give_up_after_seconds=20) as found:
+            return await asyncio.gather(*(whole(found, HeadshotRequest(seed=seed)) for seed in range(9)))
+
+    with Service(depth=2, busy_status=200) as service:
+        assert asyncio.run(everybody()) == [service.file] * 9
+    assert service.posts == 9 and service.turned_away > 0 and service.most_at_once == 2
+
+
+def test_a_queue_that_stays_full_ends_in_a_sentence_with_the_time_to_wait() -> None:
+    async def full(exchange: Exchange) -> None:
+        await exchange.answer(429, {"status": "error", "message": busy(5), "retry_after": 40})
+
+    with Service() as service:
+        service.script("submit", full)
+        started = time.monotonic()
+        with pytest.raises(Busy, match=r"5 headshots of this key at once: try again in 40 seconds\.") as caught:
+            run(service)
+        assert time.monotonic() - started < 1
+    assert caught.value.retry_after == 40
+    assert service.posts > 1  # turned away each time
+
+
+def test_the_time_that_the_service_asks_for_is_kept() -> None:
+    async def full(exchange: Exchange) -> None:
+        times.append(time.monotonic())
+        await exchange.answer(200, {"status": "error", "message": busy(5), "retry_after": 0.2})
+
+    times: list[float] = []
+    with Service() as service:
+        service.script("submit", full, full, None)
+        run(service, waits=Waits(after_eta=0.01, poll=0.02, retry_after_max=0.25, backoff=0.01))
+    assert 0.2 <= times[1] - times[0] < 0.4
+
+
+def test_a_service_that_is_back_in_a_moment_is_sent_the_job_once() -> None:
+    async def job(port: int) -> bytes:
+        async def return_later() -> Service:
+            await asyncio.sleep(0.1)
+            return await asyncio.to_thread(Service(port=port).__enter__)
+
+        waits = Waits(after_eta=0.01, poll=0.02, poll_min=0.01, backoff=0.15)
+        async with client(f"http://127.0.0.1:{port}", waits=waits) as found:
+            back = asyncio.create_task(return_later())
+            data = await whole(found)
+            service = await back
+            service.__exit__()
+            assert service.posts == 1
+            return data
+
+    with closed_port() as port:
+        pass
+    assert asyncio.run(job(port)) == picture()
+
+
+def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
+    async def failed(exchange: Exchange) -> None:
+        await exchange.answer(200, {"status": "failed", "message": "Failed, Try Again", "output": ""})
+
+    async def jobs() -> None:
+        async with client(service, max_in_flight=1) as found:
+            for _ in range(2):
+                service.script("poll", failed)
+                with pytest.raises(Failed, match="could not make this headshot"):
+                    await found.result(await found.submit(REQUEST, LINK))
+                service.script("submit", failed, forever=False)
+                with pytest.raises(Failed):
+                    await found.submit(REQUEST, LINK)
+                waiting = asyncio.create_task(found.result(await found.submit(REQUEST, LINK)))
+                await asyncio.sleep(0.01)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+                sent = await found.submit(REQUEST, LINK)
+                assert sent.id is not None
+                with pytest.raises(Failed):
+                    await found.fetch(sent.id)
+            await found.submit(REQUEST, LINK)  # nobody waits for this one
+        async with client(service, max_in_flight=1) as found:
+            service.script("poll", None)
+            await whole(found)
+
+    with Service(depth=50) as service:
+        asyncio.run(asyncio.wait_for(jobs(), 10))
+
+
+# Scripts.
+
+
+def test_a_script_makes_a_headshot_in_one_call_also_where_a_loop_runs() -> None:
+    async def in_a_notebook() -> bytes:
+        return head_shot(CANARY, PORTRAIT, REQUEST, **options)
+
+    with Service() as service:
+        options: dict[str, Any] = {"base_url": service.base_url, "resolve": loopback, "waits": QUICK}
+        assert head_shot(Key(CANARY), LINK, **options) == service.file
+        assert asyncio.run(in_a_notebook()) == service.file
+    links = [job.body["face_image"] for job in service.jobs.values()]
+    assert links[0] == LINK and links[1].startswith("data:image/jpeg;base64,")
+
+
+def test_only_the_client_imports_httpx() -> None:
+    importers = set()
+    for path in ROOT.glob("headshot/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            if any(name.split(".")[0] in ("httpx", "httpcore") for name in names):
+                importers.add(path.name)
+    assert importers == {"client.py"}
