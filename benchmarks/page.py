@@ -342,12 +342,14 @@ class Visitor:
 
     async def generate(self, seeds: str) -> float:
         """Seconds from the press to the last news and the last thumbnail."""
-        pressed = self._function_of("generate", "click")
-        # What follows a handler is asked for by the page, once it has heard of the handler's end.
-        following = next(function for function in self._functions if function["trigger_after"] == pressed["id"])
+        function: dict[str, Any] | None = self._function_of("generate", "click")
+        said: list[Any] = []
         started = time.perf_counter()
-        await self._call(pressed, {"seeds": seeds})
-        said = await self._call(following, {"seeds": seeds})
+        while function is not None:
+            said = await self._call(function, {"seeds": seeds})
+            # What follows a handler is asked for by the page, once it has heard of the handler's end.
+            ended = function["id"]
+            function = next((following for following in self._functions if following["trigger_after"] == ended), None)
         await asyncio.gather(*self._fetched.values())
         took = time.perf_counter() - started
         landed = json.dumps(said).count("shot landed")
