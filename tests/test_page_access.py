@@ -1,5 +1,7 @@
 """The page for everybody: by keyboard alone, for screen readers, on a phone, and after a reload."""
 
+import itertools
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from page import LANDED_WITHIN_MS, Visit, visiting
@@ -46,7 +48,7 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
         press("Enter")
     slider = visit.page.locator("dialog.viewer").get_by_role("slider")
     expect(slider).to_be_enabled()
-    slider.focus()
+    expect(slider).to_be_focused()
     press("End")
     assert slider.input_value() == "100"
     press("Escape")
@@ -89,6 +91,17 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         visit.page.keyboard.press("Escape")
         expect(visit.page.locator(".badge")).to_be_visible()
         _inspect(visit, "the baseline")
+
+
+@pytest.mark.parametrize("width", [360, 390, 1024, 1440])
+def test_no_control_of_the_seeds_lies_over_another(browser: Browser, site: server.Site, width: int) -> None:
+    with visiting(browser, site.address, width=width) as visit:
+        boxes = [visit.page.locator(part).bounding_box() for part in ("#count", "#dice", "#locked")]
+        for one, other in itertools.combinations(boxes, 2):
+            assert one is not None and other is not None
+            beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            below = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+            assert beside or below
 
 
 def _inspect(visit: Visit, what: str) -> None:

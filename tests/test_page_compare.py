@@ -123,10 +123,10 @@ def test_no_steps_to_compare_is_answered_with_a_sentence(visit: Visit) -> None:
 
 def test_the_count_cuts_and_carries_on_the_seeds_and_follows_them(visit: Visit) -> None:
     count = visit.page.locator("#count input")
-    count.fill("6")
-    expect(visit.field("seeds")).to_have_value("1-6")
-    count.fill("2")
-    expect(visit.field("seeds")).to_have_value("1, 2")
+    for chosen, seeds in (("6", "1-6"), ("2", "1, 2")):
+        count.click()
+        visit.page.get_by_role("option", name=chosen).click()
+        expect(visit.field("seeds")).to_have_value(seeds)
     visit.field("seeds").fill("10-12")
     expect(count).to_have_value("3")
 
@@ -150,15 +150,20 @@ def test_locked_seeds_stay_and_unlocked_ones_are_new_each_time(visit: Visit, bac
     assert [request.seed for request in backend.asked[6:]] == fresh
 
 
-def test_the_seed_of_a_headshot_goes_back_into_the_field(visit: Visit) -> None:
+def test_the_seed_of_a_headshot_goes_back_into_the_field_and_stays(visit: Visit, backend: StubBackend) -> None:
     visit.take_example()
     visit.generate("11-13")
     visit.until_done(3)
+    visit.page.locator("#locked input").uncheck()
     visit.page.locator("a.frame").nth(1).click()
     _viewer(visit).get_by_role("button", name="Use this seed").click()
     expect(visit.field("seeds")).to_have_value("12")
+    expect(visit.page.locator("#locked input")).to_be_checked()  # else Generate would roll another one
     expect(_viewer(visit)).to_be_hidden()
     expect(visit.page.locator(".toast-wrap")).to_contain_text("Seed 12")
+    visit.generate()
+    visit.until_done(1)
+    assert backend.asked[-1].seed == 12
 
 
 def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -> None:
@@ -243,7 +248,7 @@ def test_the_contact_sheet_and_the_zip_hold_the_comparison(visit: Visit) -> None
         assert files.read("contact-sheet.png") == Path(sheet.filename).read_bytes()  # type: ignore[arg-type]
 
 
-def test_the_details_are_the_exact_request_and_carry_no_key(visit: Visit, backend: StubBackend) -> None:
+def test_the_details_are_the_exact_request(visit: Visit, backend: StubBackend) -> None:
     visit.take_example()
     visit.field("prompt").fill("navy backdrop, \"quoted\" & <b>bold</b> 'light'")
     visit.generate("42")
@@ -287,6 +292,36 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     visit.take_example()
     visit.generate("3")
     visit.until_done(1)
+
+
+def test_a_double_click_on_stop_stops_once_and_for_all(visit: Visit, backend: StubBackend) -> None:
+    backend.hold()
+    visit.take_example()
+    visit.generate("1-6")
+    backend.let_land()
+    expect(visit.landed).to_have_count(1)
+    visit.page.locator("#stop").dblclick()
+    expect(visit.status).to_have_text("Stopped: 1 of 6")
+    visit.page.wait_for_timeout(500)
+    expect(visit.status).to_have_text("Stopped: 1 of 6")
+    expect(visit.waiting).to_have_count(0)
+
+
+def test_sheet_and_zip_of_what_has_landed_can_be_had_while_more_is_made(visit: Visit, backend: StubBackend) -> None:
+    backend.hold()
+    visit.take_example()
+    visit.generate("1-8")
+    backend.let_land()
+    expect(visit.landed).to_have_count(1)
+    links = [visit.page.get_by_role("link", name=name).get_attribute("href") for name in ("Contact sheet", "ZIP")]
+    for _ in range(7):
+        backend.let_land()
+        answers = [visit.context.request.get(f"{visit.address}{link}") for link in links]
+        assert [answer.status for answer in answers] == [200, 200]
+        with zipfile.ZipFile(io.BytesIO(answers[1].body())) as files:
+            told = [shot["file"] for shot in json.loads(files.read("headshots.json"))]
+            assert sorted([*told, "contact-sheet.png", "headshots.json"]) == sorted(files.namelist())
+    visit.until_done(8)
 
 
 def test_delete_my_pictures_stops_what_runs(visit: Visit, backend: StubBackend) -> None:
@@ -368,5 +403,4 @@ def test_another_visitor_cannot_make_files_of_somebodys_comparison(
         _, name, _, _ = others.split("/")
         _, _, job, file = own.split("/")
         assert other.context.request.get(f"{other.address}headshots/{name}/{job}/{file}").status == 404
-        assert other.context.request.get(f"{other.address}headshots//{job}/{file}").status == 404
     assert io.BytesIO(visit.context.request.get(visit.address + own).body()).read(2) == b"PK"

@@ -25,6 +25,7 @@ from headshot.compare import plan, vary
 from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.face import Face, PhotoCheck
 from headshot.photo import Photo
+from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest, Note, Step
 from headshot.ui import cards, controls, folder, messages, results
 from headshot.ui.job import Job, Original, Shot
@@ -128,6 +129,7 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
         likeness=likeness,
         notes=notes,
         path=Path(f"/nowhere/shot{seed}/headshot-stub-seed-{seed}.png"),
+        thumbnail_path=Path(f"/nowhere/thumbnail{seed}/thumbnail.webp"),
         picture=f"p{seed}",
         thumbnail=f"t{seed}",
         overlaid=f"o{seed}",
@@ -188,9 +190,10 @@ def test_a_card_is_labelled_with_what_differs() -> None:
 
 
 def test_the_baseline_stands_before_the_comparison_until_it_is_part_of_it() -> None:
-    baseline = _shot(9, guidance_scale=12)
+    baseline = _shot(9, guidance_scale=12, prompt=PRESETS[1].prompt, negative_prompt=PRESETS[1].negative_prompt)
     html = results.shots(_job(_shot(1), of=1), baseline)
-    assert [shot["label"] for shot in _told(html)] == ["Seed 9 · guidance 12", "Seed 1"]
+    assert [shot["label"] for shot in _told(html)] == ["Seed 9", "Seed 1"]
+    assert html.count("<span>guidance 12</span><i> · </i><span>Executive</span>") == 1
     assert [shot["baseline"] for shot in _told(html)] == [True, False]
     html = results.shots(_job(_shot(1), _shot(2), of=2), _shot(1))
     assert [shot["label"] for shot in _told(html)] == ["Seed 1", "Seed 2"]
@@ -198,10 +201,18 @@ def test_the_baseline_stands_before_the_comparison_until_it_is_part_of_it() -> N
     assert [shot["id"] for shot in _told(results.shots(None, baseline))] == ["shot9"]
 
 
+def test_headshots_that_land_out_of_order_stand_where_they_were_asked_for() -> None:
+    html = results.shots(_job(_shot(3), _shot(1), of=3), None)
+    assert re.findall(r"<b>(Seed \d)</b>", html) == ["Seed 1", "Seed 2", "Seed 3"]
+    assert [shot["label"] for shot in _told(html)] == ["Seed 1", "Seed 3"]
+
+
 def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
     hostile = '"><img src=x onerror=alert(1)>'
     shot = _shot(1, Note("applied", hostile), prompt=hostile)
-    html = results.shots(_job(shot, of=1), None)
+    job = _job(shot, of=1)
+    job.requests = [shot.request]
+    html = results.shots(job, None)
     assert "<img src=x" not in html
     [told] = _told(html)
     assert json.loads(told["request"]) == shot.request.model_dump()
@@ -368,7 +379,7 @@ def test_a_backend_that_cannot_forget_keeps_nothing_else_from_being_deleted(
             raise OSError("the memory is stuck")
 
     stub = StubBackend()
-    visitors = Visitors(tmp_path, keep_seconds=100, backends=[Forgetless(), stub], clock=clock)
+    visitors = Visitors(tmp_path, 100, 20, backends=[Forgetless(), stub], clock=clock)
     tabs = [visitors.of(name) for name in ("one", "other")]
     for visitor in tabs:
         visitor.take(PHOTO, CHECK, None, b"")
@@ -431,6 +442,33 @@ def test_delete_takes_everything_and_what_lands_late_is_not_written(visitors: Vi
         visitor.write("late.png", b"late", job)
     assert not visitor.folder.exists()
     assert visitor.write("next.png", b"the next").read_bytes() == b"the next"
+
+
+def test_a_new_comparison_deletes_the_one_before_but_for_the_baseline(visitors: Visitors) -> None:
+    visitor = visitors.of("tab")
+    original = Original(visitor.write("photo.jpg", b"a copy"), (1.0, 2.0, 3.0, 4.0))
+
+    def shot(seed: int) -> Shot:
+        path, thumbnail = visitor.write(f"{seed}.png", b"a headshot"), visitor.write("thumbnail.webp", b"small")
+        return replace(_shot(seed), id=path.parent.name, path=path, thumbnail_path=thumbnail, original=original)
+
+    first, second = shot(1), shot(2)
+    visitor.begin(_job(first, second, of=2))
+    visitor.set_baseline(second)
+    visitor.begin(_job(of=1))
+    assert not first.path.exists() and not first.thumbnail_path.exists()
+    assert second.path.exists() and second.thumbnail_path.exists() and original.path.exists()
+    visitor.set_baseline(None)
+    assert [path for path in visitor.folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_tab_that_comes_back_too_late_is_told_why_its_photo_is_gone(visitors: Visitors, clock: Clock) -> None:
+    with visitors.present("tab"):
+        visitors.of("tab").take(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
+    clock.now += visitors.grace_seconds
+    visitors.sweep()
+    assert visitors.of("tab").lost == "was away"
+    assert visitors.of("a new tab").lost == ""
 
 
 def test_a_baseline_goes_when_its_picture_has_been_kept_for_its_time(visitors: Visitors, clock: Clock) -> None:

@@ -20,7 +20,7 @@ from .form import Form
 from .line import Line
 from .photo import PhotoPart
 from .shoot import ShootPart
-from .visitors import Visitors
+from .visitors import GRACE_SECONDS, Visitors
 
 CACHE = Path(gr.utils.get_upload_folder())
 
@@ -72,6 +72,7 @@ def _footer(settings: Settings) -> str:
     minutes = settings.keep_minutes
     return (
         "<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you press <i>Delete my "
-        f"pictures</i> or close this page, and after {minutes} minute{'' if minutes == 1 else 's'} at the latest. "
+        f"pictures</i>, {round(GRACE_SECONDS / 60)} minutes after you close this page, and after {minutes} "
+        f"minute{'' if minutes == 1 else 's'} at the latest. "
         "Use a photo of yourself, or one that you have permission for.</p></footer>"
     )

@@ -147,7 +147,7 @@ class Endpoint:
         finally:
             if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # another call brought another one
                 chosen.forget(photo)
-        return [_file(shot) for shot in sorted(job.shots, key=lambda shot: requests.index(shot.request))]
+        return [_file(shot) for shot in job.landed]
 
     def _path(self, sent: Any) -> str:
         """Where the photo lies that a call names: nothing but an upload can be named."""

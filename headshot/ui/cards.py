@@ -6,6 +6,7 @@ from html import escape
 
 from .. import snippets
 from ..compare import differing
+from ..presets import PRESETS
 from ..request import HeadshotRequest, Note
 from .job import Job, Shot
 
@@ -20,15 +21,18 @@ _PERSON = (
 
 def grid(job: Job | None, baseline: Shot | None = None) -> str:
     """The baseline, the headshots that have landed, and a frame for each that is still to come."""
-    landed = [] if job is None else job.shots
-    pinned = [baseline] if baseline is not None and baseline not in landed else []
-    among = [] if job is None else job.requests
-    shared = common_notes(landed)
-    cards = [_card(shot, [shot.request, *among], [], baseline, None) for shot in pinned]
-    for shot in landed:
-        cards.append(_card(shot, among, [note for note in shot.notes if note not in shared], baseline, job))
-    if job is not None and not job.stopped:
-        cards += [_waiting(label(request, among)) for request in job.requests[len(landed) :]]
+    shots = {} if job is None else {shot.request: shot for shot in job.shots}
+    requests = [] if job is None else job.requests
+    shared = common_notes(list(shots.values()))
+    cards = []
+    if baseline is not None and baseline not in shots.values():
+        cards.append(_card(baseline, requests or [baseline.request], [], baseline, None))
+    for request in requests:
+        shot = shots.get(request)
+        if shot is not None:
+            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job))
+        elif job is not None and job.alive:
+            cards.append(_waiting(label(request, requests)))
     if not cards:
         cards = [f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * EMPTY_FRAMES
     return f'<div class="shots">{"".join(cards)}</div>'
@@ -40,6 +44,17 @@ def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
     fields = [field for field in _WORDS if field in varied] or ["seed"]
     words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
     return words[0].upper() + words[1:]
+
+
+def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
+    """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
+    varied = differing(others)
+    wanted = differing([request, *others])
+    words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
+    if "prompt" in wanted or "negative_prompt" in wanted:
+        looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+        words.append(looks.get((request.prompt, request.negative_prompt), "another prompt"))
+    return words
 
 
 def facts(shot: Shot) -> list[str]:
@@ -61,7 +76,8 @@ def _card(
 ) -> str:
     title = label(shot.request, among)
     pinned = shot == baseline
-    said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in facts(shot))
+    told = [*apart(shot.request, among), *facts(shot)]
+    said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in told)
     picture, name = escape(shot.picture), escape(shot.filename)
     notes = "".join(f"<li>{escape(str(note))}</li>" for note in own)
     width, height = shot.size

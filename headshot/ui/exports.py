@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -11,8 +11,9 @@ from .. import face, overlay, sheet
 from ..archive import archive
 from ..errors import PhotoError
 from ..photo import Photo
+from ..request import HeadshotRequest
 from . import cards
-from .job import OVERLAID, SHEET, ZIP, Job, Shot
+from .job import OVERLAID, SHEET, ZIP, Shot
 from .visitors import Visitors
 
 _TITLE = "Headshot Playground"
@@ -27,12 +28,13 @@ def make(visitors: Visitors, visitor_name: str, corner: str, name: str) -> bytes
         shot = visitor.shot(corner)
         return None if shot is None else _existing(lambda: _overlaid(shot))
     job = visitor.job
-    if job is None or job.id != corner or not job.shots:
+    if job is None or job.id != corner:
         return None
-    if name == SHEET:
-        return _existing(lambda: _sheet(job))
-    if name == ZIP:
-        return _existing(lambda: _zip(job))
+    shots, requests = job.landed, job.requests  # once: more may land meanwhile
+    if shots and name == SHEET:
+        return _existing(lambda: _sheet(shots, requests))
+    if shots and name == ZIP:
+        return _existing(lambda: _zip(shots, requests))
     return None
 
 
@@ -58,15 +60,15 @@ def _overlaid(shot: Shot) -> bytes:
     return data.getvalue()
 
 
-def _sheet(job: Job) -> bytes:
-    labels = [(cards.label(shot.request, job.requests), " · ".join(cards.facts(shot))) for shot in job.shots]
-    page = sheet.contact_sheet([_opened(shot) for shot in job.shots], labels, title=_TITLE)
+def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest]) -> bytes:
+    labels = [(cards.label(shot.request, requests), " · ".join(cards.facts(shot))) for shot in shots]
+    page = sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
     data = io.BytesIO()
     page.save(data, "PNG")
     return data.getvalue()
 
 
-def _zip(job: Job) -> bytes:
+def _zip(shots: Sequence[Shot], requests: Sequence[HeadshotRequest]) -> bytes:
     told = [
         {
             "file": shot.filename,
@@ -76,12 +78,12 @@ def _zip(job: Job) -> bytes:
             "likeness": None if shot.likeness is None else round(shot.likeness, 4),
             "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
         }
-        for shot in job.shots
+        for shot in shots
     ]
     return archive(
         {
-            **{shot.filename: shot.path.read_bytes() for shot in job.shots},
-            SHEET: _sheet(job),
+            **{shot.filename: shot.path.read_bytes() for shot in shots},
+            SHEET: _sheet(shots, requests),
             "headshots.json": json.dumps(told, indent=2, ensure_ascii=False).encode(),
         }
     )

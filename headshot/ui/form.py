@@ -81,12 +81,11 @@ class Form:
                 max_lines=1,
                 elem_id="seeds",
             )
-            self.count = gr.Number(
-                value=self._first,
+            self.count = gr.Dropdown(
+                [str(count) for count in range(1, self._most + 1)],
+                value=str(self._first),
                 label="Count",
-                minimum=1,
-                maximum=self._most,
-                precision=0,
+                filterable=False,
                 elem_id="count",
                 min_width=0,
             )
@@ -193,9 +192,7 @@ class Form:
         return {self.seeds: self.fresh_seeds(values)}
 
     async def _resize(self, values: Updates, request: gr.Request) -> Updates:
-        count = values[self.count]
-        if not isinstance(count, int) or not 1 <= count <= self._most:
-            return {self.seeds: gr.skip()}  # an emptied field, on the way to another number
+        count = int(values[self.count])
         try:
             seeds = parse_seeds(values[self.seeds], at_most=self._most)
         except RequestError:
@@ -215,7 +212,7 @@ class Form:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
         updates: Updates = {self.backend: gr.Radio(info=_readiness(self._registry, values[self.backend]))}
         try:
-            updates[self.count] = len(parse_seeds(values[self.seeds], at_most=self._most))
+            updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:
             updates[self.count] = gr.skip()
         try:

@@ -45,10 +45,16 @@ class Shot:
     likeness: float | None
     notes: tuple[Note, ...]
     path: Path
+    thumbnail_path: Path
     picture: str  # address of the full PNG, relative to the page
     thumbnail: str  # address of a small WebP
     overlaid: str  # address of the photo laid over this headshot, made when it is asked for
     original: "Original"
+
+    @property
+    def corners(self) -> set[Path]:
+        """The folders that its files lie in, the photo's copy included."""
+        return {path.parent for path in (self.path, self.thumbnail_path, self.original.path)}
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,11 @@ class Job:
         self.progress = Progress(self._tell)
 
     @property
+    def landed(self) -> list[Shot]:
+        """The headshots that are there, in the order in which they were asked for."""
+        return sorted(self.shots, key=lambda shot: self.requests.index(shot.request))
+
+    @property
     def alive(self) -> bool:
         """Whether it waits for its place or runs."""
         return not (self.stopped or self.ended)
@@ -114,6 +125,7 @@ async def run(job: Job, photo: Photo, backend: Backend, line: Line, album: Album
     """
     job.started = True
     task = asyncio.create_task(_produce(job, photo, backend, line, album))
+    complete = False
     try:
         while (item := await job.news.get()) is not None:
             if isinstance(item, Exception):
@@ -121,7 +133,9 @@ async def run(job: Job, photo: Photo, backend: Backend, line: Line, album: Album
             if isinstance(item, Shot):
                 job.shots.append(item)
             yield item
+        complete = True
     finally:  # the end, Stop, or a closed tab
+        job.stopped = job.stopped or not complete
         job.ended = True
         job.progress.stop()
         job.photo = None
@@ -176,6 +190,7 @@ def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) ->
         likeness=headshot.likeness,
         notes=headshot.notes,
         path=path,
+        thumbnail_path=thumbnail,
         picture=album.address(path.parent.name, path.name),
         thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
         overlaid=album.address(path.parent.name, OVERLAID),

@@ -128,8 +128,10 @@ class PhotoPart:
             return await self._take(visitor, turn, load)
 
     async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
-        self._visitors.of(request.session_hash).put_back()
-        updates = self._updates(None, None, _INVITATION)
+        visitor = self._visitors.of(request.session_hash)
+        visitor.put_back()
+        stay = '<p class="kept">The headshots stay until you delete them.</p>'
+        updates = self._updates(None, None, _INVITATION + (stay if visitor.job is not None else ""))
         # The input is empty already, or holds the next photo: pasting clears it first, and then uploads.
         del updates[self.photo]
         return updates

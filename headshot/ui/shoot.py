@@ -73,7 +73,7 @@ class ShootPart:
         )
         running = pressed.then(spoken(self._run, **refused), {seeds}, shown, **quiet)
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=[running], **quiet)
-        self.shots.select(spoken(self._act), {seeds}, [self.shots, seeds, self._form.varied], **quiet)
+        self.shots.select(spoken(self._act), {seeds}, [self.shots, seeds, self._form.locked], **quiet)
         self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=[running], **quiet)
         self._photo = photo
         # On a phone the results lie below the form.
@@ -95,6 +95,8 @@ class ShootPart:
                 raise PhotoError(f"Your photo was deleted after {minutes} minutes, as promised: choose it again.")
             if visitor.lost == "made room":
                 raise PhotoError("Many people are here, and your photo made room for theirs: choose it again.")
+            if visitor.lost == "was away":
+                raise PhotoError("This page was away for long, and its pictures were deleted: choose the photo again.")
             raise PhotoError("Choose a photo first, or use the example.")
         if visitor.check.chosen is None:
             raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))
@@ -105,7 +107,7 @@ class ShootPart:
             values = {**values, **updates}
         requests = self._form.requests(values)
         backend = self._form.chosen_backend(values)
-        visitor.job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, backend.name)
+        visitor.begin(Job(requests, visitor.photo, visitor.check.chosen, visitor.face, backend.name))
         return {
             self.status: results.status("Starting…", total=len(requests), kind="running"),
             self.notes: "",
@@ -159,18 +161,16 @@ class ShootPart:
         match event.action:
             case "use_seed":
                 note(f"Seed {shot.request.seed} stands in the seeds field.")
-                return {self._form.seeds: str(shot.request.seed)}
+                return {self._form.seeds: str(shot.request.seed), self._form.locked: True}
             case "baseline":
-                visitor.baseline = shot
-                note("This headshot stays beside every comparison that follows.")
+                visitor.set_baseline(shot)
             case "no_baseline":
-                visitor.baseline = None
+                visitor.set_baseline(None)
         return self._shown(visitor)
 
     async def _delete(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash)
-        async with visitor.checking:
-            visitor.delete()
+        visitor.delete()
         return {
             self.status: results.status("Your photo and your headshots are deleted.", kind="done"),
             self.notes: "",

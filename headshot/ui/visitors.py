@@ -22,8 +22,10 @@ from ..face import PhotoCheck
 from ..photo import Photo
 from .job import Job, Shot
 
-GRACE_SECONDS = 20.0  # a browser knocks again 3 s after a broken connection; a phone changing networks takes longer
+GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of its connection
 PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB
+
+Lost = Literal["", "kept its time", "made room", "was away"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class Visitor:
         self.check: PhotoCheck | None = None
         self.face: int | None = None  # the face picked by hand
         self.preview: Path | None = None
-        self.lost: Literal["", "kept its time", "made room"] = ""  # why a photo is gone that the visitor did not remove
+        self.lost: Lost = ""  # why a photo is gone that the visitor did not remove
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
         self.upload = ""  # the path of the last one, which is deleted once it is read
         self.job: Job | None = None
@@ -63,7 +65,7 @@ class Visitor:
         if former is not None and former.sha256 != photo.sha256:
             self._forget_photo(former)
 
-    def put_back(self, lost: Literal["", "kept its time", "made room"] = "") -> None:
+    def put_back(self, lost: Lost = "") -> None:
         """Forget the photo: at the visitor's wish, or for that reason."""
         with self._lock:
             self.turn += 1
@@ -97,6 +99,25 @@ class Visitor:
         """The headshot with that id, of the comparison on the page or the baseline."""
         shots = [] if self.job is None else self.job.shots
         return next((shot for shot in [self.baseline, *shots] if shot is not None and shot.id == name), None)
+
+    def begin(self, job: Job) -> None:
+        """This comparison takes the place of the one before, whose files go, all but the baseline's."""
+        with self._lock:
+            former, self.job = self.job, job
+            self._clear_shots([] if former is None else former.shots)
+
+    def set_baseline(self, shot: Shot | None) -> None:
+        """The headshot that stays beside the comparisons that follow; None for none."""
+        with self._lock:
+            former, self.baseline = self.baseline, shot
+            self._clear_shots([] if former is None else [former])
+
+    def _clear_shots(self, shots: Collection[Shot]) -> None:
+        """Delete the files of headshots that are no longer on the page."""
+        on_the_page = [*([] if self.job is None else self.job.shots), self.baseline]
+        needed = {corner for shot in on_the_page if shot is not None for corner in shot.corners}
+        for corner in {corner for shot in shots for corner in shot.corners} - needed:
+            self._clear(corner / "anything")
 
     def delete(self) -> None:
         """Everything goes: what runs, the photo, the headshots, every file."""
@@ -157,6 +178,7 @@ class Visitors:
         self._visitors: dict[str, Visitor] = {}
         self._connections: dict[str, int] = {}
         self._left_at: dict[str, float] = {}
+        self._gone_at: dict[str, float] = {}  # whose things were deleted: a tab that comes back is told so
         self._lock = threading.Lock()
 
     def of(self, session: str | None) -> Visitor:
@@ -165,7 +187,9 @@ class Visitors:
             raise RequestError("This page has lost its session: load it anew.")
         with self._lock:
             if session not in self._visitors:
-                self._visitors[session] = Visitor(self.root, self._forget_photo, self._clock)
+                visitor = self._visitors[session] = Visitor(self.root, self._forget_photo, self._clock)
+                if self._gone_at.pop(session, None) is not None:
+                    visitor.lost = "was away"
                 if not self._connections.get(session):
                     self._left_at[session] = self._clock()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
@@ -225,6 +249,9 @@ class Visitors:
             leaving = [self._visitors.pop(session) for session in gone if session in self._visitors]
             for session in gone:
                 del self._left_at[session]
+                self._gone_at[session] = now
+            for session in [session for session, at in self._gone_at.items() if now - at >= self.keep_seconds]:
+                del self._gone_at[session]
             staying = list(self._visitors.values())
         for visitor in leaving:
             visitor.leave()
