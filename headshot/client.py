@@ -44,6 +44,9 @@ MAX_REPLY_BYTES = 16 * 2**20  # the photo echoed in `meta` and a picture inline 
 _PATHS = {"enterprise": "/api/v1/enterprise/image_editing", "v6": "/api/v6/image_editing"}
 _BODIES = {"enterprise": enterprise_body, "v6": v6_body}
 _CONNECT_ATTEMPTS = 3
+# Twice what the largest account has under way. A thousand jobs that ask at once wait before httpx's pool, not in it:
+# it looks through all that wait at every event, and would be busy with nothing else.
+_CONNECTIONS = 32
 _NO_JOB = "0"  # the number of no job: asking for it tests a key
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -115,11 +118,13 @@ class HeadShotClient:
         self._resolve = resolve or partial(links.resolve, https_only=True)
         self._places = Places.of(key.fingerprint(f"{parts.scheme}://{parts.netloc}"))
         self._mine: set[str] = set()  # jobs whose places this client keeps
+        self._connections = asyncio.Semaphore(_CONNECTIONS)
         self._http = httpx.AsyncClient(
             verify=_trusted(),
             trust_env=False,  # no proxy sees the key because of a variable that somebody set
             follow_redirects=False,
             timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             # Its own decoders have no limit: a bomb would be unpacked whole.
             headers={"User-Agent": "headshot-playground", "Accept-Encoding": "identity"},
         )
@@ -336,6 +341,7 @@ class HeadShotClient:
 
         try:
             async with (
+                self._connections,
                 asyncio.timeout(self._timeout),
                 self._http.stream(
                     method,

@@ -15,7 +15,7 @@ class Waits:
     """How long is waited for what, in seconds. The defaults suit the service; tests are quicker."""
 
     first_poll_max: float = 60.0  # of the eta that the service names
-    after_eta: float = 0.03  # so that a job that keeps its word is not asked for an instant too early
+    after_eta: float = 0.01  # so that a job that keeps its word is not asked for an instant too early
     poll: float = 2.0  # the service names none; its own tools use 2 to 10
     poll_growth: float = 1.5
     poll_max: float = 10.0

@@ -111,6 +111,7 @@ class Service:
     readable_after: float = 0.0
     eta: float | None = None
     busy_status: int = 429
+    keep_photos: bool = True
     file: bytes = field(default_factory=picture)
     posts: int = 0
     turned_away: int = 0
@@ -171,7 +172,7 @@ class Service:
         if missing:
             complaints = {name: [f"The {name} field is required."] for name in missing}
             return await exchange.answer(200, {"status": "error", "message": complaints})
-        if body.get("num_inference_steps", "21") not in STEPS:
+        if str(body.get("num_inference_steps", 21)) not in STEPS:
             complaint = {"num_inference_steps": ["The selected num inference steps is invalid."]}
             return await exchange.answer(200, {"status": "error", "message": complaint})
         now = time.monotonic()
@@ -179,6 +180,8 @@ class Service:
         if under_way >= self.depth:
             self.posts, self.turned_away = self.posts - 1, self.turned_away + 1
             return await exchange.answer(self.busy_status, {"status": "error", "message": busy(self.depth)})
+        if not self.keep_photos:
+            body["face_image"] = body["face_image"][:64]
         job = Job(next(self._numbers), body, now + self.job_seconds)
         self.jobs[job.number] = job
         self.most_at_once = max(self.most_at_once, under_way + 1)
@@ -243,7 +246,7 @@ class Service:
 
     async def _serve(self, started: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=1024)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=1024, limit=2**22)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stop.wait()

@@ -256,7 +256,7 @@ def suffered(journey: Callable[[], Awaitable[object]]) -> BackendError:
     caught: BackendError | None = None
     with listening() as log:
         try:
-            asyncio.run(asyncio.wait_for(journey(), 10))  # type: ignore[arg-type]
+            asyncio.run(asyncio.wait_for(journey(), 10))
         except BackendError as error:
             caught = error
     assert caught is not None, "nothing was raised"
