@@ -129,7 +129,7 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
         likeness=likeness,
         notes=notes,
         path=Path(f"/nowhere/shot{seed}/headshot-stub-seed-{seed}.png"),
-        thumbnail_path=Path(f"/nowhere/thumbnail{seed}/thumbnail.webp"),
+        thumbnail_path=Path(f"/nowhere/thumbnail{seed}/thumbnail.jpg"),
         picture=f"p{seed}",
         thumbnail=f"t{seed}",
         overlaid=f"o{seed}",
@@ -449,7 +449,7 @@ def test_a_new_comparison_deletes_the_one_before_but_for_the_baseline(visitors: 
     original = Original(visitor.write("photo.jpg", b"a copy"), (1.0, 2.0, 3.0, 4.0))
 
     def shot(seed: int) -> Shot:
-        path, thumbnail = visitor.write(f"{seed}.png", b"a headshot"), visitor.write("thumbnail.webp", b"small")
+        path, thumbnail = visitor.write(f"{seed}.png", b"a headshot"), visitor.write("thumbnail.jpg", b"small")
         return replace(_shot(seed), id=path.parent.name, path=path, thumbnail_path=thumbnail, original=original)
 
     first, second = shot(1), shot(2)

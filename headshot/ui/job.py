@@ -47,7 +47,7 @@ class Shot:
     path: Path
     thumbnail_path: Path
     picture: str  # address of the full PNG, relative to the page
-    thumbnail: str  # address of a small WebP
+    thumbnail: str  # address of a small JPEG
     overlaid: str  # address of the photo laid over this headshot, made when it is asked for
     original: "Original"
 
@@ -170,15 +170,17 @@ def _put_down_original(album: Album, job: Job, photo: Photo) -> Original:
     scale = min(1.0, _COPY_PX / max(image.size))
     image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
     x, y, width, height = (float(value) * scale for value in job.chosen.box)
-    return Original(album.write("photo.jpg", _encoded(image, "JPEG", 90), job), (x, y, width, height))
+    return Original(album.write("photo.jpg", _encoded(image, 90), job), (x, y, width, height))
 
 
 def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) -> Shot:
     """The headshot's own bytes under its own name, and a thumbnail for the page."""
     small = headshot.image.copy()
-    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    # Reduced by a whole number first, which for a headshot is all there is to do: 3 ms with the JPEG, where Lanczos and
+    # WebP take 65.
+    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
     path = album.write(headshot.filename, headshot.png, job)
-    thumbnail = album.write("thumbnail.webp", _encoded(small, "WEBP", 86), job)
+    thumbnail = album.write("thumbnail.jpg", _encoded(small, 88), job)
     return Shot(
         id=path.parent.name,
         request=headshot.request,
@@ -198,7 +200,7 @@ def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) ->
     )
 
 
-def _encoded(image: Image.Image, kind: str, quality: int) -> bytes:
+def _encoded(image: Image.Image, quality: int) -> bytes:
     data = io.BytesIO()
-    image.save(data, kind, quality=quality)
+    image.save(data, "JPEG", quality=quality)
     return data.getvalue()
