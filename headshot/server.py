@@ -34,6 +34,7 @@ from .ui.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
+_WARM_UP_AFTER_SECONDS = 3.0  # until the page stands in the first browser, which needs both cores for a second
 _SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
 _QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
 _MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in lines of their own
@@ -224,6 +225,7 @@ async def _sweep(visitors: Visitors) -> None:
 
 async def _warm_up() -> None:
     """Load the networks of the photo check before the first visitor waits for them."""
+    await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
     try:
         photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
         await anyio.to_thread.run_sync(face.check, photo.pixels)

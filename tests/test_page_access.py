@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 from stub import StubBackend
 
 from headshot import server
+from headshot.presets import PRESETS
 
 pytestmark = pytest.mark.browser
 _MOST_TABS = 60  # between two controls of the form, far more than there are
@@ -31,6 +32,7 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     _tab_to(visit, "#presets input")
     press("ArrowRight")
     expect(visit.page.locator("#presets").get_by_label("Executive")).to_be_checked()
+    expect(visit.field("prompt")).to_have_value(PRESETS[1].prompt)  # before it is typed into
     _tab_to(visit, "#prompt textarea")
     visit.page.keyboard.type(", by keyboard")
     _tab_to(visit, "#varied input")

@@ -767,12 +767,16 @@ def test_what_a_finger_hits_is_large_enough(phone: Viewer) -> None:
     assert phone.page.locator(targets).evaluate_all(small) == []
 
 
+# What the page shows while a comparison runs.
+RUNNING = '<p id="status"><i class="running"></i></p><button id="stop">Stop</button>'
+
+
 def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> None:
     phone.pick(ONE)
     settled = "document.querySelector('.picked-bar').getAnimations().length === 0"
     phone.page.wait_for_function(settled)
     alone = phone.bar.bounding_box()
-    phone.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button id=stop>Stop</button>')")
+    phone.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", RUNNING)
     bar, stop = phone.bar.bounding_box(), phone.page.locator("#stop").bounding_box()
     assert alone and bar and stop
     assert PHONE["height"] - 24 < alone["y"] + alone["height"] <= PHONE["height"]
@@ -782,9 +786,7 @@ def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> N
 @pytest.mark.parametrize("width", [390, 800, 1024, 1440])
 def test_a_toast_does_not_cover_the_bar(browser: Browser, site: str, width: int) -> None:
     with viewing(browser, site, viewport={"width": width, "height": 800}, reduced_motion="reduce") as viewer:
-        toast = (
-            '<div class="toast-wrap" style="position: fixed; right: 16px">Done.</div><button id="stop">Stop</button>'
-        )
+        toast = f'<div class="toast-wrap" style="position: fixed; right: 16px">Done.</div>{RUNNING}'
         viewer.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", toast)
         viewer.renew(replace(ONE, baseline=True), TWO)
         viewer.pick(TWO)

@@ -153,16 +153,30 @@ async def _produce(job: Job, photo: Photo, backend: Backend, line: Line, album: 
     try:
         async with line.turn(tell_place):
             started_at = time.perf_counter()
-            original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo)
-            # Without aclosing a stopped job would leave the backend's generator open until it is collected.
-            async with aclosing(compare(backend, photo, job.requests, job.progress, face=job.face)) as headshots:
-                async for headshot in headshots:
-                    shot = await anyio.to_thread.run_sync(_put_down, album, job, headshot, original)
-                    job.news.put_nowait(shot)
+            landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
+            # Beside the backend, which is at the next headshot meanwhile.
+            putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed))
+            try:
+                # Without aclosing a stopped job would leave the backend's generator open until it is collected.
+                async with aclosing(compare(backend, photo, job.requests, job.progress, face=job.face)) as headshots:
+                    async for headshot in headshots:
+                        landed.put_nowait(headshot)
+                        if putting_down.done():  # it failed, and says why below
+                            break
+            finally:
+                landed.put_nowait(None)
+                await putting_down
             job.seconds = time.perf_counter() - started_at
         job.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read
         job.news.put_nowait(error)
+
+
+async def _put_down_all(album: Album, job: Job, photo: Photo, landed: "asyncio.Queue[Headshot | None]") -> None:
+    """What lands becomes news in its order, up to the None."""
+    original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo)
+    while (headshot := await landed.get()) is not None:
+        job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, album, job, headshot, original))
 
 
 def _put_down_original(album: Album, job: Job, photo: Photo) -> Original:

@@ -47,7 +47,7 @@ class ShootPart:
     def buttons(self) -> None:
         with gr.Row(elem_id="actions"):
             self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
-            self.stop = gr.Button("Stop", elem_id="stop", visible=False)
+            self.stop = gr.Button("Stop", elem_id="stop")
 
     def results(self) -> None:
         """Build the right column."""
@@ -58,7 +58,7 @@ class ShootPart:
         self.delete = gr.Button("Delete my pictures", size="sm", elem_id="delete")
 
     def wire(self, photo: PhotoPart) -> None:
-        shown = [self.status, self.shots, self.notes, self.generate, self.stop]
+        shown = [self.status, self.shots, self.notes]
         seeds = self._form.seeds
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         refused = {"otherwise": self._refused}
@@ -107,12 +107,12 @@ class ShootPart:
             values = {**values, **updates}
         requests = self._form.requests(values)
         backend = self._form.chosen_backend(values)
-        visitor.begin(Job(requests, visitor.photo, visitor.check.chosen, visitor.face, backend.name))
+        job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, backend.name)
+        visitor.begin(job)
         return {
-            self.status: results.status("Starting…", total=len(requests), kind="running"),
+            self.status: _starting(job),
             self.notes: "",
             **self._shown(visitor),
-            **self._buttons(running=True),
             **updates,
         }
 
@@ -123,6 +123,7 @@ class ShootPart:
             yield {self.status: gr.skip()}  # a generator without a single update would empty every output
             return
         photo, backend = job.photo, self._registry[job.backend]
+        status = _starting(job)
         try:
             news = run(job, photo, backend, self._lines[job.backend], visitor)
             async with aclosing(news):
@@ -131,9 +132,10 @@ class ShootPart:
                         yield {self.status: gr.skip()}
                         return
                     if isinstance(item, Step):
-                        yield {self.status: results.step(item)}
-                    else:
-                        yield {**self._shown(visitor), self.notes: results.notes(job)}
+                        status = results.step(item)
+                    # All three each time: what is left out Gradio builds anew on the server, 2 ms for the grid alone,
+                    # and what stays the same it does not send.
+                    yield {self.status: status, **self._shown(visitor), self.notes: results.notes(job)}
         except Stopped:
             if visitor.job is not job:
                 yield {self.status: gr.skip()}
@@ -147,7 +149,7 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash)
         job = visitor.job
         if job is None:
-            return self._buttons(running=False)
+            return {self.status: gr.skip()}
         if job.alive:
             job.stop()
         return self._finished(visitor, job)
@@ -175,7 +177,6 @@ class ShootPart:
             self.status: results.status("Your photo and your headshots are deleted.", kind="done"),
             self.notes: "",
             **self._shown(visitor),
-            **self._buttons(running=False),
             **self._photo.emptied(),
         }
 
@@ -184,13 +185,12 @@ class ShootPart:
             self.status: results.ended(job),
             self.notes: results.notes(job),
             **self._shown(visitor),
-            **self._buttons(running=False),
         }
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence above the results; whatever had landed stays."""
         visitor = self._visitors.of(request.session_hash)
-        updates = {self.status: results.status(sentence, kind="error"), **self._buttons(running=False)}
+        updates = {self.status: results.status(sentence, kind="error")}
         job = visitor.job
         if job is not None:
             job.stop()
@@ -200,8 +200,9 @@ class ShootPart:
     def _shown(self, visitor: Visitor) -> Updates:
         return {self.shots: results.shots(visitor.job, visitor.baseline, visitor.address)}
 
-    def _buttons(self, *, running: bool) -> Updates:
-        return {self.generate: gr.Button(visible=not running), self.stop: gr.Button(visible=running)}
+
+def _starting(job: Job) -> str:
+    return results.status("Starting…", total=len(job.requests), kind="running")
 
 
 def _greeting(registry: Mapping[str, Backend]) -> str:
