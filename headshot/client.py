@@ -250,7 +250,9 @@ class HeadShotClient:
         def pause(error: Exception) -> bool | float:
             if not isinstance(error, kind):
                 return False
-            return True if error.retry_after is None else min(error.retry_after, self._waits.retry_after_max)
+            if error.retry_after is None:
+                return True
+            return min(max(error.retry_after, self._waits.backoff), self._waits.retry_after_max)
 
         return stamina.retry_context(
             on=pause,

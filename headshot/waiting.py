@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -43,14 +42,16 @@ async def wait_for(
     What `ask` raises passes, but for Unavailable, which is asked again; Failed passes too.
     Raises Unknown when the time is up, or when the job stays missing or without output for the grace time.
     """
-    started = asked = time.monotonic()
+    now = asyncio.get_running_loop().time
+    started = asked = now()
     deadline = started + give_up_after_seconds
     pause = waits.poll if reply.eta_seconds is None else min(reply.eta_seconds, waits.first_poll_max) + waits.after_eta
-    interval, doubted = waits.poll, None
+    interval = waits.poll
+    doubted: float | None = None  # since when it is missing, or done without output
     while True:
-        await _sleep(min(pause, max(0.0, deadline - time.monotonic())), told)
-        await asyncio.sleep(asked + min(waits.poll_min, pause) - time.monotonic())
-        asked = time.monotonic()
+        await _sleep(min(pause, max(0.0, deadline - now())), told)
+        await asyncio.sleep(asked + min(waits.poll_min, pause) - now())
+        asked = now()
         pause = interval * random.uniform(0.85, 1.15)  # noqa: S311  so that many jobs do not ask in step
         interval = min(interval * waits.poll_growth, waits.poll_max)
         try:
@@ -60,7 +61,7 @@ async def wait_for(
         except Unavailable as error:
             last, strange = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + ".", isinstance(error, Missing)
             if error.retry_after is not None:
-                pause = min(error.retry_after, waits.retry_after_max)
+                pause = min(max(error.retry_after, waits.poll_min), waits.retry_after_max)
         else:
             if heard is not None:
                 heard(reply)
@@ -68,12 +69,14 @@ async def wait_for(
                 return reply
             strange = reply.state == "done"
             last = "It says that the job is done, but sends no picture." if strange else "It is still working."
-        now = time.monotonic()
-        doubted = (doubted or asked) if strange else None
-        if now >= deadline or (doubted is not None and now - doubted >= waits.grace):
+        if not strange:
+            doubted = None
+        elif doubted is None:
+            doubted = asked
+        if now() >= deadline or (doubted is not None and now() - doubted >= waits.grace):
             raise Unknown(
                 BACKEND,
-                f"ModelsLab gave no picture for job {reply.id} within {_spoken(now - started)}. {last} "
+                f"ModelsLab gave no picture for job {reply.id} within {_spoken(now() - started)}. {last} "
                 "It may have been billed: ask for the job again later.",
             )
 

@@ -117,6 +117,7 @@ class Service:
     turned_away: int = 0
     polls: int = 0
     downloads: int = 0
+    connections: int = 0
     most_at_once: int = 0
     hosts: list[str] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -253,6 +254,7 @@ class Service:
         server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not reader.at_eof():

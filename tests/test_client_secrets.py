@@ -25,7 +25,7 @@ def test_a_call_that_is_cancelled_on_its_way_shows_no_key() -> None:
         await asyncio.sleep(0.5)
 
     async def job() -> None:
-        async with client(service, timeout=5) as found:
+        async with client(service) as found:
             sending = asyncio.create_task(found.submit(REQUEST, LINK))
             await asyncio.sleep(0.15)
             sending.cancel()
