@@ -105,6 +105,7 @@ def main() -> None:
             child = os.fork()
             if not child:
                 os.close(go)
+                signal.alarm(60)  # nobody else ends it where the tests themselves were killed
                 try:
                     job = Work(order)
                     job.watch()

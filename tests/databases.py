@@ -2,16 +2,17 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -21,7 +22,7 @@ from headshot.store import Store
 KINDS = ("sqlite", "postgresql")
 USER = "headshot"
 # Nothing here outlives the test, so nothing needs to outlive a power cut.
-_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "listen_addresses": "127.0.0.1"}
+_OPTIONS = {"fsync": "off", "full-page-writes": "off", "synchronous-commit": "off", "listen-addresses": "127.0.0.1"}
 
 
 class Clock:
@@ -83,8 +84,7 @@ class PostgreSQL:
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
     """Debian's server, in a folder of its own. Skips the test where it is not installed, and fails it in CI."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = shutil.which("initdb") or (programs[-1] if programs else None)
+    found = shutil.which("initdb") or max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
     if found is None:
         reason = "there is no PostgreSQL to test with: apt-get install postgresql"
         # Where the tests decide about a change, a skipped database would be a hole that nobody sees.
@@ -95,25 +95,34 @@ def postgresql() -> Iterator[PostgreSQL]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # The server refuses to run as root, and its package has made a user for it.
-    other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if other:
+    # The server stops with the tests, also where these are killed. It refuses to run as root; its package has made a
+    # user for it.
+    prefix = ["setpriv", "--pdeathsig=QUIT"]
+    if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        command: list[Any] = [*other, Path(found).parent / program, "-D", folder / "data", *arguments]
-        # Not into a pipe, which the server would inherit and hold open.
-        with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=True, timeout=60)
-
-    options = " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items())
+        prefix += ["--reuid=postgres", "--regid=postgres", "--init-groups"]
+    programs, data = Path(found).parent, folder / "data"
+    options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
     try:
-        run("initdb", "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-        run("pg_ctl", "-w", "start", "-o", f"-p {port} -k {folder} {options}")
-        try:
-            yield PostgreSQL(port)
-        finally:
-            run("pg_ctl", "-m", "immediate", "stop")
+        initdb = [programs / "initdb", "-D", data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        subprocess.run([*prefix, *initdb, "--no-sync"], cwd=folder, capture_output=True, check=True, timeout=60)
+        postgres = [*prefix, programs / "postgres", "-D", data, "-p", str(port), "-k", folder, *options]
+        with subprocess.Popen(postgres, cwd=folder, stderr=subprocess.DEVNULL) as running:
+            try:
+                yield _once_it_answers(PostgreSQL(port))
+            finally:
+                running.send_signal(signal.SIGQUIT)
     finally:
         shutil.rmtree(folder)
-        (folder.parent / f"{folder.name}.log").unlink()
+
+
+def _once_it_answers(server: PostgreSQL) -> PostgreSQL:
+    give_up_at = time.monotonic() + 60
+    while True:
+        try:
+            server.do("SELECT 1")
+            return server
+        except psycopg.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
