@@ -52,6 +52,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 for _name in ("httpx", "httpcore.connection", "httpcore.http11"):  # at DEBUG they log headers, which may echo the key
     logging.getLogger(_name).addFilter(KeyFilter())
+logging.getLogger("stamina").addHandler(logging.NullHandler())  # a script without logging is not told of every retry
 
 Api = Literal["enterprise", "v6"]
 Resolve = Callable[[str], Awaitable[links.Target]]
