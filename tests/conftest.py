@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,8 @@ from page import Visit, serving, visiting  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from stub import StubBackend  # noqa: E402
 
-from headshot import server  # noqa: E402
+from headshot import server, ui  # noqa: E402
+from headshot.ui import folder  # noqa: E402
 
 
 # A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
@@ -37,6 +39,8 @@ def backend() -> StubBackend:
 
 @pytest.fixture(scope="module")
 def site(backend: StubBackend) -> Iterator[server.Site]:
+    for left_by_another_module in [path for path in ui.CACHE.iterdir() if path.name != folder.LOCK]:
+        shutil.rmtree(left_by_another_module)
     with serving({backend.name: backend}, grace_seconds=1) as running:
         yield running
 
