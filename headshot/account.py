@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import quote
 from weakref import WeakSet, WeakValueDictionary
@@ -170,10 +170,15 @@ class Places:
             self._drop_late()
             return len(self._taken)
 
-    async def take(self, limit: int, seconds: float) -> str:
-        """Wait until fewer than `limit` are taken, and take one for at most `seconds`. Returns its ticket."""
-        waiting = _Waiting()
+    async def take(self, limit: int, seconds: float, *, tell: Callable[[int], None] | None = None) -> str:
+        """Wait until fewer than `limit` are taken, and take one for at most `seconds`. Returns its ticket.
+
+        tell(before): how many wait before this one, at first and whenever that has changed; not called where a place is
+        free at once. It is called on this one's own event loop, and what it raises ends the waiting.
+        """
+        waiting, told = _Waiting(counts=tell is not None), -1
         with self._lock:
+            waiting.before = len(self._line)
             self._line.append(waiting)
         try:
             while True:
@@ -185,7 +190,10 @@ class Places:
                         ticket = f"#{next(self._tickets)}"  # no job's number has this sign
                         self._taken[ticket] = time.monotonic() + seconds
                         return ticket
-                    pause = self._until_next_late() if first else None
+                    pause, before = self._until_next_late() if first else None, waiting.before
+                if tell is not None and before != told:
+                    told = before
+                    tell(before)
                 await _within(pause, waiting.called)
         finally:
             with self._lock:
@@ -214,22 +222,29 @@ class Places:
         return None if late is None else max(0.0, late - time.monotonic())
 
     def _call(self) -> None:
-        """Have the first in line look again."""
-        while self._line:
-            try:
-                self._line[0].loop.call_soon_threadsafe(self._line[0].called.set)
-            except RuntimeError:  # its event loop was closed under it: it will never come
-                self._line.popleft()
-            else:
-                return
+        """Have the first in line look again, and whoever counts those before it, where they have changed."""
+        before = 0
+        for waiting in tuple(self._line):
+            changed, waiting.before = waiting.before != before, before
+            if before == 0 or (waiting.counts and changed):
+                try:
+                    waiting.loop.call_soon_threadsafe(waiting.called.set)
+                except RuntimeError:  # its event loop was closed under it: it will never come
+                    self._line.remove(waiting)
+                    continue
+            before += 1
 
 
 class _Waiting:
-    __slots__ = ("called", "loop")
+    """counts: whether it wants to know how many wait before it."""
 
-    def __init__(self) -> None:
+    __slots__ = ("before", "called", "counts", "loop")
+
+    def __init__(self, *, counts: bool) -> None:
         self.loop = asyncio.get_running_loop()
         self.called = asyncio.Event()
+        self.counts = counts
+        self.before = 0
 
 
 async def _within(seconds: float | None, event: asyncio.Event) -> bool:

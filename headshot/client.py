@@ -17,7 +17,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -60,6 +60,25 @@ Resolve = Callable[[str], Awaitable[links.Target]]
 
 class Unreached(Unavailable):
     """No connection came about, so that nothing was sent."""
+
+
+class Books(Protocol):
+    """Who keeps account of a submission as it happens, so that it is known after a crash what may have been sent."""
+
+    def waiting(self, before: int) -> None:
+        """So many of this account's submissions wait before this one: at first, and whenever that has changed.
+
+        Not called where a place is free at once. What it raises ends the submission, nothing sent.
+        """
+
+    async def sending(self) -> None:
+        """Awaited before every POST, once there is a place. What it raises ends the submission, that POST not sent."""
+
+    async def untaken(self, error: Unavailable) -> None:
+        """Awaited after a POST that cannot have been accepted, also where it is going to be repeated.
+
+        error: Busy or Unreached.
+        """
 
 
 class _NotYet(Unavailable):
@@ -145,18 +164,26 @@ class HeadShotClient:
         await self._http.aclose()
 
     async def submit(
-        self, request: HeadshotRequest, face_image: str, *, webhook: str | None = None, track_id: str | None = None
+        self,
+        request: HeadshotRequest,
+        face_image: str,
+        *,
+        webhook: str | None = None,
+        track_id: str | None = None,
+        books: Books | None = None,
     ) -> Reply:
         """Send one job, once a place is free for it. The place is kept until the job's end is heard of.
 
         face_image: from `bodies.face_image`.  webhook: an https link that the service calls at the end.
+        books: told of each step before it is taken; what they raise ends the call, and the place is given back.
         Raises RequestError, NotConfigured, Refused, Unavailable where nothing was accepted, and Unknown where something
         may have been. A cancelled call may have been sent: treat it as Unknown.
         """
         body = Sealed(self._body(self._key, request, face_image, webhook=webhook, track_id=track_id))
-        ticket = await self._places.take(self._limit, self._give_up_after + self._waits.busy)
+        tell = None if books is None else books.waiting
+        ticket = await self._places.take(self._limit, self._give_up_after + self._waits.busy, tell=tell)
         try:
-            reply = await self._submitted(body)
+            reply = await self._submitted(body, books)
             if reply.state == "waiting" and reply.id is not None:
                 self._keep(reply.id, ticket)
             return reply
@@ -190,11 +217,12 @@ class HeadShotClient:
         *,
         told: asyncio.Event | None = None,
         heard: Callable[[Reply], None] | None = None,
+        asking: Callable[[], None] | None = None,
     ) -> Reply:
         """Wait until the job is done: first for its eta, then asking at growing intervals.
 
         told: set it when a webhook has called, which is a hint to ask at once; it is cleared then.
-        heard: gets every answer.
+        heard: gets every answer.  asking: called before every question, also one that is never answered.
         Raises Refused or Failed for a job that ended without a picture, NotConfigured, and Unknown when the time is up:
         the job's number is in the sentence, and `Reply.of_job` with this method resumes it.
         """
@@ -204,7 +232,9 @@ class HeadShotClient:
             raise RequestError("This reply names no job that could be waited for.")
         self._keep(reply.id)  # also one that was sent before a restart
         try:
-            return await wait_for(reply, self._asked, self._waits, self._give_up_after, told=told, heard=heard)
+            return await wait_for(
+                reply, self._asked, self._waits, self._give_up_after, told=told, heard=heard, asking=asking
+            )
         finally:
             self._release(reply.id)
 
@@ -226,14 +256,22 @@ class HeadShotClient:
 
     # Submitting.
 
-    async def _submitted(self, body: Sealed) -> Reply:
+    async def _submitted(self, body: Sealed, books: Books | None) -> Reply:
         """Waits for a full queue, and tries thrice for a connection."""
         async for busy in self._again(Busy, timeout=self._waits.busy):
             with busy:
                 async for unreached in self._again(Unreached, attempts=_CONNECT_ATTEMPTS):
                     with unreached:
-                        return await self._posted(body)
+                        return await self._posted(body) if books is None else await self._booked(body, books)
         raise AssertionError("stamina returns or raises")
+
+    async def _booked(self, body: Sealed, books: Books) -> Reply:
+        await books.sending()
+        try:
+            return await self._posted(body)
+        except (Busy, Unreached) as error:
+            await books.untaken(error)
+            raise
 
     async def _posted(self, body: Sealed) -> Reply:
         answer = await self._exchange("POST", f"{self._base}/head_shot", body)

@@ -35,10 +35,12 @@ async def wait_for(
     *,
     told: asyncio.Event | None = None,
     heard: Callable[[Reply], None] | None = None,
+    asking: Callable[[], None] | None = None,
 ) -> Reply:
     """Ask for a job until there is output: after its eta first, then at growing intervals, which chance varies.
 
     told: set from outside it is a hint to ask at once; it is cleared then.  heard: gets every answer.
+    asking: called before every question, also one that is never answered.
     What `ask` raises passes, but for Unavailable, which is asked again; Failed passes too.
     Raises Unknown when the time is up, or when the job stays missing or without output for the grace time.
     """
@@ -54,6 +56,8 @@ async def wait_for(
         asked = now()
         pause = interval * random.uniform(0.85, 1.15)  # noqa: S311  so that many jobs do not ask in step
         interval = min(interval * waits.poll_growth, waits.poll_max)
+        if asking is not None:
+            asking()
         try:
             reply = await ask(reply)
         except Failed:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headshot.account import MASK, Key, KeyFilter, Places
+from headshot.errors import Stopped
 
 TEXT = "cAnArY0k3y/0f+N0b0dy=59chars"
 
@@ -133,6 +134,75 @@ def test_who_gives_up_in_line_holds_up_nobody() -> None:
         places.free(first)
         places.free(await asyncio.wait_for(third, 5))
         assert second.cancelled() and places.taken == 0
+
+    asyncio.run(run())
+
+
+def test_who_waits_is_told_how_many_are_before_it_at_first_and_at_every_change() -> None:
+    async def run() -> None:
+        places, told = Places(), [[], [], [], []]  # type: tuple[Places, list[list[int]]]
+        first = await places.take(1, 60, tell=told[0].append)
+        line = [asyncio.create_task(places.take(1, 60, tell=told[number].append)) for number in (1, 2, 3)]
+        await asyncio.sleep(0.01)
+        assert told == [[], [0], [1], [2]]
+        places.free(first)
+        place = await asyncio.wait_for(line[0], 5)
+        await asyncio.sleep(0.01)
+        assert told == [[], [0], [1, 0], [2, 1]]
+        line[1].cancel()
+        await asyncio.sleep(0.01)
+        assert told == [[], [0], [1, 0], [2, 1, 0]]
+        places.free(place)
+        await asyncio.wait_for(line[2], 5)
+        assert told == [[], [0], [1, 0], [2, 1, 0]]
+
+    asyncio.run(run())
+
+
+def test_who_waits_is_told_on_its_own_loop_whichever_thread_gives_the_place_back() -> None:
+    places = Places()
+    told: list[tuple[str, int, bool]] = []
+    changed = threading.Condition()
+
+    def wait_until(count: int) -> None:
+        with changed:
+            assert changed.wait_for(lambda: len(told) >= count, 10)
+
+    async def wait(name: str) -> None:
+        thread = threading.get_ident()
+
+        def tell(before: int) -> None:
+            with changed:
+                told.append((name, before, threading.get_ident() == thread))
+                changed.notify_all()
+
+        place = await asyncio.wait_for(places.take(1, 60, tell=tell), 10)
+        await asyncio.to_thread(wait_until, 3)  # before the next one has it
+        places.free(place)
+
+    places.keep("1", 60)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(asyncio.run, wait("one"))
+        wait_until(1)
+        other = pool.submit(asyncio.run, wait("other"))
+        wait_until(2)
+        places.free("1")
+        one.result(timeout=20)
+        other.result(timeout=20)
+    assert told == [("one", 0, True), ("other", 1, True), ("other", 0, True)]
+
+
+def test_what_is_raised_by_whom_the_place_is_told_ends_the_waiting_and_holds_up_nobody() -> None:
+    def tell(_: int) -> None:
+        raise Stopped("The person pressed Stop.")
+
+    async def run() -> None:
+        places = Places()
+        first = await places.take(1, 60)
+        with pytest.raises(Stopped):
+            await places.take(1, 60, tell=tell)
+        places.free(first)
+        await asyncio.wait_for(places.take(1, 60), 5)
 
     asyncio.run(run())
 

@@ -17,8 +17,8 @@ from service import Exchange, Service, busy, closed_port, picture
 
 from headshot.account import Key
 from headshot.bodies import face_image
-from headshot.client import head_shot
-from headshot.errors import NotConfigured, RequestError, Unavailable, Unknown
+from headshot.client import Unreached, head_shot
+from headshot.errors import HeadshotError, NotConfigured, RequestError, Stopped, Unavailable, Unknown
 from headshot.links import Target
 from headshot.photo import Photo
 from headshot.replies import Busy, Failed, Missing, Reply
@@ -325,6 +325,164 @@ def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
 
     with Service(depth=50) as service:
         asyncio.run(asyncio.wait_for(jobs(), 30))
+
+
+# Books.
+
+
+class Diary:
+    """Writes down what a submission tells it, and how many posts there were by then."""
+
+    def __init__(self, service: Service, stops: Exception | None = None) -> None:
+        self.service, self.stops = service, stops
+        self.told: list[tuple[object, int]] = []
+
+    @property
+    def words(self) -> list[object]:
+        return [word for word, _ in self.told]
+
+    def waiting(self, before: int) -> None:
+        self._write(before)
+
+    async def sending(self) -> None:
+        await asyncio.sleep(0)
+        self._write("sending")
+        if self.stops is not None:
+            raise self.stops
+
+    async def untaken(self, error: Unavailable) -> None:
+        await asyncio.sleep(0)
+        self._write(type(error))
+
+    def _write(self, word: object) -> None:
+        self.told.append((word, self.service.posts))
+
+
+def test_the_books_know_of_a_request_before_it_is_sent() -> None:
+    async def send() -> None:
+        async with client(service) as found:
+            await found.submit(REQUEST, LINK, books=diary)
+
+    with Service() as service:
+        diary = Diary(service)
+        asyncio.run(send())
+    assert (diary.told, service.posts) == ([("sending", 0)], 1)
+
+
+def test_the_books_know_of_every_time_that_a_full_queue_turned_it_away() -> None:
+    async def full(exchange: Exchange) -> None:
+        await exchange.answer(429, {"status": "error", "message": busy(5)})
+
+    async def send() -> None:
+        async with client(service) as found:
+            await found.submit(REQUEST, LINK, books=diary)
+
+    with Service() as service:
+        service.script("submit", full, full, None)
+        diary = Diary(service)
+        asyncio.run(send())
+    assert diary.told == [("sending", 0), (Busy, 1), ("sending", 1), (Busy, 2), ("sending", 2)]
+    assert service.posts == 3
+
+
+def test_the_books_know_that_no_connection_came_about() -> None:
+    async def send(port: int) -> None:
+        async with client(f"http://127.0.0.1:{port}") as found:
+            with pytest.raises(Unreached, match="refuses the connection"):
+                await found.submit(REQUEST, LINK, books=diary)
+
+    diary = Diary(Service())
+    with closed_port() as port:
+        asyncio.run(send(port))
+    assert diary.words == ["sending", Unreached] * 3
+
+
+def test_the_books_do_not_call_untaken_what_may_have_been_accepted() -> None:
+    async def vanish(exchange: Exchange) -> None:
+        await exchange.body()
+        exchange.reset()
+
+    async def failed(exchange: Exchange) -> None:
+        await exchange.answer(200, {"status": "failed", "message": "Failed, Try Again", "output": ""})
+
+    async def send() -> None:
+        async with client(service) as found:
+            for fault, error in ((vanish, Unknown), (failed, Failed)):
+                service.script("submit", fault)
+                with pytest.raises(error):
+                    await found.submit(REQUEST, LINK, books=diary)
+
+    with Service() as service:
+        diary = Diary(service)
+        asyncio.run(send())
+    assert diary.words == ["sending", "sending"]
+
+
+def test_the_books_may_stop_a_submission_before_it_is_sent() -> None:
+    async def send() -> None:
+        async with client(service, max_in_flight=1) as found:
+            with pytest.raises(Stopped):
+                await found.submit(REQUEST, LINK, books=Diary(service, Stopped("The person pressed Stop.")))
+            assert service.posts == 0
+            await asyncio.wait_for(found.submit(REQUEST, LINK), 10)  # the place is free again
+
+    with Service() as service:
+        asyncio.run(send())
+    assert service.posts == 1
+
+
+def test_the_books_may_stop_a_submission_between_two_attempts() -> None:
+    async def full(exchange: Exchange) -> None:
+        await exchange.answer(429, {"status": "error", "message": busy(5)})
+
+    class Impatient(Diary):
+        async def untaken(self, error: Unavailable) -> None:
+            raise HeadshotError("The database is closed.") from error
+
+    async def send() -> None:
+        async with client(service, max_in_flight=1) as found:
+            with pytest.raises(HeadshotError, match="database"):
+                await found.submit(REQUEST, LINK, books=Impatient(service))
+            await asyncio.wait_for(found.submit(REQUEST, LINK), 10)
+
+    with Service() as service:
+        service.script("submit", full, None)
+        asyncio.run(send())
+    assert service.posts == 2
+
+
+def test_the_books_know_how_many_wait_before_a_submission() -> None:
+    async def everybody() -> None:
+        async def job(diary: Diary) -> None:
+            await found.result(await found.submit(REQUEST, LINK, books=diary))
+
+        async with client(service, max_in_flight=1) as found:
+            await asyncio.gather(*(job(diary) for diary in diaries))
+
+    with Service() as service:
+        diaries = [Diary(service) for _ in range(4)]
+        asyncio.run(everybody())
+    assert [diary.words for diary in diaries] == [
+        ["sending"],
+        [0, "sending"],
+        [1, 0, "sending"],
+        [2, 1, 0, "sending"],
+    ]
+
+
+def test_the_questions_for_a_job_are_counted() -> None:
+    async def job() -> None:
+        async with client(service) as found:
+            await found.result(
+                await found.submit(REQUEST, LINK), heard=heard.append, asking=lambda: asked.append(service.polls)
+            )
+
+    heard: list[Reply] = []
+    asked: list[int] = []
+    with Service() as service:
+        service.script("poll", not_found, not_found, None)
+        asyncio.run(job())
+    assert asked == [0, 1, 2] and [reply.state for reply in heard] == ["done"]
 
 
 # Scripts.

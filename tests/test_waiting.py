@@ -65,12 +65,13 @@ def waited(
     give_up: float = 600,
     hints: Sequence[float] = (),
     heard: Callable[[Reply], None] | None = None,
+    asking: Callable[[], None] | None = None,
 ) -> Reply:
     async def work() -> Reply:
         told = asyncio.Event() if hints else None
         for seconds in hints:
             asyncio.get_running_loop().call_later(seconds, told.set)  # type: ignore[union-attr]
-        return await wait_for(reply, service.ask, waits, give_up, told=told, heard=heard)
+        return await wait_for(reply, service.ask, waits, give_up, told=told, heard=heard, asking=asking)
 
     answer: Reply = on_jumping_clock(work)
     return answer
@@ -127,6 +128,14 @@ def test_every_answer_is_heard() -> None:
     heard: list[Reply] = []
     waited(Service(WAITING, MISSING, WAITING, DONE), heard=heard.append)
     assert heard == [WAITING, WAITING, DONE]
+
+
+def test_every_question_is_counted_also_one_that_is_not_answered() -> None:
+    before: list[int] = []
+    service = Service(WAITING, MISSING, Unavailable("modelslab", "It broke."), Refused("modelslab", "Over."))
+    with pytest.raises(Refused):
+        waited(service, asking=lambda: before.append(len(service.asked)))
+    assert before == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("strange", [MISSING, EMPTY])
