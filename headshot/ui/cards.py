@@ -119,6 +119,7 @@ def _details(shot: Shot, title: str, job: Job | None, *, pinned: bool) -> str:
             "request": snippets.as_json(shot.request),
             "python": snippets.as_python(shot.request, shot.backend, shot.face),
             "curl": snippets.as_curl(shot.request),
+            "javascript": snippets.as_javascript(shot.request),
         }
     )
 
