@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ UI = ROOT / "headshot" / "ui"
 SIZE = 256, 320
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (250, 250, 250)
 PHONE = {"width": 390, "height": 844}
+TABS = ("Notes", "Request", "Python", "cURL", "JavaScript")
 
 
 def _picture(colour: tuple[int, int, int]) -> bytes:
@@ -42,6 +43,7 @@ class Card:
     prompt: str = "light grey backdrop"
     negative: str = ""
     guidance: float = 7.5
+    exchange: dict[str, Any] = field(default_factory=dict)  # what only a service's headshot has
 
     @property
     def html(self) -> str:
@@ -72,6 +74,8 @@ class Card:
             "timings": [["This headshot", "0.5 s"]],
             "python": f"print({self.seed})",
             "curl": f"curl -d seed={self.seed}",
+            "javascript": f"fetch({self.seed})",
+            **self.exchange,
         }
         label = escape(self.label)
         return (
@@ -87,6 +91,19 @@ ONE = Card("a1", 1, "Seed 1", "/red.png", "/white.png?of=1")
 TWO = Card("b2", 2, "Seed 2", "/green.png", "/white.png?of=2")
 THREE = Card("c3", 3, "Seed 3", "/blue.png", "/white.png?of=3", prompt="navy backdrop", negative="hat", guidance=12)
 CARDS = (ONE, TWO, THREE)
+EXCHANGE = {
+    "timeline": [
+        ["14:03:07", "Sent", ""],
+        ["14:03:07", "Queued", "ModelsLab has given it the number 66752945, and expects it in 13 seconds."],
+        ["14:03:20", "Asked", "It is still working."],
+        ["14:03:23", "Done", ""],
+        ["14:03:24", "Downloaded", "1.2 MB, PNG, 1024 × 1280"],
+    ],
+    "sent": json.dumps(
+        {"key": "•••", "face_image": "data:image/jpeg;base64,/9j/4AAQ…", "prompt": "<b>navy</b>"}, indent=2
+    ),
+    "reply": json.dumps({"status": "success", "id": 66752945, "output": ["https://pub.example/0-a.png"]}, indent=2),
+}
 
 
 def _document(*cards: Card) -> str:
@@ -111,7 +128,7 @@ def _document(*cards: Card) -> str:
   const mount = () => {{
     renewed = [];
     (function (element, trigger, watch) {{
-      {(UI / "viewer.js").read_text()}
+      {(UI / "details.js").read_text()}{(UI / "viewer.js").read_text()}
     }})(element, (name, data) => said.push([name, data]), (what, then) => what === "value" && renewed.push(then));
   }};
   mount();
@@ -372,14 +389,14 @@ def test_notes_are_grouped_and_followed_by_the_timings(viewer: Viewer) -> None:
 
 def test_tabs_are_walked_with_the_keys_and_the_headshot_stays(viewer: Viewer) -> None:
     viewer.open(ONE)
-    tab = {name: viewer.dialog.get_by_role("tab", name=name) for name in ("Notes", "Request", "Python", "cURL")}
+    tab = {name: viewer.dialog.get_by_role("tab", name=name) for name in TABS}
     tab["Notes"].focus()
     for key, name in (
         ("ArrowRight", "Request"),
-        ("End", "cURL"),
+        ("End", "JavaScript"),
         ("ArrowRight", "Notes"),
+        ("ArrowLeft", "JavaScript"),
         ("ArrowLeft", "cURL"),
-        ("ArrowLeft", "Python"),
         ("Home", "Notes"),
         ("ArrowRight", "Request"),
     ):
@@ -398,7 +415,9 @@ def test_tabs_are_walked_with_the_keys_and_the_headshot_stays(viewer: Viewer) ->
     expect(viewer.dialog.locator("#viewer-request pre")).to_contain_text('"seed": 2')
 
 
-@pytest.mark.parametrize(("name", "text"), [("Python", "print(2)"), ("cURL", "curl -d seed=2")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("Python", "print(2)"), ("cURL", "curl -d seed=2"), ("JavaScript", "fetch(2)")]
+)
 def test_copy_copies_what_is_shown_and_says_so(viewer: Viewer, name: str, text: str) -> None:
     viewer.open(TWO)
     viewer.dialog.get_by_role("tab", name=name).click()
@@ -409,6 +428,69 @@ def test_copy_copies_what_is_shown_and_says_so(viewer: Viewer, name: str, text: 
     expect(viewer.dialog.locator("p.aloud")).to_have_text("Copied")
     assert viewer.page.evaluate("navigator.clipboard.readText()") == text
     expect(copy).to_have_text("Copy")
+
+
+def test_what_passed_between_us_and_a_service_stands_under_the_request(viewer: Viewer) -> None:
+    viewer.renew(ONE, replace(TWO, exchange=EXCHANGE))
+    viewer.open(TWO)
+    viewer.dialog.get_by_role("tab", name="Request").click()
+    panel = viewer.dialog.get_by_role("tabpanel")
+    expect(panel.locator("pre").first).to_contain_text('"seed": 2')
+    expect(panel.locator("h3")).to_have_text(["What happened", "As it was sent", "The reply"])
+    expect(panel.locator(".timeline li")).to_have_text(
+        [time + what + text for time, what, text in EXCHANGE["timeline"]]
+    )
+    expect(panel.locator(".timeline p")).to_have_count(3)
+    for name, key in (("As it was sent", "sent"), ("The reply", "reply")):
+        part = panel.locator("section").filter(has=viewer.page.get_by_role("heading", name=name))
+        expect(panel.get_by_role("region", name=name)).to_have_text(EXCHANGE[key])
+        copy = part.get_by_role("button")
+        expect(copy).to_have_accessible_description(name)
+        copy.click()
+        expect(copy).to_have_text("Copied")
+        assert viewer.page.evaluate("navigator.clipboard.readText()") == EXCHANGE[key]
+    expect(panel.locator("pre b")).to_have_count(0)
+
+
+@pytest.mark.parametrize("part", ["timeline", "sent", "reply"])
+def test_of_a_part_that_is_not_known_no_trace_is_left(viewer: Viewer, part: str) -> None:
+    rest = {name: value for name, value in EXCHANGE.items() if name != part}
+    viewer.renew(ONE, replace(TWO, exchange=EXCHANGE), replace(THREE, exchange=rest))
+    viewer.open(TWO)
+    viewer.dialog.get_by_role("tab", name="Request").click()
+    sections = viewer.dialog.locator("#viewer-request section")
+    expect(sections).to_have_count(3)
+    viewer.button("Next headshot").click()
+    expect(viewer.title).to_have_text("Seed 3")
+    expect(sections).to_have_count(2)
+    viewer.button("Next headshot").click()
+    expect(viewer.title).to_have_text("Seed 1")
+    expect(sections).to_have_count(0)
+    expect(viewer.dialog.locator("#viewer-request pre")).to_have_count(1)
+
+
+def test_a_text_that_is_being_selected_outlives_a_renewed_page(viewer: Viewer) -> None:
+    two = replace(TWO, exchange=EXCHANGE)
+    viewer.renew(ONE, two)
+    viewer.open(two)
+    viewer.dialog.get_by_role("tab", name="Request").click()
+    for pre in viewer.dialog.locator("#viewer-request pre").all():
+        pre.evaluate("part => getSelection().selectAllChildren(part)")
+        text = viewer.page.evaluate("String(getSelection())")
+        viewer.renew(ONE, two, THREE)
+        assert text.startswith("{")
+        assert viewer.page.evaluate("String(getSelection())") == text
+
+
+@pytest.mark.parametrize("width", [360, 390, 760, 1024, 1440])
+def test_the_tabs_stand_in_one_row(browser: Browser, site: str, width: int) -> None:
+    with viewing(browser, site, viewport={"width": width, "height": 844}, reduced_motion="reduce") as viewer:
+        viewer.open(ONE)
+        boxes = [viewer.dialog.get_by_role("tab", name=name).bounding_box() for name in TABS]
+        panel = viewer.dialog.locator(".panel").bounding_box()
+        assert panel and all(boxes)
+        assert len({box["y"] for box in boxes if box}) == 1
+        assert max(box["x"] + box["width"] for box in boxes if box) <= panel["x"] + panel["width"] - 16
 
 
 def test_where_there_is_no_clipboard_the_text_is_selected(browser: Browser, site: str) -> None:
@@ -727,7 +809,12 @@ def test_a_hostile_label_stays_text(viewer: Viewer) -> None:
 
 
 def test_on_a_phone_nothing_overflows_and_the_picture_is_seen_whole_at_first(phone: Viewer) -> None:
-    long = replace(THREE, label="Seed 4294967295 · Guidance 12.5", prompt="Donaudampfschifffahrt" * 20)
+    long = replace(
+        THREE,
+        label="Seed 4294967295 · Guidance 12.5",
+        prompt="Donaudampfschifffahrt" * 20,
+        exchange={**EXCHANGE, "timeline": [["14:03:07", "Sent", "Donaudampfschifffahrt" * 20]], "reply": "x" * 2000},
+    )
     phone.renew(ONE, long)
     phone.pick(ONE)
     assert _overflow(phone) <= 0
@@ -739,7 +826,7 @@ def test_on_a_phone_nothing_overflows_and_the_picture_is_seen_whole_at_first(pho
     assert box["y"] + box["height"] < PHONE["height"] * 0.8
     assert _overflow(phone) <= 0
     phone.button(f"Open {long.label}").click()
-    for name in ("Notes", "Request", "Python", "cURL"):
+    for name in TABS:
         phone.dialog.get_by_role("tab", name=name).click()
         assert _overflow(phone) <= 0
 
@@ -758,12 +845,13 @@ def test_what_a_finger_hits_is_large_enough(phone: Viewer) -> None:
         ".filter(([box]) => Math.min(box.width, box.height) < 44).map(([, part]) => part.outerHTML)"
     )
     targets = ".pick, .viewer button, .viewer select, .viewer a, .picked-bar button"
+    phone.renew(ONE, replace(TWO, exchange=EXCHANGE))
     phone.pick(ONE)
     assert phone.page.locator(targets).evaluate_all(small) == []
     phone.pick(TWO)
     assert phone.page.locator(targets).evaluate_all(small) == []
     phone.button("Open Seed 2").click()
-    phone.dialog.get_by_role("tab", name="Python").click()
+    phone.dialog.get_by_role("tab", name="Request").click()
     assert phone.page.locator(targets).evaluate_all(small) == []
 
 

@@ -19,7 +19,7 @@ from .messages import Updates, note, spoken, toast
 from .photo import IN_ORDER, PhotoPart
 from .visitors import Visitor, Visitors
 
-_VIEWER = Path(__file__).with_name("viewer.js").read_text(encoding="utf-8")
+_VIEWER = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("details.js", "viewer.js"))
 _SHOW_RESULTS = """() => {
   if (innerWidth >= 1000) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,4 +1,5 @@
 // The headshots, large and against each other: a dialog and a bar outside this component, whose content is renewed.
+// details.js stands before this, in the same function.
 const ORIGINAL = "";
 const FIELDS = [
   ["prompt", "Prompt"],
@@ -7,21 +8,9 @@ const FIELDS = [
   ["num_inference_steps", "Steps"],
   ["seed", "Seed"],
 ];
-const NOTES = [
-  ["not applied", "Not applied"],
-  ["advice", "Good to know"],
-  ["applied", "Applied"],
-];
-const CODE = [
-  ["request", "Request", "The exact request, as JSON."],
-  ["python", "Python", "The same call, from Python."],
-  ["curl", "cURL", "The same call, from a terminal."],
-];
 const GONE = "This picture is no longer here: pictures are deleted after a while.";
 
 const icon = (path) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path d="${path}"/></svg>`;
-const tab = (key, title) =>
-  `<button type="button" role="tab" id="viewer-tab-${key}" aria-controls="viewer-${key}">${title}</button>`;
 
 const dialog = document.createElement("dialog");
 dialog.className = "viewer";
@@ -62,17 +51,7 @@ dialog.innerHTML = `
         <button type="button" class="act" data-do="use_seed">Use this seed</button>
         <button type="button" class="act" data-do="baseline"></button>
       </div>
-      <div class="tabs" role="tablist" aria-label="Details">
-        ${tab("notes", "Notes")}${CODE.map(([key, title]) => tab(key, title)).join("")}
-      </div>
-      <div role="tabpanel" id="viewer-notes" aria-labelledby="viewer-tab-notes" tabindex="0"></div>
-      ${CODE.map(
-        ([key, , what]) => `
-      <div role="tabpanel" id="viewer-${key}" aria-labelledby="viewer-tab-${key}">
-        <p class="copying">${what}<button type="button" data-copy="${key}">Copy</button></p>
-        <pre tabindex="0" role="region" aria-labelledby="viewer-tab-${key}"></pre>
-      </div>`
-      ).join("")}
+      ${DETAILS}
     </div>
     <div class="against">
       <p class="hint">Drag the line or use the arrow keys. Space flips.</p>
@@ -191,23 +170,8 @@ function drawAlone(shot, shots) {
   find("[data-do=baseline]").textContent = shot.baseline ? "No longer the baseline" : "Make it the baseline";
   find("[data-do=original]").hidden = !shot.original;
   find("[data-do=against-baseline]").hidden = !baseline;
-  for (const [key] of CODE) {
-    const pre = find(`#viewer-${key} pre`);
-    if (pre.textContent !== shot[key]) pre.textContent = shot[key]; // a text that is being selected stays so
-  }
-  const groups = NOTES.map(([kind, title]) => noteList(shot, kind, title)).filter(Boolean);
-  const timings = make("dl", "timings");
-  for (const [what, time] of shot.timings) timings.append(make("dt", "", what), make("dd", "", time));
-  if (shot.timings.length) groups.push(make("h3", "", "Time"), timings);
-  find("#viewer-notes").replaceChildren(...groups);
+  drawDetails(shot);
   stage({ right: { label: shot.label, picture: shot.picture } }, shot);
-}
-
-function noteList(shot, kind, title) {
-  const notes = shot.notes.filter((note) => note.kind === kind);
-  if (!notes.length) return null;
-  const list = make("ul", "", ...notes.map((note) => make("li", "", note.text)));
-  return make("div", `said ${kind.replace(" ", "-")}`, make("h3", "", title), list);
 }
 
 function drawAgainst(shots, byId) {
@@ -369,7 +333,7 @@ dialog.addEventListener("click", ({ target }) => {
   if (!button) return;
   const { go, copy, open: id, do: action } = button.dataset;
   if (go) walk(Number(go));
-  else if (copy) copyFrom(button, find(`#viewer-${copy} pre`));
+  else if (copy !== undefined) copyBeside(button);
   else if (id) openAlone(id);
   else if (button.role === "tab") select(button);
   else if (action === "close") dialog.close();
@@ -403,38 +367,6 @@ function walk(step) {
   alone = next.id;
   draw();
   say(`${next.label}, ${find(".count").textContent}`);
-}
-
-function chooseTab(event) {
-  const at = tabs.indexOf(event.target);
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: tabs.length - 1 }[event.key];
-  if (to === undefined) return;
-  event.preventDefault();
-  const chosen = tabs.at(to % tabs.length);
-  select(chosen);
-  chosen.focus();
-}
-
-function select(chosen) {
-  for (const each of tabs) {
-    each.setAttribute("aria-selected", each === chosen);
-    each.tabIndex = each === chosen ? 0 : -1;
-    find(`#${each.getAttribute("aria-controls")}`).hidden = each !== chosen;
-  }
-}
-
-async function copyFrom(button, pre) {
-  let answer = "Copied";
-  try {
-    await navigator.clipboard.writeText(pre.textContent);
-  } catch {
-    // Refused, or not there at all: a page over plain http has no clipboard.
-    getSelection().selectAllChildren(pre);
-    answer = "Selected: copy it now";
-  }
-  button.textContent = answer;
-  say(answer);
-  setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
 select(tabs[0]);
