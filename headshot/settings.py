@@ -1,12 +1,15 @@
 """The only reader of the environment. Every field is documented in the README; a test compares the two."""
 
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
 from .request import allowed
+
+_HTTPS = r"https://[^\s/@]+(?:/[^\s?#@]*)?"
 
 
 class Settings(BaseSettings):
@@ -31,6 +34,45 @@ class Settings(BaseSettings):
     ] = 3
     queue_size: Annotated[int, Field(ge=1, le=500, description="Comparisons that may wait in line.")] = 40
     open_browser: Annotated[bool, Field(description="Open the page in the default browser at the start.")] = True
+    modelslab_key: Annotated[
+        SecretStr, Field(description="The server's own ModelsLab key: whoever opens the page spends its credits.")
+    ] = SecretStr("")
+    modelslab_api: Annotated[
+        Literal["enterprise", "v6"], Field(description="Which of ModelsLab's two APIs the keys are for.")
+    ] = "enterprise"
+    modelslab_url: Annotated[
+        str,
+        Field(
+            description="Where ModelsLab is; the keys are sent there and nowhere else.",
+            pattern=rf"^(?:{_HTTPS}|http://(?:127\.0\.0\.1|localhost)(?::\d+)?/?)$",
+            json_schema_extra={"in_words": "an address that starts with https://"},
+        ),
+    ] = "https://modelslab.com"
+    modelslab_in_flight: Annotated[
+        int,
+        Field(ge=1, le=100, description="Headshots of one key under way at once: 5, 10 or 15, by the account's plan."),
+    ] = 5
+    modelslab_give_up_seconds: Annotated[
+        int,
+        Field(ge=10, le=3600, description="Seconds after which a headshot that ModelsLab never finishes is given up."),
+    ] = 600
+    public_url: Annotated[
+        str,
+        Field(
+            description="Where the internet reaches this server: ModelsLab then calls as soon as a headshot is done.",
+            pattern=rf"^(?:{_HTTPS})?$",
+            json_schema_extra={"in_words": "an address that starts with https://, or empty"},
+        ),
+    ] = ""
+    public_demo: Annotated[
+        bool, Field(description="Strangers use this server: nobody may name a webhook of their own.")
+    ] = False
+    data_dir: Annotated[
+        Path, Field(description="Folder for the headshots that ModelsLab makes and for what is known of them.")
+    ] = Path("~/.headshot-playground")
+    database_url: Annotated[
+        SecretStr, Field(description="Database of those jobs, `postgresql://…`; empty: SQLite in that folder.")
+    ] = SecretStr("")
 
     @model_validator(mode="wrap")
     @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 import headshot
 from headshot.errors import HeadshotError, SettingsError
@@ -14,6 +14,7 @@ from headshot.settings import Settings, variable
 
 PACKAGE = Path(headshot.__file__).parent
 README = PACKAGE.parent / "README.md"
+AN_ADDRESS = "an address that starts with https://"
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,9 @@ def test_without_variables_the_defaults_hold() -> None:
         ("HEADSHOT_QUEUE_SIZE", "500", 500),
         ("HEADSHOT_OPEN_BROWSER", "false", False),
         ("HEADSHOT_OPEN_BROWSER", "0", False),
+        ("HEADSHOT_MODELSLAB_URL", "http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("HEADSHOT_PUBLIC_URL", "https://a.example/playground", "https://a.example/playground"),
+        ("HEADSHOT_DATA_DIR", "/data", Path("/data")),
         ("HEADSHOT_MAX_HEADSHOTS", "", 8),  # how a container passes on a variable that nobody set
     ],
 )
@@ -68,6 +72,11 @@ def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: st
         ("HEADSHOT_CACHED_PHOTOS", "-1", "HEADSHOT_CACHED_PHOTOS must be a whole number from 1 to 32."),
         ("HEADSHOT_QUEUE_SIZE", "9" * 400, "HEADSHOT_QUEUE_SIZE must be a whole number from 1 to 500."),
         ("HEADSHOT_OPEN_BROWSER", "maybe", "HEADSHOT_OPEN_BROWSER must be true or false."),
+        ("HEADSHOT_MODELSLAB_API", "v7", "HEADSHOT_MODELSLAB_API must be enterprise or v6."),
+        ("HEADSHOT_MODELSLAB_URL", "http://a.example", f"HEADSHOT_MODELSLAB_URL must be {AN_ADDRESS}."),
+        ("HEADSHOT_MODELSLAB_URL", "https://user@a.example", f"HEADSHOT_MODELSLAB_URL must be {AN_ADDRESS}."),
+        ("HEADSHOT_PUBLIC_URL", "http://localhost:7860", f"HEADSHOT_PUBLIC_URL must be {AN_ADDRESS}, or empty."),
+        ("HEADSHOT_PUBLIC_URL", "https://a.example/?b", f"HEADSHOT_PUBLIC_URL must be {AN_ADDRESS}, or empty."),
     ],
 )
 def test_a_wrong_value_is_refused_with_a_sentence_that_names_the_variable(
@@ -126,4 +135,16 @@ def _reads_of(path: Path) -> list[int]:
 
 def _written(default: Any) -> str:
     """A default as it would stand in a shell."""
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
     return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_settings_show_neither_key_nor_the_databases_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSHOT_MODELSLAB_KEY", "a-key-of-somebody")
+    monkeypatch.setenv("HEADSHOT_DATABASE_URL", "postgresql://me:a-password@db/jobs")
+    settings = Settings()
+    assert settings.modelslab_key.get_secret_value() == "a-key-of-somebody"
+    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert "a-key" not in shown
+        assert "a-password" not in shown
