@@ -15,7 +15,7 @@ from PIL import Image
 
 from . import compare
 from .backends import AUTO, Backend, choose, registry
-from .errors import Stopped
+from .errors import HeadshotError
 from .photo import Photo
 from .request import Headshot, HeadshotRequest, Note, Progress
 from .settings import Settings
@@ -42,8 +42,8 @@ def shoot(
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
     What a photo's analysis costs is paid once: another call with the same photo renders at once.
     face: which of `headshot.face.find`'s faces, counted from 0; None for the largest.
-    Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`, which then carries what had
-    landed as `headshots`; every message is a sentence for a person.
+    Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`; every message is a sentence for
+    a person, and `headshots` of the error holds what had landed.
     """
     request = HeadshotRequest.model_validate(
         {
@@ -54,20 +54,20 @@ def shoot(
         }
     )
     requests = compare.plan(request, seeds)
-    chosen = choose(_backends(), backend)
+    chain = choose(_backends(), backend)
     clean = Photo.of(photo)
     landed: list[Headshot] = []
 
     async def run() -> None:
-        async with aclosing(compare.compare(chosen, clean, requests, progress, face=face)) as headshots:
+        async with aclosing(compare.compare(chain, clean, requests, progress, face=face)) as headshots:
             async for headshot in headshots:
                 landed.append(headshot)
 
     try:
         with start_blocking_portal() as portal:
             portal.call(run)
-    except Stopped as stopped:
-        stopped.headshots = tuple(landed)
+    except HeadshotError as error:
+        error.headshots = tuple(landed)
         raise
     return landed
 

@@ -24,8 +24,12 @@ class Backend(Protocol):
     """One way of making headshots. The unit of work is the comparison: one photo and the whole list of requests."""
 
     name: str
+    title: str  # the name as people read it
     help: str  # Markdown: what each parameter of the request means to this backend
     at_once: int  # comparisons that run side by side; more would only slow each other down, and wait in line
+    lasting: (
+        bool  # what it began goes on when nobody listens any more: `progress.stop()` ends it, a closed page does not
+    )
 
     def readiness(self) -> Readiness: ...
 
@@ -58,27 +62,32 @@ def registry(settings: Settings) -> dict[str, Backend]:
 
     Raises SettingsError where `settings.backend` names none of them.
     """
+    from .desk import Desk
+    from .modelslab import ModelsLab
     from .studio import Studio
 
-    backends: list[Backend] = [Studio(cached_photos=settings.cached_photos)]
+    backends: list[Backend] = [ModelsLab(Desk(settings)), Studio(cached_photos=settings.cached_photos)]
     by_name = {backend.name: backend for backend in backends}
     if settings.backend not in (AUTO, *by_name):
         raise SettingsError(f"{variable('backend')} must be {' or '.join([AUTO, *by_name])}.")
     return by_name
 
 
-def choose(backends: Mapping[str, Backend], name: str = AUTO) -> Backend:
-    """The backend of that name, or the first ready one for `auto`. Raises RequestError or NotConfigured."""
+def choose(backends: Mapping[str, Backend], name: str = AUTO) -> list[Backend]:
+    """The backend of that name alone; for `auto` all that are ready, best first, for each may take over.
+
+    Raises RequestError or NotConfigured.
+    """
     if name == AUTO:
-        for backend in backends.values():
-            if backend.readiness().ready:
-                return backend
-        reasons = " ".join(backend.readiness().sentence for backend in backends.values())
-        raise NotConfigured(AUTO, f"No backend is ready. {reasons}")
+        ready = [backend for backend in backends.values() if backend.readiness().ready]
+        if not ready:
+            reasons = " ".join(backend.readiness().sentence for backend in backends.values())
+            raise NotConfigured(AUTO, f"No backend is ready. {reasons}")
+        return ready
     if name not in list(backends):  # a list compares, where a dict would want a hash of whatever was given
         known = " or ".join([AUTO, *backends])
         raise RequestError(f"There is no backend called “{str(name)[:20]}”: choose {known}.")
     readiness = backends[name].readiness()
     if not readiness.ready:
         raise NotConfigured(name, readiness.sentence)
-    return backends[name]
+    return [backends[name]]

@@ -7,9 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from .account import Key
+from .account import MASK, Key
 from .errors import RequestError
 from .photo import Photo
+from .redacted import redacted
 from .request import HeadshotRequest
 
 _V6_WIDTH, _V6_HEIGHT = 512, 640  # 4:5, the frame of the other backends, within the endpoint's 512 × 768
@@ -101,3 +102,16 @@ def v6_body(
     body = enterprise_body(key, request, face_image, webhook=webhook, track_id=track_id)
     body |= {"width": width, "height": height, "samples": samples, "safety_checker": True, "base64": False}
     return body if s_scale is None else body | {"s_scale": s_scale}
+
+
+BODIES = {"enterprise": enterprise_body, "v6": v6_body}
+
+
+def shown_body(
+    api: str, request: HeadshotRequest, face_image: str, *, webhook: str | None, track_id: str | None
+) -> dict[str, Any]:
+    """The same body to be looked at: without the key, and with the picture and the webhook's last part shortened."""
+    if webhook is not None:
+        webhook = f"{webhook.rpartition('/')[0]}/{MASK}"
+    shown: dict[str, Any] = redacted(BODIES[api](Key(MASK), request, face_image, webhook=webhook, track_id=track_id))
+    return shown

@@ -1,15 +1,16 @@
 """From axes to requests: one photo, one look, several seeds, guidance values or steps."""
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import replace
 from typing import Literal
 
 from .backends import Backend
-from .errors import RequestError
+from .errors import BackendError, HeadshotError, RequestError, Unavailable
 from .photo import Photo
 from .recipe import inscribed
-from .request import MAX_SEED, Headshot, HeadshotRequest, Progress, allowed, random_seed
+from .request import MAX_SEED, Headshot, HeadshotRequest, Note, Progress, Standing, allowed, random_seed
 
 Axis = Literal["seed", "guidance_scale", "num_inference_steps"]
 
@@ -162,14 +163,57 @@ def _resolved(requests: Sequence[HeadshotRequest]) -> list[HeadshotRequest]:
 
 
 async def compare(
-    backend: Backend,
+    chain: Sequence[Backend],
     photo: Photo,
     requests: Sequence[HeadshotRequest],
     progress: Progress | None = None,
     *,
     face: int | None = None,
+    turn: Callable[[Backend], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
 ) -> AsyncGenerator[Headshot]:
-    """The comparison's headshots as they land, each file with its recipe. Missing seeds become numbers first."""
-    async with aclosing(backend.shoot(photo, _resolved(requests), progress or Progress(), face=face)) as headshots:
-        async for headshot in headshots:
-            yield inscribed(headshot)
+    """The comparison's headshots as they land, each file with its recipe. Missing seeds become numbers first.
+
+    chain: the backend; others behind it take over what it could not make for being Unavailable, and say so on the
+    headshot. What one refused, or may have billed, no other one answers.  turn: held while a backend works.
+    Raises what the backends raise: once all else has landed, where they know of each headshot what became of it.
+    """
+    progress = progress or Progress()
+    left, reason = _resolved(requests), ""
+    complaint: BackendError | None = None
+    for backend, *behind in (chain[at:] for at in range(len(chain))):
+        missed: dict[HeadshotRequest, HeadshotError] = {}
+
+        def stand(at: Standing, missed: dict[HeadshotRequest, HeadshotError] = missed) -> None:
+            if at.error is not None:
+                missed[at.request] = at.error
+            progress.stand(at)
+
+        landed = set()
+        try:
+            async with (
+                turn(backend),
+                aclosing(backend.shoot(photo, left, progress.through(stand), face=face)) as headshots,
+            ):
+                async for headshot in headshots:
+                    landed.add(headshot.request)
+                    yield inscribed(_explained(headshot, reason))
+        except BackendError as error:
+            open_ones = [request for request in left if request not in landed]
+            fallen = [request for request in open_ones if isinstance(missed.get(request, error), Unavailable)]
+            takes_over = behind[0].title if fallen and behind else ""
+            if len(fallen) < len(open_ones) or not takes_over:
+                complaint = complaint or error
+            if not takes_over:
+                break
+            left = fallen
+            reason = f"Made by {takes_over}, for {backend.title} was not available: {error}"
+            for request in left:
+                progress.stand(Standing(request, "waiting", f"{takes_over} takes over"))
+        else:
+            break
+    if complaint is not None:
+        raise complaint
+
+
+def _explained(headshot: Headshot, reason: str) -> Headshot:
+    return replace(headshot, notes=(Note("advice", reason), *headshot.notes)) if reason else headshot

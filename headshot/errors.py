@@ -14,7 +14,12 @@ HeadshotError
 
 
 class HeadshotError(Exception):
-    """The root of the tree: whatever is not one of these is a bug and stays a traceback."""
+    """The root of the tree: whatever is not one of these is a bug and stays a traceback.
+
+    headshots: what had landed by then, where nobody else had received it.
+    """
+
+    headshots: tuple[object, ...] = ()
 
 
 class PhotoError(HeadshotError):
@@ -30,9 +35,7 @@ class SettingsError(HeadshotError):
 
 
 class Stopped(HeadshotError):
-    """The person pressed Stop. `headshots`: what had landed by then, where nobody else had received it."""
-
-    headshots: tuple[object, ...] = ()
+    """The person pressed Stop."""
 
 
 class BackendError(HeadshotError):

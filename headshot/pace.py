@@ -23,6 +23,11 @@ class Pace:
     def seconds(self) -> float:
         return self._seconds
 
+    @property
+    def known(self) -> bool:
+        """Whether it was ever done."""
+        return self._known
+
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Learn from the work done within; one that fails or is stopped teaches nothing."""

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from .errors import RequestError, Stopped
+from .errors import HeadshotError, RequestError, Stopped
 
 MAX_SEED = 2**32 - 1  # the diffusion world's range: a torch or numpy seed fits, and so does JavaScript's number
 MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens most text encoders read; keeps a pasted book out
@@ -116,6 +116,8 @@ def allowed(field: Mapping[str, Any]) -> str:
     kinds = field.get("anyOf", [field])
     if len(kinds) > 1:
         return " or ".join(allowed(kind) for kind in kinds)
+    if "in_words" in field:
+        return str(field["in_words"])
     if "enum" in field:
         *others, last = (str(choice) for choice in field["enum"])
         return f"{', '.join(others)} or {last}" if others else last
@@ -150,6 +152,7 @@ class Headshot:
     image: RGB.  png: the file's bytes, which `image` decodes to.  request: with its seed resolved.
     seconds: wall time of this picture alone, in which work shared by the whole comparison is not counted.
     likeness: cosine of the face embeddings of photo and headshot, −1…1, None where no face was found again.
+    job: names it in the books of a backend that keeps some, else "".
     """
 
     image: Image.Image
@@ -159,6 +162,7 @@ class Headshot:
     seconds: float
     notes: tuple[Note, ...] = ()
     likeness: float | None = None
+    job: str = ""
 
     @property
     def filename(self) -> str:
@@ -177,21 +181,59 @@ class Step:
     total: int
 
 
-class Progress:
-    """Carries news out of a running comparison, and Stop into it. Safe to use from any thread."""
+@dataclass(frozen=True)
+class Standing:
+    """Where one headshot of a comparison stands that has not landed, at a backend that tells.
 
-    def __init__(self, listener: Callable[[Step], None] | None = None) -> None:
+    kind: "waiting": nothing was sent yet.  "under way": sent, and it may be billed.  "failed": it will not come.
+    "never sent": it could be, and nobody does.  "unknown": sent, perhaps billed, and nobody knows what became of it.
+    text: a phrase or sentence for the person.  job: as in Headshot.  error: what a failed or unknown one ended with.
+    """
+
+    request: HeadshotRequest
+    kind: Literal["waiting", "under way", "never sent", "failed", "unknown"]
+    text: str
+    job: str = ""
+    error: HeadshotError | None = None
+
+
+class Progress:
+    """Carries news out of a running comparison, and Stop into it. Safe to use from any thread.
+
+    listener: hears of the comparison's steps.  standings: hears where single headshots stand.
+    """
+
+    def __init__(
+        self,
+        listener: Callable[[Step], None] | None = None,
+        standings: Callable[[Standing], None] | None = None,
+    ) -> None:
         self._listener = listener
+        self._standings = standings
         self._stop = threading.Event()
 
     def report(self, stage: str, done: int, total: int) -> None:
         if self._listener is not None:
             self._listener(Step(stage, done, total))
 
+    def stand(self, standing: Standing) -> None:
+        if self._standings is not None:
+            self._standings(standing)
+
     def stop(self) -> None:
         self._stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
     def check(self) -> None:
         """Raises Stopped once Stop was pressed: backends call it wherever they can leave off."""
-        if self._stop.is_set():
+        if self.stopped:
             raise Stopped("Stopped. The headshots that had landed are kept.")
+
+    def through(self, standings: Callable[[Standing], None]) -> "Progress":
+        """The same news and the same Stop, with somebody else to hear where single headshots stand."""
+        other = Progress(self._listener, standings)
+        other._stop = self._stop
+        return other

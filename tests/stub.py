@@ -28,9 +28,11 @@ class StubBackend:
 
     help = "- **Guidance** is written on the picture.\n- **Steps** change nothing here."
     at_once = 2
+    lasting = False
 
     def __init__(self, *, name: str = "stub") -> None:
         self.name = name
+        self.title = name.capitalize()
         self.stopped = threading.Event()
         self._gate: threading.Semaphore | None = None
         self.reset()

@@ -85,6 +85,7 @@ class Store:
         photo_sha256: str,
         track_id: str | None = None,
         webhook_mark: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> JobId:
         """Write down a job that is to be sent. When this returns it is PENDING, and nothing has left the house.
 
@@ -108,7 +109,7 @@ class Store:
             state=State.PENDING,
             stranded=False,
             sentence="",
-            facts={},
+            facts=dict(facts or {}),
             polls=0,
             created_at=now,
             changed_at=now,
@@ -162,7 +163,7 @@ class Store:
             if remote_id is not None and row.remote_id not in (None, remote_id):
                 raise StateError(f"job {job} is {row.remote_id!r} at the service, and now {remote_id!r} too")
 
-        named = {} if remote_id is None else {"remote_id": remote_id}
+        named: dict[str, Any] = {} if remote_id is None else {"remote_id": remote_id}
         with self._writing() as session:
             return self._move(
                 session, job, machine.ACCEPTED, details=details, allow=allow, eta_seconds=eta_seconds, **named
@@ -191,13 +192,11 @@ class Store:
         """PROCESSING or UNKNOWN → DONE. The picture is on the disk, for good, before the job says so.
 
         picture: the file's bytes, kept as they are.  filename: what a visitor saves it as.
-        facts: what is to be told beside the picture (seed, seconds, notes), as JSON's types.
+        facts: what is to be told beside the picture (seed, seconds, notes), as JSON's types; added to those of `add`.
         """
         digest = digest_of(picture)
         with _disk(), self._writing(lock=True) as session:
-            if not self._move(
-                session, job, machine.DONE, picture_sha256=digest, filename=filename, facts=dict(facts or {})
-            ):
+            if not self._move(session, job, machine.DONE, picture_sha256=digest, filename=filename, facts=facts or {}):
                 return False
             # Before the commit, or a crash could leave a job without its picture; and under the lock, or somebody
             # could delete the file, which nobody else wants yet, in between.
@@ -344,6 +343,7 @@ class Store:
         sentence: str = "",
         details: Mapping[str, Any] | None = None,
         allow: Callable[[JobRow], None] = lambda row: None,
+        facts: Mapping[str, Any] | None = None,
         **values: Any,
     ) -> bool:
         """Compare and set, until the row that was looked at is the row that is changed."""
@@ -363,6 +363,8 @@ class Store:
                 JobRow.remote_id.is_not_distinct_from(row.remote_id),
             )
             values |= {"state": arrow.to, "stranded": False, "sentence": sentence, "changed_at": self._clock()}
+            if facts is not None:
+                values["facts"] = {**row.facts, **facts}
             if session.scalar(update(JobRow).where(unchanged).values(**values).returning(JobRow.id)) is not None:
                 self._record(session, job, arrow.to, sentence, details)
                 return True

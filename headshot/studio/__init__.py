@@ -64,8 +64,10 @@ class Studio:
     """
 
     name = "studio"
+    title = "Studio"
     help = SUMMARY
     at_once = 2  # one prepares while the other renders
+    lasting = False
 
     def __init__(self, *, cached_photos: int = 3) -> None:
         # First guesses: two cores that have nothing else to do.
