@@ -138,7 +138,7 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
 
 
 def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Job:
-    return Job(requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, "stub")
+    return Job(requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, [StubBackend()])
 
 
 def _job(*shots: Shot, of: int) -> Job:

@@ -51,7 +51,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                 shoot.results()
         gr.HTML(_footer(settings), apply_default_css=False, js_on_load=None, elem_id="footer")
         form.wire(photo)
-        shoot.wire(photo)
+        shoot.wire(page, photo)
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE)
 
         def closed(request: gr.Request) -> None:

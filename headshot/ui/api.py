@@ -130,23 +130,24 @@ class Endpoint:
             if not isinstance(seeds, str):
                 raise RequestError('Write the seeds as text, for example "1, 2, 3" or "10-13".')
             requests = plan(HeadshotRequest.model_validate(settings), parse_seeds(seeds, at_most=self._most))
-            chosen = backends.choose(self._registry, backend)
+            visitor = self._visitors.of(session)
+            chain = backends.choose(visitor.backends(self._registry), backend)
             photo, check, preview = await self._look_at(path)
         finally:
             delete_upload(path)
-        job = Job(requests, photo, face.choose(check.faces), None, chosen.name)
-        visitor = self._visitors.of(session)
+        job = Job(requests, photo, face.choose(check.faces), None, chain)
         visitor.take(photo, check, None, preview)  # so that a backend remembers it from call to call, and no longer
         self._visitors.make_room()
         try:
-            news = run(job, photo, chosen, self._lines[chosen.name], visitor)
+            news = run(job, photo, self._lines, visitor)
             async with aclosing(news):
                 async for item in news:
                     if isinstance(item, Step):
                         gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
         finally:
             if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # another call brought another one
-                chosen.forget(photo)
+                for backend in chain:
+                    backend.forget(photo)
         return [_file(shot) for shot in job.landed]
 
     def _path(self, sent: Any) -> str:

@@ -6,8 +6,9 @@ from html import escape
 
 from .. import snippets
 from ..compare import differing
+from ..modelslab import Record
 from ..presets import PRESETS
-from ..request import HeadshotRequest, Note
+from ..request import HeadshotRequest, Note, Standing
 from .job import Job, Shot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
@@ -31,8 +32,8 @@ def grid(job: Job | None, baseline: Shot | None = None) -> str:
         shot = shots.get(request)
         if shot is not None:
             cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job))
-        elif job is not None and job.alive:
-            cards.append(_waiting(label(request, requests)))
+        elif job is not None:
+            cards.append(_to_come(label(request, requests), job.standings.get(request), alive=job.alive))
     if not cards:
         cards = [f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * EMPTY_FRAMES
     return f'<div class="shots">{"".join(cards)}</div>'
@@ -116,6 +117,7 @@ def _details(shot: Shot, title: str, job: Job | None, *, pinned: bool) -> str:
             "baseline": pinned,
             "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
             "timings": timings,
+            **_told(shot.record),
             "request": snippets.as_json(shot.request),
             "python": snippets.as_python(shot.request, shot.backend, shot.face),
             "curl": snippets.as_curl(shot.request),
@@ -124,8 +126,39 @@ def _details(shot: Shot, title: str, job: Job | None, *, pinned: bool) -> str:
     )
 
 
-def _waiting(title: str) -> str:
+def _told(record: Record | None) -> dict[str, object]:
+    return {} if record is None else {"sent": record.sent, "reply": record.reply, "timeline": record.timeline}
+
+
+def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
+    """A headshot that has not landed. alive: its comparison is being followed."""
+    if alive and (standing is None or standing.kind in ("waiting", "under way")):
+        return _frame(
+            "waiting", title, f'<span class="facts">{escape("waiting" if standing is None else standing.text)}</span>'
+        )
+    if standing is None or standing.kind == "waiting":
+        return ""
+    text = _LEFT if standing.kind == "under way" else standing.text
+    acts = "".join(
+        f'<button type="button" class="act" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
+        for act, words in _ACTS[standing.kind]
+        if standing.job
+    )
+    return _frame("missing", title, f'<span class="facts">{escape(text)}</span>{acts}')
+
+
+_LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."
+_CHECK, _SEND = ("check", "Check again"), ("send", "Send")
+_ACTS = {
+    "under way": [_CHECK],
+    "never sent": [_SEND],
+    "failed": [("send", "Try again")],
+    "unknown": [_CHECK, ("send", "Send again (may be charged twice)")],
+}
+
+
+def _frame(kind: str, title: str, told: str) -> str:
     return (
-        f'<div class="shot waiting"><div class="frame">{_PERSON}</div>'
-        f'<div class="label"><b>{title}</b><span class="facts">waiting</span></div></div>'
+        f'<div class="shot {kind}"><div class="frame">{_PERSON}</div>'
+        f'<div class="label"><b>{title}</b>{told}</div></div>'
     )

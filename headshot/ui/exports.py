@@ -13,7 +13,7 @@ from ..errors import PhotoError
 from ..photo import Photo
 from ..request import HeadshotRequest
 from . import cards
-from .job import OVERLAID, SHEET, ZIP, Shot
+from .job import OVERLAID, SHEET, ZIP, Original, Shot
 from .visitors import Visitors
 
 _TITLE = "Headshot Playground"
@@ -26,7 +26,8 @@ def make(visitors: Visitors, visitor_name: str, corner: str, name: str) -> bytes
         return None
     if name == OVERLAID:
         shot = visitor.shot(corner)
-        return None if shot is None else _existing(lambda: _overlaid(shot))
+        original = None if shot is None else shot.original
+        return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))
     job = visitor.job
     if job is None or job.id != corner:
         return None
@@ -45,10 +46,10 @@ def _existing(make: Callable[[], bytes]) -> bytes | None:
         return None
 
 
-def _overlaid(shot: Shot) -> bytes:
-    photo = Photo.open(shot.original.path).pixels
+def _overlaid(shot: Shot, original: Original) -> bytes:
+    photo = Photo.open(original.path).pixels
     headshot = _opened(shot)
-    found = overlay.same_face(face.find(photo), shot.original.box)
+    found = overlay.same_face(face.find(photo), original.box)
     try:
         if found is None:
             raise PhotoError("The photo's face was not found again.")

@@ -16,7 +16,7 @@ from ..settings import Settings
 from . import controls
 from .messages import Updates, spoken
 from .photo import PhotoPart
-from .visitors import Visitors
+from .visitors import Visitor, Visitors
 
 _FIRST_SEEDS = 4  # one row of the grid on a wide screen, two on a phone
 _SEED: Final = "seed"
@@ -107,7 +107,7 @@ class Form:
         with gr.Accordion("Fine tuning", open=False, elem_id="fine-tuning"):
             for name in (_GUIDANCE, _STEPS):
                 self._controls[name] = controls.control(name)
-            choices = [("Automatic", backends.AUTO), *((name.capitalize(), name) for name in self._registry)]
+            choices = [("Automatic", backends.AUTO), *((each.title, name) for name, each in self._registry.items())]
             self.backend = gr.Radio(
                 choices,
                 value=self._first_backend,
@@ -116,7 +116,7 @@ class Form:
                 elem_id="backend",
             )
         for backend in self._registry.values():
-            where = "here" if len(self._registry) == 1 else f"to the {backend.name}"
+            where = "here" if len(self._registry) == 1 else f"to {backend.title}"
             with gr.Accordion(f"What the settings mean {where}", open=False):
                 gr.Markdown(backend.help)
 
@@ -167,8 +167,9 @@ class Form:
                 return vary(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
         raise RequestError("Choose what to compare: seeds, guidance or steps.")
 
-    def chosen_backend(self, values: Updates) -> Backend:
-        return backends.choose(self._registry, values[self.backend])
+    def chain(self, values: Updates, visitor: Visitor) -> list[Backend]:
+        """The chosen backend, and those that may take over from it."""
+        return backends.choose(visitor.backends(self._registry), values[self.backend])
 
     def fresh_seeds(self, values: Updates) -> str:
         """As many seeds that nobody chose as the field holds now."""
@@ -210,7 +211,9 @@ class Form:
 
     async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
-        updates: Updates = {self.backend: gr.Radio(info=_readiness(self._registry, values[self.backend]))}
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        about = _readiness(visitor.backends(self._registry), values[self.backend])
+        updates: Updates = {self.backend: gr.Radio(info=about)}
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:
@@ -219,20 +222,21 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
-        return {**updates, self.plan: self._planned(requests, values[self.backend], request)}
+        return {**updates, self.plan: self._planned(requests, values[self.backend], visitor)}
 
-    def _planned(self, requests: list[HeadshotRequest], backend: str, request: gr.Request | None) -> str:
-        """How many headshots, of what, and about how long."""
+    def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
+        """How many headshots, by whom, and about how long."""
         count = f"{len(requests)} headshot{'' if len(requests) == 1 else 's'}"
         try:
-            chosen = backends.choose(self._registry, backend)
+            registry = self._registry if visitor is None else visitor.backends(self._registry)
+            chosen = backends.choose(registry, backend)[0]
         except HeadshotError as error:
             return f'<p class="plan wrong">{escape(str(error))}</p>'
-        visitor = None if request is None else self._visitors.of(request.session_hash)
         photo, face = (None, None) if visitor is None else (visitor.photo, visitor.face)
         seconds = chosen.estimate(photo, requests, face=face)
         about = "" if seconds is None else f", about {_duration(seconds)}"
-        return f'<p class="plan">{count}{about}</p>'
+        by = f" by {chosen.title}" if chosen.lasting else ""
+        return f'<p class="plan">{count}{by}{about}</p>'
 
 
 def _duration(seconds: float) -> str:
@@ -244,6 +248,6 @@ def _duration(seconds: float) -> str:
 def _readiness(registry: Mapping[str, Backend], name: str) -> str:
     """The sentence of the chosen backend, or of the one that Automatic would take."""
     try:
-        return backends.choose(registry, name).readiness().sentence
+        return backends.choose(registry, name)[0].readiness().sentence
     except HeadshotError as error:
         return str(error)

@@ -4,8 +4,8 @@ import asyncio
 import io
 import secrets
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,8 +17,10 @@ from ..backends import Backend
 from ..compare import compare
 from ..errors import Stopped
 from ..face import Face
+from ..modelslab import ModelsLab, Record
 from ..photo import Photo
-from ..request import Headshot, HeadshotRequest, Note, Progress, Step
+from ..recipe import inscribed
+from ..request import Headshot, HeadshotRequest, Note, Progress, Standing, Step
 from .line import Line
 
 # What is made of a visitor's headshots when it is asked for: see exports.py.
@@ -32,7 +34,8 @@ _COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills 
 class Shot:
     """A headshot that has been put down as files: what the page needs to show it, without its pixels.
 
-    id: the last folder of its picture's path, unguessable.
+    id: the last folder of its picture's path, unguessable.  job: as in Headshot.
+    original: None where the photo was not at hand any more.
     """
 
     id: str
@@ -48,13 +51,16 @@ class Shot:
     thumbnail_path: Path
     picture: str  # address of the full PNG, relative to the page
     thumbnail: str  # address of a small JPEG
-    overlaid: str  # address of the photo laid over this headshot, made when it is asked for
-    original: "Original"
+    overlaid: str  # address of the photo laid over this headshot, made when it is asked for; "" without an original
+    original: "Original | None"
+    job: str = ""
+    record: Record | None = None
 
     @property
     def corners(self) -> set[Path]:
         """The folders that its files lie in, the photo's copy included."""
-        return {path.parent for path in (self.path, self.thumbnail_path, self.original.path)}
+        originals = [] if self.original is None else [self.original.path]
+        return {path.parent for path in (self.path, self.thumbnail_path, *originals)}
 
 
 @dataclass(frozen=True)
@@ -75,25 +81,36 @@ class Album(Protocol):
 
 @dataclass
 class Job:
-    """One comparison from the press of Generate to its end. Made on the event loop."""
+    """One comparison from the press of Generate to its end. Made on the event loop.
+
+    chain: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
+    that was found again.  chosen: the photo's face, if the photo was at hand.  resumed: the name of a comparison that
+    goes on, or went on, without this page.
+    """
 
     requests: list[HeadshotRequest]
-    photo: Photo | None  # None once it is no longer needed: a job outlives its photo
-    chosen: Face
+    photo: Photo | None
+    chosen: Face | None
     face: int | None
-    backend: str
+    chain: Sequence[Backend]
+    resumed: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     shots: list[Shot] = field(default_factory=list)
-    started: bool = False
+    standings: dict[HeadshotRequest, Standing] = field(default_factory=dict)  # of those that have not landed
     seconds: float = 0.0  # from its turn to its end, what the headshots share included
-    stopped: bool = False
-    ended: bool = False  # nothing more comes of it
-    news: "asyncio.Queue[Step | Shot | Exception | None]" = field(default_factory=asyncio.Queue)  # None: all landed
-    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.progress = Progress(self._tell)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Ready to run, also once more: what has landed stays."""
+        self.started = False
+        self.stopped = False
+        self.ended = False  # nothing more comes of it
+        self.at: Backend | None = None  # whose turn it is
+        self.news: asyncio.Queue[Step | Standing | Shot | Exception | None] = asyncio.Queue()  # None: all landed
+        self.progress = Progress(self._tell, self._tell)
 
     @property
     def landed(self) -> list[Shot]:
@@ -106,25 +123,33 @@ class Job:
         return not (self.stopped or self.ended)
 
     def stop(self) -> None:
-        """From any thread."""
-        self.stopped = True
+        """At its visitor's wish. From any thread."""
         self.progress.stop()
+        self.leave()
+
+    def leave(self) -> None:
+        """Nobody looks any more: a backend whose work lasts goes on. From any thread."""
+        self.stopped = True
+        if self.at is None or not self.at.lasting:
+            self.progress.stop()
         self.photo = None
         self._tell(Stopped("Stopped. The headshots that had landed are kept."))
 
-    def _tell(self, news: Step | Exception) -> None:
+    def _tell(self, news: Step | Standing | Exception) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.news.put_nowait, news)
 
 
-async def run(job: Job, photo: Photo, backend: Backend, line: Line, album: Album) -> AsyncGenerator[Step | Shot]:
-    """Run the job when its turn comes: its steps, and its headshots once they lie in the album, as they come.
+async def run(
+    job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album
+) -> AsyncGenerator[Step | Standing | Shot]:
+    """Run the job when its turn comes: its news, and its headshots once they lie in the album, as they come.
 
-    Raises what the backend raises, Unavailable where the line is too long, Stopped after `job.stop()`. Closing this
-    generator stops the job.
+    Raises what the backends raise, Unavailable where the line is too long, Stopped after `job.stop()`. Closing this
+    generator leaves the job.
     """
     job.started = True
-    task = asyncio.create_task(_produce(job, photo, backend, line, album))
+    task = asyncio.create_task(_produce(job, photo, lines, album))
     complete = False
     try:
         while (item := await job.news.get()) is not None:
@@ -132,62 +157,92 @@ async def run(job: Job, photo: Photo, backend: Backend, line: Line, album: Album
                 raise item
             if isinstance(item, Shot):
                 job.shots.append(item)
+                job.standings.pop(item.request, None)
+            elif isinstance(item, Standing):
+                job.standings[item.request] = item
             yield item
         complete = True
     finally:  # the end, Stop, or a closed tab
-        job.stopped = job.stopped or not complete
+        if not complete:
+            job.leave()
         job.ended = True
-        job.progress.stop()
         job.photo = None
         task.cancel()
 
 
-async def _produce(job: Job, photo: Photo, backend: Backend, line: Line, album: Album) -> None:
+async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album) -> None:
     """Errors are news too."""
-    total = len(job.requests)
+    started_at = time.perf_counter()
+    landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
 
     def tell_place(before: int) -> None:
         place = "your turn is next" if not before else f"{before} before yours"
-        job.news.put_nowait(Step(f"Waiting for a free place: {place}", 0, total))
+        job.news.put_nowait(Step(f"Waiting for a free place: {place}", 0, len(job.requests)))
+
+    @asynccontextmanager
+    async def turn(backend: Backend) -> AsyncIterator[None]:
+        nonlocal started_at
+        async with lines[backend.name].turn(tell_place):
+            if job.at is None:
+                started_at = time.perf_counter()
+            job.at = backend
+            yield
 
     try:
-        async with line.turn(tell_place):
-            started_at = time.perf_counter()
-            landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
-            # Beside the backend, which is at the next headshot meanwhile.
-            putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed))
-            try:
-                # Without aclosing a stopped job would leave the backend's generator open until it is collected.
-                async with aclosing(compare(backend, photo, job.requests, job.progress, face=job.face)) as headshots:
-                    async for headshot in headshots:
-                        landed.put_nowait(headshot)
-                        if putting_down.done():  # it failed, and says why below
-                            break
-            finally:
-                landed.put_nowait(None)
-                await putting_down
-            job.seconds = time.perf_counter() - started_at
+        if job.resumed:
+            made = _resumed(job)
+        elif photo is not None:
+            made = compare(job.chain, photo, job.requests, job.progress, face=job.face, turn=turn)
+        else:
+            raise TypeError("without a photo only what was begun before can go on")
+        # Beside the backend, which is at the next headshot meanwhile.
+        putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed))
+        try:
+            # Without aclosing a stopped job would leave the backend's generator open until it is collected.
+            async with aclosing(made) as headshots:
+                async for headshot in headshots:
+                    landed.put_nowait(headshot)
+                    if putting_down.done():  # it failed, and says why below
+                        break
+        finally:
+            landed.put_nowait(None)
+            await putting_down
+        job.seconds = time.perf_counter() - started_at
         job.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read
         job.news.put_nowait(error)
 
 
-async def _put_down_all(album: Album, job: Job, photo: Photo, landed: "asyncio.Queue[Headshot | None]") -> None:
+async def _resumed(job: Job) -> AsyncGenerator[Headshot]:
+    """What lands of a comparison that was begun before, all but what the job has already."""
+    [backend] = [backend for backend in job.chain if isinstance(backend, ModelsLab)]
+    job.at = backend
+    have = {shot.request for shot in job.shots}
+    async with aclosing(backend.follow(job.resumed, len(job.requests), job.progress)) as headshots:
+        async for headshot in headshots:
+            if headshot.request not in have:
+                yield inscribed(headshot)
+
+
+async def _put_down_all(album: Album, job: Job, photo: Photo | None, landed: "asyncio.Queue[Headshot | None]") -> None:
     """What lands becomes news in its order, up to the None."""
-    original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo)
+    original = None
+    if photo is not None and job.chosen is not None:
+        original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo, job.chosen)
     while (headshot := await landed.get()) is not None:
-        job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, album, job, headshot, original))
+        record = await job.at.record(headshot.job) if isinstance(job.at, ModelsLab) and headshot.job else None
+        job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, album, job, headshot, original, record))
 
 
-def _put_down_original(album: Album, job: Job, photo: Photo) -> Original:
+def _put_down_original(album: Album, job: Job, photo: Photo, chosen: Face) -> Original:
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = min(1.0, _COPY_PX / max(image.size))
     image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
-    x, y, width, height = (float(value) * scale for value in job.chosen.box)
+    x, y, width, height = (float(value) * scale for value in chosen.box)
     return Original(album.write("photo.jpg", _encoded(image, 90), job), (x, y, width, height))
 
 
-def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) -> Shot:
+def _put_down(album: Album, job: Job, headshot: Headshot, original: Original | None, record: Record | None) -> Shot:
     """The headshot's own bytes under its own name, and a thumbnail for the page."""
     small = headshot.image.copy()
     # Reduced by a whole number first, which for a headshot is all there is to do: 3 ms with the JPEG, where Lanczos and
@@ -209,8 +264,10 @@ def _put_down(album: Album, job: Job, headshot: Headshot, original: Original) ->
         thumbnail_path=thumbnail,
         picture=album.address(path.parent.name, path.name),
         thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
-        overlaid=album.address(path.parent.name, OVERLAID),
+        overlaid="" if original is None else album.address(path.parent.name, OVERLAID),
         original=original,
+        job=headshot.job,
+        record=record,
     )
 
 

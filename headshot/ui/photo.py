@@ -77,13 +77,19 @@ class PhotoPart:
         """What the page shows once the photo is gone."""
         return self._updates(None, None, _INVITATION)
 
+    def as_it_is(self, visitor: Visitor) -> Updates:
+        """What the page shows of a visitor who has, or has not, a photo already."""
+        if visitor.photo is None or visitor.check is None:
+            return self.emptied()
+        return self._updates(visitor.preview, visitor.check, _verdict(visitor.photo, visitor.check))
+
     async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
         if values[self.photo] is None:
             return await self._put_back(values, request)
         path = str(values[self.photo]["path"])
         if not _within(path, self._cache):  # a script could name any file of the server's
             raise PhotoError("The photo did not arrive: choose it again.")
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         if _within(path, self._visitors.root) or path == visitor.upload:
             # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
             return {self.photo: gr.skip()}
@@ -97,11 +103,11 @@ class PhotoPart:
         return await self._replace(request, partial(Photo.open, EXAMPLE))
 
     async def _choose(self, values: Updates, request: gr.Request) -> Updates:
-        return await self._take_face(self._visitors.of(request.session_hash), int(values[self.face]))
+        return await self._take_face(self._visitors.of(request.session_hash, request.cookies), int(values[self.face]))
 
     async def _point_at(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
         """A click on the photo chooses the face under it."""
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         index = None
         if visitor.photo is not None and visitor.check is not None:
             scale = _preview_scale(visitor.photo.pixels.shape[1::-1])
@@ -121,14 +127,14 @@ class PhotoPart:
             return await self._take(visitor, turn, lambda: photo, index)
 
     async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         visitor.turn += 1
         turn = visitor.turn
         async with visitor.checking:
             return await self._take(visitor, turn, load)
 
     async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         visitor.put_back()
         stay = '<p class="kept">The headshots stay until you delete them.</p>'
         updates = self._updates(None, None, _INVITATION + (stay if visitor.job is not None else ""))
@@ -152,7 +158,7 @@ class PhotoPart:
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence beside the photo; a photo that was here before stays."""
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         problem = _problem(sentence)
         if visitor.preview is None:
             return self._updates(None, None, problem)

@@ -42,7 +42,9 @@ def step(at: Step) -> str:
 def ended(job: Job) -> str:
     done, total = len(job.shots), len(job.requests)
     if job.stopped:
-        return status(f"Stopped: {done} of {total}", kind="stopped")
+        sent = sum(standing.kind == "under way" for standing in job.standings.values())
+        left = f". {sent} had been sent, and may be billed" if sent else ""
+        return status(f"Stopped: {done} of {total}{left}", kind="stopped")
     noun = "headshot" if done == 1 else "headshots"
     return status(f"{done} {noun} in {job.seconds:.1f} s", kind="done")
 

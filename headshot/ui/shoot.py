@@ -1,6 +1,6 @@
 """Generate, Stop, the results, and what a headshot offers: its seed, the baseline, deletion."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import gradio as gr
 
 from ..backends import Backend
 from ..errors import PhotoError, RequestError, Stopped
+from ..modelslab import ModelsLab
 from ..request import Step
 from ..settings import Settings
 from . import results
@@ -19,7 +20,9 @@ from .messages import Updates, note, spoken, toast
 from .photo import IN_ORDER, PhotoPart
 from .visitors import Visitor, Visitors
 
-_VIEWER = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("details.js", "viewer.js"))
+_VIEWER = "".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("details.js", "viewer.js", "missing.js")
+)
 _SHOW_RESULTS = """() => {
   if (innerWidth >= 1000) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -57,9 +60,10 @@ class ShootPart:
         self.notes = gr.HTML(elem_id="notes", js_on_load=None, **about)
         self.delete = gr.Button("Delete my pictures", size="sm", elem_id="delete")
 
-    def wire(self, photo: PhotoPart) -> None:
+    def wire(self, page: gr.Blocks, photo: PhotoPart) -> None:
         shown = [self.status, self.shots, self.notes]
         seeds = self._form.seeds
+        self._photo = photo
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         refused = {"otherwise": self._refused}
 
@@ -72,16 +76,18 @@ class ShootPart:
             **quiet,
         )
         running = pressed.then(spoken(self._run, **refused), {seeds}, shown, **quiet)
-        self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=[running], **quiet)
-        self.shots.select(spoken(self._act), {seeds}, [self.shots, seeds, self._form.locked], **quiet)
-        self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=[running], **quiet)
-        self._photo = photo
+        acting = self.shots.select(spoken(self._act, **refused), {seeds}, [*shown, seeds, self._form.locked], **quiet)
+        followed = [running, acting]
+        if modelslab(self._registry) is not None:
+            followed.append(page.load(spoken(self._restore, **refused), {seeds}, [*shown, *photo.shown], **quiet))
+        self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
+        self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
         # On a phone the results lie below the form.
         self.generate.click(None, js=_SHOW_RESULTS, api_visibility="private")
 
     async def _plan(self, values: Updates, request: gr.Request) -> Updates:
         """Read the form and show the frames: what can be refused is refused here, at once."""
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         async with visitor.checking:
             if visitor.job is not None and visitor.job.alive:  # Enter in the seeds; Generate itself is hidden
                 toast("A comparison is running: let it end, or press Stop first.")
@@ -106,8 +112,8 @@ class ShootPart:
             updates[seeds] = self._form.fresh_seeds(values)
             values = {**values, **updates}
         requests = self._form.requests(values)
-        backend = self._form.chosen_backend(values)
-        job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, backend.name)
+        chain = self._form.chain(values, visitor)
+        job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, chain)
         visitor.begin(job)
         return {
             self.status: _starting(job),
@@ -117,16 +123,20 @@ class ShootPart:
         }
 
     async def _run(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         job = visitor.job
         if job is None or job.photo is None or job.started or job.stopped:  # the form was refused, or Stop was quicker
             yield {self.status: gr.skip()}  # a generator without a single update would empty every output
             return
-        photo, backend = job.photo, self._registry[job.backend]
-        status = _starting(job)
+        async with aclosing(self._followed(visitor, job)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _followed(self, visitor: Visitor, job: Job) -> AsyncGenerator[Updates]:
+        """Run the job, and show what comes of it while it is the one on the page."""
+        photo, status = job.photo, _starting(job)
         try:
-            news = run(job, photo, backend, self._lines[job.backend], visitor)
-            async with aclosing(news):
+            async with aclosing(run(job, photo, self._lines, visitor)) as news:
                 async for item in news:
                     if visitor.job is not job:  # stopped, and the page shows the next one already
                         yield {self.status: gr.skip()}
@@ -141,12 +151,32 @@ class ShootPart:
                 yield {self.status: gr.skip()}
                 return
         finally:
-            if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # taken out while it was worked on
-                backend.forget(photo)
+            # Taken out while it was worked on.
+            if photo is not None and (visitor.photo is None or visitor.photo.sha256 != photo.sha256):
+                for backend in job.chain:
+                    backend.forget(photo)
         yield self._finished(visitor, job)
 
+    async def _restore(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
+        """A page that is loaded finds this browser's last comparison at ModelsLab again, and goes on with it."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        hosted = modelslab(visitor.backends(self._registry))
+        jobs = await hosted.found() if hosted is not None and visitor.job is None else ()
+        if hosted is None or not jobs:
+            yield {self.status: gr.skip()}
+            return
+        self._visitors.hand_over(visitor, jobs[0].photo_sha256)
+        chosen = None if visitor.check is None else visitor.check.chosen
+        requests = [job.request for job in jobs]
+        job = Job(requests, visitor.photo, chosen, visitor.face, [hosted], resumed=jobs[0].comparison)
+        visitor.begin(job)
+        yield {self.status: _starting(job), **self._shown(visitor), **self._photo.as_it_is(visitor)}
+        async with aclosing(self._followed(visitor, job)) as updates:
+            async for update in updates:
+                yield update
+
     async def _stop(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         job = visitor.job
         if job is None:
             return {self.status: gr.skip()}
@@ -154,25 +184,55 @@ class ShootPart:
             job.stop()
         return self._finished(visitor, job)
 
-    async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
+    async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> AsyncIterator[Updates]:
         """What a headshot's own buttons ask for."""
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        if event.action in ("check", "send"):
+            async with aclosing(self._pursued(visitor, event.action, str(event.id))) as updates:
+                async for update in updates:
+                    yield update
+            return
         shot = visitor.shot(str(event.id))
         if shot is None:
             raise RequestError("This headshot is no longer here: pictures are deleted after a while.")
         match event.action:
             case "use_seed":
                 note(f"Seed {shot.request.seed} stands in the seeds field.")
-                return {self._form.seeds: str(shot.request.seed), self._form.locked: True}
+                yield {self._form.seeds: str(shot.request.seed), self._form.locked: True}
+                return
             case "baseline":
                 visitor.set_baseline(shot)
             case "no_baseline":
                 visitor.set_baseline(None)
-        return self._shown(visitor)
+        yield self._shown(visitor)
+
+    async def _pursued(self, visitor: Visitor, action: str, name: str) -> AsyncGenerator[Updates]:
+        """Ask again for a headshot at ModelsLab, or send it again."""
+        hosted, job = modelslab(visitor.backends(self._registry)), visitor.job
+        if hosted is None or job is None:
+            raise RequestError("This headshot is no longer here: pictures are deleted after a while.")
+        if action == "check":
+            comparison = await hosted.check_again(name)
+        elif visitor.photo is None:
+            raise PhotoError("The photo is not kept here: choose the same one again, then send it.")
+        else:
+            comparison = await hosted.send_again(name, visitor.photo, visitor.face)
+        if job.alive:  # and being followed
+            yield {self.status: gr.skip()}
+            return
+        job.resumed = comparison
+        job.reopen()
+        yield {self.status: _starting(job), **self._shown(visitor)}
+        async with aclosing(self._followed(visitor, job)) as updates:
+            async for update in updates:
+                yield update
 
     async def _delete(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash)
-        visitor.delete()
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        self._visitors.delete(visitor.owner)
+        hosted = modelslab(visitor.backends(self._registry))
+        if hosted is not None:
+            await hosted.delete()
         return {
             self.status: results.status("Your photo and your headshots are deleted.", kind="done"),
             self.notes: "",
@@ -189,16 +249,22 @@ class ShootPart:
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence above the results; whatever had landed stays."""
-        visitor = self._visitors.of(request.session_hash)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
         updates = {self.status: results.status(sentence, kind="error")}
         job = visitor.job
+        if job is not None and job.alive and job.started:  # something else was refused beside it
+            return {self.status: gr.skip()}
         if job is not None:
-            job.stop()
+            job.leave()
             updates |= {self.notes: results.notes(job), **self._shown(visitor)}
         return updates
 
     def _shown(self, visitor: Visitor) -> Updates:
         return {self.shots: results.shots(visitor.job, visitor.baseline, visitor.address)}
+
+
+def modelslab(registry: Mapping[str, Backend]) -> ModelsLab | None:
+    return next((backend for backend in registry.values() if isinstance(backend, ModelsLab)), None)
 
 
 def _starting(job: Job) -> str:

@@ -10,33 +10,50 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from ..account import Key
 from ..backends import Backend
 from ..errors import RequestError, Stopped
 from ..face import PhotoCheck
+from ..modelslab import ModelsLab
 from ..photo import Photo
+from ..trip import Hook
 from .job import Job, Shot
 
 GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of its connection
 PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB
+
+COOKIE = "headshot-visitor"
+COOKIE_SECONDS = 48 * 3600  # the service keeps a result for a day, and nothing is kept here for longer than another
 
 Lost = Literal["", "kept its time", "made room", "was away"]
 
 _log = logging.getLogger(__name__)
 
 
+def owner_of(cookies: Mapping[str, str]) -> str:
+    """The mark of a browser's secret, by which the jobs of its visitor are found again; a new one without a cookie."""
+    return sha256((cookies.get(COOKIE) or secrets.token_urlsafe(32)).encode()).hexdigest()
+
+
 class Visitor:
     """One tab's belongings. `name` is 256 random bits: it stands in every picture's address and is the only way in."""
 
-    def __init__(self, root: Path, forget_photo: Callable[[Photo], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, root: Path, forget_photo: Callable[[Photo], None], clock: Callable[[], float], owner: str
+    ) -> None:
         self._forget_photo = forget_photo
         self._clock = clock
         self.name = secrets.token_urlsafe(32)
+        self.owner = owner  # by which ModelsLab's jobs are found again
+        self.key: Key | None = None  # to ModelsLab, in memory alone
+        self.hook: Hook | None = None  # a receiver of the visitor's own
         self.folder = root / self.name
         self.photo: Photo | None = None
         self.check: PhotoCheck | None = None
@@ -52,6 +69,13 @@ class Visitor:
         self._left = False
         self._written: dict[Path, float] = {}  # when each corner was
         self._lock = threading.RLock()
+
+    def backends(self, registry: Mapping[str, Backend]) -> dict[str, Backend]:
+        """The registry as this visitor sees it: ModelsLab with their own key, if they have entered one."""
+        return {
+            name: backend.bound(self.owner, self.key, self.hook) if isinstance(backend, ModelsLab) else backend
+            for name, backend in registry.items()
+        }
 
     def take(self, photo: Photo, check: PhotoCheck, face: int | None, preview: bytes) -> None:
         """Keep this photo in place of the one before. The time it is kept runs on where only the face is another."""
@@ -181,18 +205,45 @@ class Visitors:
         self._gone_at: dict[str, float] = {}  # whose things were deleted: a tab that comes back is told so
         self._lock = threading.Lock()
 
-    def of(self, session: str | None) -> Visitor:
-        """The visitor with Gradio's session hash. Raises RequestError where there is none."""
+    def of(self, session: str | None, cookies: Mapping[str, str] | None = None) -> Visitor:
+        """The visitor with Gradio's session hash. Raises RequestError where there is none.
+
+        cookies: the browser's. A tab of a browser whose other tab has a key, or had it a moment ago, has it too.
+        """
         if session is None:
             raise RequestError("This page has lost its session: load it anew.")
         with self._lock:
             if session not in self._visitors:
-                visitor = self._visitors[session] = Visitor(self.root, self._forget_photo, self._clock)
+                visitor = Visitor(self.root, self._forget_photo, self._clock, owner_of(cookies or {}))
+                visitor.key = next((tab.key for tab in self._of(visitor.owner) if tab.key is not None), None)
+                self._visitors[session] = visitor
                 if self._gone_at.pop(session, None) is not None:
                     visitor.lost = "was away"
                 if not self._connections.get(session):
                     self._left_at[session] = self._clock()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
+
+    def _of(self, owner: str) -> list[Visitor]:
+        """This browser's tabs, the latest first."""
+        return [visitor for visitor in reversed(self._visitors.values()) if visitor.owner == owner]
+
+    def hand_over(self, visitor: Visitor, sha256: str) -> None:
+        """Give a visitor the photo that another tab of the same browser holds, or held a moment ago, if that is it."""
+        with self._lock:
+            tabs = [tab for tab in self._of(visitor.owner) if tab is not visitor]
+        for tab in tabs:
+            photo, check, preview = tab.photo, tab.check, tab.preview
+            if photo is not None and check is not None and preview is not None and photo.sha256 == sha256:
+                with suppress(FileNotFoundError):  # it goes in this moment
+                    visitor.take(photo, check, tab.face, preview.read_bytes())
+                    return
+
+    def delete(self, owner: str) -> None:
+        """Everything of all of this browser's tabs goes, but for their keys."""
+        with self._lock:
+            tabs = self._of(owner)
+        for tab in tabs:
+            tab.delete()
 
     def named(self, name: str) -> Visitor | None:
         """The visitor whose secret name this is."""
@@ -239,7 +290,7 @@ class Visitors:
         """Nobody is looking any more: the comparison that runs for this tab ends."""
         visitor = self._visitors.get(session or "")
         if visitor is not None and visitor.job is not None:
-            visitor.job.stop()
+            visitor.job.leave()
 
     def sweep(self) -> None:
         """Delete what has been kept for its time, and everything of the tabs that closed."""
