@@ -4,6 +4,7 @@ import logging
 import sys
 
 from headshot import server
+from headshot.account import KeyFilter
 from headshot.backends import registry
 from headshot.errors import SettingsError
 from headshot.settings import Settings
@@ -11,6 +12,8 @@ from headshot.settings import Settings
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(KeyFilter())
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
     try:
         settings = Settings()
