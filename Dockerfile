@@ -12,8 +12,12 @@ COPY --chown=visitor app.py .
 COPY --chown=visitor headshot headshot
 
 USER visitor
+# What ModelsLab has made and been asked for outlives the container where a volume is put here.
+RUN mkdir --mode=700 /home/visitor/data
+VOLUME /home/visitor/data
 ENV GRADIO_SERVER_NAME=0.0.0.0 \
     GRADIO_SERVER_PORT=7860 \
+    HEADSHOT_DATA_DIR=/home/visitor/data \
     HEADSHOT_OPEN_BROWSER=false \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
