@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
+import re
+import secrets
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
@@ -18,24 +20,32 @@ from gradio.route_utils import CustomCORSMiddleware
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import face, ui
+from . import face, ui, webhook
+from .account import MASK, KeyFilter
 from .backends import Backend
+from .desk import Desk
+from .errors import HeadshotError
+from .modelslab import ModelsLab
 from .photo import MAX_FILE_BYTES, Photo
 from .settings import Settings
 from .ui import exports, folder
 from .ui.photo import EXAMPLE
 from .ui.theme import STYLESHEETS, swatches, theme
-from .ui.visitors import Visitors
+from .ui.visitors import COOKIE, COOKIE_SECONDS, Visitors
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
 
 _WARM_UP_AFTER_SECONDS = 3.0  # until the page stands in the first browser, which needs both cores for a second
 _SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
+_EXPIRE_SECONDS = 60.0  # what is kept for minutes need not go to the second, and every pass is a write on the disk
 _QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
 _MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in lines of their own
 _MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
@@ -66,6 +76,9 @@ _FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/gradio_api/hear
 _CALLS = "/gradio_api/queue/join"
 _FILE = "/gradio_api/file="
 _HEARTBEAT = "/gradio_api/heartbeat/"
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # as `secrets.token_urlsafe(32)` makes it
+_WEBHOOK = re.compile(rf"/webhooks/{_SECRET.pattern}")
+_SECRETS_IN_ADDRESSES = re.compile(r"(/webhooks/|/headshots/|/heartbeat/|/file=|session_hash=)[^\s?&]+")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -123,41 +136,15 @@ def start(
 
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
-    folder.clear_the_dead()
-    if visitors is None:
-        visitors = Visitors(
-            Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
-            settings.keep_minutes * 60,
-            backends=registry.values(),
-        )
-    page = ui.build(settings, registry, visitors)
-    page.queue(max_size=_MAX_CALLS, api_open=False)
+    visitors = visitors or _visitors(settings, registry)
+    page = _page(settings, registry, visitors)
     _, address, _ = page.launch(
-        theme=theme(),
-        css=swatches(),
-        css_paths=STYLESHEETS,
+        **_options(settings, registry, visitors),
         server_port=port,
-        app_kwargs={
-            "middleware": [Middleware(Guard, visitors=visitors)],
-            "routes": _routes(visitors),
-            "lifespan": _lifespan(visitors),
-            "docs_url": None,
-            "redoc_url": None,
-            "openapi_url": None,
-        },
-        # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
-        max_threads=_QUICK_CALLS + sum(backend.at_once + settings.queue_size for backend in registry.values()),
+        max_threads=page.max_threads,
         prevent_thread_lock=True,
-        max_file_size=MAX_FILE_BYTES,
         inbrowser=settings.open_browser,
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        show_error=False,
-        ssr_mode=False,
-        mcp_server=False,
         share=False,
-        pwa=False,
         num_workers=0,
         quiet=True,
     )
@@ -165,7 +152,72 @@ def start(
     return Site(address, visitors, page)
 
 
-def _routes(visitors: Visitors) -> list[Route]:
+def mount(
+    app: "FastAPI",
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    *,
+    path: str = "/",
+    visitors: Visitors | None = None,
+) -> None:
+    """Put the page into an app of your own, whose lifespan has to run: it is there once that has started.
+
+    path: where it lies in that app. What holds strangers off stands before the page only, not before the app.
+    Every open page holds a connection: a server that waits for these when it ends needs a limit to that, as Uvicorn's
+    `timeout_graceful_shutdown`.
+    """
+    visitors = visitors or _visitors(settings, registry)
+    options = _options(settings, registry, visitors)
+    gr.mount_gradio_app(app, _page(settings, registry, visitors), path, **options)
+
+
+def _visitors(settings: Settings, registry: Mapping[str, Backend]) -> Visitors:
+    folder.clear_the_dead()
+    root = Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE))
+    return Visitors(root, settings.keep_minutes * 60, backends=registry.values())
+
+
+def _page(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> gr.Blocks:
+    page = ui.build(settings, registry, visitors)
+    # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
+    page.max_threads = _QUICK_CALLS + sum(backend.at_once + settings.queue_size for backend in registry.values())
+    page.queue(max_size=_MAX_CALLS, api_open=False)
+    return page
+
+
+def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> dict[str, Any]:
+    """What Gradio is told wherever the page runs."""
+    desk = _desk(registry)
+    return {
+        "theme": theme(),
+        "css": swatches(),
+        "css_paths": STYLESHEETS,
+        "app_kwargs": {
+            "middleware": [Middleware(Guard, visitors=visitors)],
+            "routes": _routes(visitors, desk if settings.public_url else None),
+            "lifespan": _lifespan(visitors, desk, settings.keep_minutes * 60),
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+        "max_file_size": MAX_FILE_BYTES,
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "pwa": False,
+    }
+
+
+def _desk(registry: Mapping[str, Backend]) -> Desk | None:
+    """Where the paid jobs are looked after, if there may be any."""
+    return next((backend.desk for backend in registry.values() if isinstance(backend, ModelsLab)), None)
+
+
+def _routes(visitors: Visitors, called: Desk | None) -> list[Route]:
+    """called: the desk that webhooks call, None where the service is told of none."""
     at_once = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
 
     async def healthz(request: Request) -> Response:
@@ -183,10 +235,28 @@ def _routes(visitors: Visitors) -> list[Route]:
             return _inline(address[-1], made)
         return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
 
+    async def hook(request: Request) -> Response:
+        if called is None:
+            return _nothing()
+        try:
+            fits = await webhook.heard(called, request.path_params["token"], request.stream())
+        except ClientDisconnect:
+            return _nothing()
+        except HeadshotError:
+            _log.exception("A webhook's call could not be looked up; its job is asked for all the same")
+            return PlainTextResponse("Try again in a moment.", 503)
+        return PlainTextResponse("ok") if fits else _nothing()
+
     return [
         Route("/healthz", healthz),
+        Route("/webhooks/{token}", hook, methods=["POST"]),
         Route("/headshots/{visitor}/{corner}/{name}", picture),
     ]
+
+
+def _nothing() -> Response:
+    """Whatever a stranger has guessed: it looks the same."""
+    return PlainTextResponse("There is nothing here.", 404)
 
 
 def _inline(name: str, data: bytes) -> Response:
@@ -196,7 +266,7 @@ def _inline(name: str, data: bytes) -> Response:
     )
 
 
-def _lifespan(visitors: Visitors) -> Any:
+def _lifespan(visitors: Visitors, desk: Desk | None, keep_seconds: float) -> Any:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
@@ -205,11 +275,16 @@ def _lifespan(visitors: Visitors) -> Any:
             entry for entry in app.user_middleware if cast(object, entry.cls) is not CustomCORSMiddleware
         ]
         app.middleware_stack = app.build_middleware_stack()
+        logging.getLogger("uvicorn.access").addFilter(_MASKED)
+        logging.getLogger("uvicorn.error").addFilter(_KEYLESS)  # its handlers are its own
         tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up())]
-        yield
-        for task in tasks:
-            task.cancel()
-        await anyio.to_thread.run_sync(visitors.close)
+        try:
+            async with _looked_after(desk, keep_seconds):
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await anyio.to_thread.run_sync(visitors.close)
 
     return lifespan
 
@@ -221,6 +296,41 @@ async def _sweep(visitors: Visitors) -> None:
             await anyio.to_thread.run_sync(visitors.sweep)
         except Exception:  # noqa: BLE001  one bad pass must not be the last
             _log.exception("A pass over the visitors failed; the next comes all the same")
+
+
+@asynccontextmanager
+async def _looked_after(desk: Desk | None, keep_seconds: float) -> AsyncIterator[None]:
+    """The desk's life: it goes on with what was left, and leaves to the next what is not done at the end."""
+    if desk is None:
+        yield
+        return
+    task = asyncio.create_task(_look_after(desk, keep_seconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)  # it may have the store open in a thread just now
+        await desk.close()
+
+
+async def _look_after(desk: Desk, keep_seconds: float) -> None:
+    """Go on with what the server before has left, then delete what has been kept for its time."""
+    if desk.has_jobs:
+        await _tried(desk.recover(), "The jobs that were under way are not looked after before the next start")
+    while True:
+        await asyncio.sleep(_EXPIRE_SECONDS)
+        if desk.has_jobs:
+            await _tried(desk.expire(keep_seconds), "Old jobs could not be deleted; it is tried again in a minute")
+
+
+async def _tried(deed: Awaitable[None], otherwise: str) -> None:
+    """Whatever happens to it, the page goes on."""
+    try:
+        await deed
+    except HeadshotError as error:
+        _log.error("%s: %s", otherwise, error)
+    except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
+        _log.exception(otherwise)
 
 
 async def _warm_up() -> None:
@@ -249,8 +359,8 @@ class Guard:
         headers = Headers(scope=scope)
         # Gradio answers a Range with the request's own headers, cookies among them. No picture needs a range.
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
-        if not _known(path):
-            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
+        if not _known(scope["method"], path):
+            await _nothing()(scope, receive, send)
         elif not _from_here(scope["method"], headers):
             await PlainTextResponse("This server answers its own page only.", 403)(scope, receive, send)
         elif path.startswith(_FILE) and _is_link(path.removeprefix(_FILE)):
@@ -262,6 +372,8 @@ class Guard:
                 await self._app(scope, receive, send)
         elif path.rstrip("/") == _CALLS:
             await self._call(scope, receive, send)
+        elif path.strip("/") == "" and scope["method"] == "GET":
+            await self._app(scope, receive, _with_cookie(send, scope))
         else:
             await self._app(scope, receive, send)
 
@@ -325,8 +437,10 @@ class Guard:
         await self._app(scope, again, send)
 
 
-def _known(path: str) -> bool:
-    return (path.rstrip("/") or "/") in _PATHS or path.startswith(_FOLDERS)
+def _known(method: str, path: str) -> bool:
+    if (path.rstrip("/") or "/") in _PATHS or path.startswith(_FOLDERS):
+        return True
+    return method == "POST" and _WEBHOOK.fullmatch(path) is not None
 
 
 def _from_here(method: str, headers: Headers) -> bool:
@@ -386,3 +500,41 @@ def _with_headers(send: Send, path: str) -> Send:
         await send(message)
 
     return sending
+
+
+def _with_cookie(send: Send, scope: Scope) -> Send:
+    """The page with the browser's secret, its own for longer or a new one, by which the visitor's jobs are found again.
+
+    A Space is shown in a frame of huggingface.co, where a browser keeps only what is Secure and Partitioned.
+    """
+    caller = HTTPConnection(scope)
+    own = caller.cookies.get(COOKIE, "")
+    secret = own if _SECRET.fullmatch(own) else secrets.token_urlsafe(32)
+    # Uvicorn believes this header of a proxy on this machine only. Whoever lies in it loses a cookie, and no more.
+    forwarded = caller.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    encrypted = "https" in (scope["scheme"], forwarded)
+    shown = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
+    cookie = f"{COOKIE}={secret}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; {shown}"
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.append("Set-Cookie", cookie)
+            headers["Cache-Control"] = _PRIVATE
+        await send(message)
+
+    return sending
+
+
+class _Masked(logging.Filter):
+    """Takes the secrets in addresses out of an access log: a server that the page is mounted in may keep one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _SECRETS_IN_ADDRESSES.sub(rf"\1{MASK}", part) if isinstance(part, str) else part for part in record.args
+            )
+        return True
+
+
+_MASKED, _KEYLESS = _Masked(), KeyFilter()  # one of each, however often a server starts

@@ -5,23 +5,40 @@ import io
 import json
 import os
 import re
+import secrets
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
-from page import app_running, serving
+from gradio_client import Client, handle_file
+from loopback import CANARY, LINK, QUICK, REQUEST, listening, loopback, traces
+from loopback import client as client_of
+from mounted import mounted
+from page import app_running, free_port, serving
 from PIL import Image
+from service import Service
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from stub import StubBackend
 
 from headshot import server, ui
-from headshot.ui.visitors import Visitors
+from headshot.backends import Backend
+from headshot.desk import Desk
+from headshot.modelslab import ModelsLab
+from headshot.settings import Settings
+from headshot.store import Job, JobId, State, Store, key_mark, mark
+from headshot.ui.visitors import COOKIE, COOKIE_SECONDS, Visitors, owner_of
 
 ROOT = Path(__file__).parent.parent
+PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
+OWNER = mark("a visitor")
+WITHIN = 20.0  # two cores that other tests may share
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +134,83 @@ def test_no_handler_has_a_name_to_call_it_by_but_the_endpoint_for_programs(clien
     named = [handler["api_name"] for handler in handlers if handler["api_visibility"] != "private"]
     assert named == ["generate"]
     assert list(client.get("/gradio_api/info").json()["named_endpoints"]) == ["/generate"]
+
+
+def _secret_in(answer: httpx.Response) -> str:
+    """The browser's new secret."""
+    (cookie,) = answer.headers.get_list("set-cookie")
+    found = re.match(rf"{COOKIE}=([A-Za-z0-9_-]{{43}});", cookie)
+    assert found is not None
+    return found[1]
+
+
+def test_the_page_gives_each_browser_a_secret_that_no_script_can_read(client: httpx.Client) -> None:
+    answer = client.get("/")
+    secret = _secret_in(answer)
+    (cookie,) = answer.headers.get_list("set-cookie")
+    assert cookie == f"{COOKIE}={secret}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+    assert answer.headers["cache-control"] == "private, no-store"  # no proxy gives one visitor's secret to another
+    assert secret not in answer.text
+    client.cookies.clear()
+    another = _secret_in(client.get("/"))
+    assert another != secret
+    assert owner_of({COOKIE: another}) != owner_of({COOKIE: secret})
+
+
+def test_a_browser_keeps_its_secret_for_as_long_as_it_comes_back(client: httpx.Client) -> None:
+    secret = _secret_in(client.get("/"))
+    assert client.cookies[COOKIE] == secret  # as a browser would send it from now on
+    again = client.get("/")
+    assert _secret_in(again) == secret
+    assert f"Max-Age={COOKIE_SECONDS}" in again.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("guessable", ["", "a", "a" * 42, "a" * 44, "a" * 42 + "!", f"{'a' * 42}\u00e9", "{43}"])
+def test_what_is_no_secret_of_ours_is_replaced(client: httpx.Client, guessable: str) -> None:
+    cookie = f"other=1; {COOKIE}={guessable}".encode("latin-1")
+    assert _secret_in(client.get("/", headers=[(b"Cookie", cookie)])) != guessable
+
+
+@pytest.mark.parametrize("scheme", ["https", "https, http", "HTTPS"])
+def test_a_page_that_is_encrypted_can_keep_its_secret_in_another_pages_frame(client: httpx.Client, scheme: str) -> None:
+    cookie = client.get("/", headers={"X-Forwarded-Proto": scheme}).headers["set-cookie"]
+    assert cookie.endswith("; HttpOnly; SameSite=None; Secure; Partitioned")
+
+
+def test_only_the_page_itself_gives_a_secret(client: httpx.Client) -> None:
+    for method, path in (("HEAD", "/"), ("OPTIONS", "/"), ("POST", "/"), ("GET", "/config"), ("GET", "/healthz")):
+        assert "set-cookie" not in client.request(method, path).headers
+    assert "set-cookie" not in client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).headers  # an image's address
+
+
+def test_a_server_without_the_service_receives_no_webhook(client: httpx.Client) -> None:
+    wrong = client.get("/nothing-was-ever-here")
+    answer = client.post(f"/webhooks/{'a' * 43}", json={"status": "success", "id": 1, "track_id": "1"})
+    assert (answer.status_code, answer.text) == (wrong.status_code, wrong.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/playground"])
+def test_an_app_of_somebodys_own_carries_the_whole_page(tmp_path: Path, path: str) -> None:
+    backend, folders = StubBackend(), set(ui.CACHE.glob("visitors-*"))
+    with mounted(Settings(open_browser=False), {backend.name: backend}, path) as address:
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            assert client.get("healthz").text == "ok"
+            page = client.get("")
+            assert "default-src 'self'" in page.headers["content-security-policy"]
+            assert len(_secret_in(page)) == 43
+            assert client.get("gradio_api/deep_link?session_hash=abc").status_code == 404
+            assert client.get("config", headers={"Origin": "https://elsewhere.example"}).status_code == 403
+            preflight = client.options("config", headers={"Origin": "null", "Access-Control-Request-Method": "POST"})
+            assert not [name for name in preflight.headers if name.startswith("access-control-")]
+            assert client.post("gradio_api/upload", files={"files": bytes(11 * 2**20)}).status_code == 413
+        program = Client(address, verbose=False, download_files=tmp_path, analytics_enabled=False)
+        try:
+            files = program.predict(handle_file(PORTRAIT), seeds="1-2", api_name="/generate")
+        finally:
+            program.close()
+        assert [Path(file).suffix for file in files] == [".png", ".png"]
+        (own,) = set(ui.CACHE.glob("visitors-*")) - folders
+    assert not own.exists()
 
 
 def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServer) -> None:
@@ -300,6 +394,163 @@ def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
     asyncio.run(swept())
     assert not folder.exists()
     assert "OSError: the first pass stumbles" in caplog.text
+
+
+def _left_behind(store: Store, number: str) -> JobId:
+    """A job that a server that was killed has sent, and that the service calls by that number."""
+    job = store.add(
+        OWNER,
+        "comparison",
+        0,
+        REQUEST,
+        api="enterprise",
+        key_mark=key_mark(CANARY, store.salt),
+        photo_sha256=mark("a photo"),
+    )
+    store.sending(job)
+    store.accepted(job, number)
+    return job
+
+
+def _submitted(service: Service) -> str:
+    async def submit() -> str:
+        async with client_of(service) as client:
+            reply = await client.submit(REQUEST, LINK)
+        assert reply.id is not None
+        return reply.id
+
+    return asyncio.run(submit())
+
+
+def _desk(folder: Path, url: str = "https://modelslab.com") -> tuple[Settings, dict[str, Backend]]:
+    settings = Settings(open_browser=False, data_dir=folder, modelslab_key=CANARY, modelslab_url=url)
+    backend = ModelsLab(Desk(settings, waits=QUICK, resolve=loopback))
+    return settings, {backend.name: backend}
+
+
+def _job(store: Store, job: JobId) -> Job:
+    found = store.job(OWNER, job)
+    assert found is not None
+    return found
+
+
+def test_a_server_goes_on_with_what_the_one_before_has_left_and_leaves_it_to_the_next(tmp_path: Path) -> None:
+    with Service() as service, Store.open(tmp_path) as store:
+        done, never = (_left_behind(store, _submitted(service)) for _ in range(2))
+        number = _job(store, never).remote_id
+        assert number is not None
+        service.jobs[int(number)].done_at = float("inf")
+        site = server.start(*_desk(tmp_path, service.base_url), port=free_port())
+        try:
+            deadline = time.monotonic() + WITHIN
+            while _job(store, done).state is not State.DONE or _job(store, never).polls < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            site.close()
+        polls = service.polls
+        time.sleep(10 * QUICK.poll_max)
+        assert service.polls == polls
+        assert _job(store, never).state is State.PROCESSING
+        assert _job(store, done).picture is not None
+
+
+def test_a_server_that_cannot_open_its_jobs_says_so_in_one_sentence_and_serves_its_page(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("where a folder should be")
+    with listening() as log:
+        site = server.start(*_desk(tmp_path / "data"), port=free_port())
+        try:
+            assert httpx.get(site.address, trust_env=False).status_code == 200
+            deadline = time.monotonic() + WITHIN
+            while "are not looked after" not in log.getvalue():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            site.close()
+    (sentence,) = [line for line in log.getvalue().splitlines() if "are not looked after" in line]
+    assert str(tmp_path / "data") in sentence or "folder" in sentence
+    assert "Traceback" not in log.getvalue()
+    assert traces(log.getvalue()) == []
+
+
+def test_jobs_that_were_kept_for_their_time_go_and_a_desk_without_any_opens_no_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_EXPIRE_SECONDS", 0.05)
+
+    async def looked_after(folder: Path, gone: Callable[[], bool]) -> None:
+        desk = Desk(Settings(data_dir=folder))
+        looking = asyncio.create_task(server._look_after(desk, keep_seconds=0.2))
+        for _ in range(round(WITHIN / 0.05)):
+            if gone():
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("nothing has happened")
+        looking.cancel()
+        await desk.close()
+
+    with Store.open(tmp_path / "kept") as store:
+        failed, under_way = (_left_behind(store, number) for number in ("1", "2"))
+        store.failed(failed, "The service has failed.")
+        asyncio.run(looked_after(tmp_path / "kept", lambda: store.job(OWNER, failed) is None))
+        assert _job(store, under_way).state is State.PROCESSING
+
+    passes = iter(range(5))
+    asyncio.run(looked_after(tmp_path / "empty", lambda: next(passes, None) is None))
+    assert not (tmp_path / "empty").exists()
+
+
+def test_the_key_and_a_webhooks_token_reach_no_log_of_the_app(tmp_path: Path) -> None:
+    token = secrets.token_urlsafe(32)
+    with Service() as service, Store.open(tmp_path / "data") as store:
+        _left_behind(store, _submitted(service))
+        environment = {
+            "HEADSHOT_MODELSLAB_KEY": CANARY,
+            "HEADSHOT_MODELSLAB_URL": service.base_url,
+            "HEADSHOT_PUBLIC_URL": "https://playground.example",
+            "HEADSHOT_DATA_DIR": str(tmp_path / "data"),
+        }
+        with app_running(tmp_path, **environment) as app:
+            answer = httpx.post(f"{app.address}webhooks/{token}", json={"id": 1}, trust_env=False)
+            assert (answer.status_code, answer.text) == (404, "There is nothing here.")
+            deadline = time.monotonic() + WITHIN
+            while service.polls == 0:  # with the server's own key
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    log = app.log.read_text()
+    assert token not in log
+    assert traces(log) == []
+
+
+def test_a_key_that_something_logs_is_masked_by_the_app() -> None:
+    careless = """
+import logging, sys
+import app
+from headshot import server
+
+def serve(settings, registry):
+    key = settings.modelslab_key.get_secret_value()
+    logging.getLogger("a.library").error("the request %s has failed", {"key": key})
+    try:
+        raise RuntimeError(f"echoed: {key}")
+    except RuntimeError:
+        logging.getLogger().exception("and so has the reply")
+
+server.serve = serve
+app.main()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", careless],
+        cwd=ROOT,
+        env=os.environ | {"HEADSHOT_MODELSLAB_KEY": CANARY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "the request {'key': '•••'} has failed" in ran.stderr
+    assert "RuntimeError: echoed: •••" in ran.stderr
+    assert traces(ran.stdout + ran.stderr) == []
 
 
 def test_gradios_usage_reports_are_off() -> None:
