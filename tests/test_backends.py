@@ -1,9 +1,11 @@
 """Who can make a headshot, and what a person is told where nobody of that name can."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from stub import StubBackend
 
 from headshot.backends import AUTO, Readiness, choose, registry
@@ -34,31 +36,39 @@ class KeylessBackend(StubBackend):
 
 def test_the_registry_holds_what_works_and_nothing_else() -> None:
     backends = registry(Settings())
-    assert list(backends) == ["studio"]
+    assert list(backends) == ["modelslab", "studio"]
     for name, backend in backends.items():
         readiness = backend.readiness()
         assert backend.name == name
-        assert readiness.ready
+        assert readiness.ready == (name == "studio")
         assert readiness.sentence[0].isupper() and readiness.sentence.endswith(".")
         assert backend.help.strip()
+        assert backend.at_once >= 1
+    assert {backend.title: backend.lasting for backend in backends.values()} == {"ModelsLab": True, "Studio": False}
+
+
+def test_the_servers_key_makes_modelslab_ready_and_the_first(tmp_path: Path) -> None:
+    backends = registry(Settings(modelslab_key=SecretStr("a0key"), data_dir=tmp_path / "data"))
+    assert choose(backends) == list(backends.values())
+    assert not (tmp_path / "data").exists()  # nothing is opened before there is something to keep
 
 
 def test_a_registry_without_the_chosen_backend_is_refused_at_the_start() -> None:
     with pytest.raises(SettingsError) as refused:
         registry(Settings(backend="hosted"))
-    assert str(refused.value) == "HEADSHOT_BACKEND must be auto or studio."
+    assert str(refused.value) == "HEADSHOT_BACKEND must be auto or modelslab or studio."
 
 
-def test_auto_takes_the_first_that_is_ready() -> None:
+def test_auto_takes_all_that_are_ready_best_first() -> None:
     first, second, third = KeylessBackend(), StubBackend(name="second"), StubBackend(name="third")
     backends = {backend.name: backend for backend in (first, second, third)}
-    assert choose(backends, AUTO) is second
-    assert choose(backends) is second
+    assert choose(backends, AUTO) == [second, third]
+    assert choose(backends) == [second, third]
 
 
-def test_a_name_takes_that_backend() -> None:
+def test_a_name_takes_that_backend_and_no_other_behind_it() -> None:
     backends = {name: StubBackend(name=name) for name in ("one", "two")}
-    assert choose(backends, "two") is backends["two"]
+    assert choose(backends, "one") == [backends["one"]]
 
 
 def test_a_backend_that_is_not_ready_says_why_in_its_own_sentence() -> None:

@@ -1,8 +1,11 @@
-"""Seeds and guidance values as people write them, and the plan that changes one thing alone."""
+"""Seeds and guidance values as people write them, the plan that changes one thing alone, and who makes it."""
 
+import io
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -10,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from stub import StubBackend
+from stub import StubBackend, made
 
+from headshot.backends import Backend
 from headshot.compare import (
     Axis,
     compare,
@@ -23,9 +27,20 @@ from headshot.compare import (
     resize_seeds,
     vary,
 )
-from headshot.errors import RequestError
+from headshot.errors import (
+    BackendError,
+    HeadshotError,
+    NotConfigured,
+    PhotoError,
+    Refused,
+    RequestError,
+    Stopped,
+    Unavailable,
+    Unknown,
+)
 from headshot.photo import Photo
-from headshot.request import MAX_SEED, Headshot, HeadshotRequest
+from headshot.recipe import inscribed
+from headshot.request import MAX_SEED, Headshot, HeadshotRequest, Note, Progress, Standing
 
 DASHES = "-‐‑‒–—―−"
 SEEDS = st.integers(0, MAX_SEED)
@@ -334,9 +349,177 @@ def test_a_backend_gets_the_whole_list_with_every_seed_resolved() -> None:
     requests = [HeadshotRequest(seed=3), HeadshotRequest(), HeadshotRequest(seed=1)]
 
     async def run() -> list[int | None]:
-        return [headshot.request.seed async for headshot in compare(backend, photo, requests, face=1)]
+        return [headshot.request.seed async for headshot in compare([backend], photo, requests, face=1)]
 
     seeds = anyio.run(run)
     assert [request.seed for request in backend.asked] == seeds
     assert (seeds[0], seeds[2]) == (3, 1) and seeds[1] is not None
     assert backend.faces == [1]
+
+
+# --- one backend takes over from another
+
+PHOTO = Photo.from_image(Image.new("RGB", (160, 200), "grey"))
+AWAY = "The first backend cannot be reached."
+
+
+class Choosy(StubBackend):
+    """A backend that tells of each headshot what became of it, and complains of the first at the end."""
+
+    def __init__(self, name: str, **outcomes: HeadshotError) -> None:
+        super().__init__(name=name)
+        self.outcomes = {int(seed.removeprefix("seed_")): error for seed, error in outcomes.items()}
+
+    async def shoot(
+        self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
+    ) -> AsyncGenerator[Headshot]:
+        for request in requests:
+            self.asked.append(request)
+            error = self.outcomes.get(request.seed or 0)
+            if error is not None:
+                progress.stand(Standing(request, "failed", str(error), error=error))
+            else:
+                yield made(photo, request, self.name)
+        errors = [self.outcomes[request.seed] for request in requests if request.seed in self.outcomes]
+        if errors:
+            raise errors[0]
+
+
+class Outcome:
+    """What a comparison came to."""
+
+    def __init__(self, chain: Sequence[StubBackend], *seeds: int, **options: Any) -> None:
+        self.landed: list[Headshot] = []
+        self.standings: list[Standing] = []
+        self.error: Exception | None = None
+        anyio.run(self._run, chain, seeds, options)
+
+    async def _run(self, chain: Sequence[StubBackend], seeds: Sequence[int], options: dict[str, Any]) -> None:
+        progress = Progress(standings=self.standings.append)
+        try:
+            async for headshot in compare(chain, PHOTO, plan(HeadshotRequest(), seeds), progress, **options):
+                self.landed.append(headshot)
+        except HeadshotError as error:
+            self.error = error
+
+    @property
+    def makers(self) -> list[tuple[int | None, str]]:
+        return [(headshot.request.seed, headshot.backend) for headshot in self.landed]
+
+
+def asked(backend: StubBackend) -> list[int | None]:
+    return [request.seed for request in backend.asked]
+
+
+def failing(error: HeadshotError, *, after: int = 0) -> StubBackend:
+    """Named first."""
+    backend = StubBackend(name="first")
+    backend.fail(error, after=after)
+    return backend
+
+
+def away() -> Unavailable:
+    return Unavailable("first", AWAY)
+
+
+def test_the_next_backend_makes_what_the_first_is_unavailable_for_and_says_so() -> None:
+    second = StubBackend(name="second")
+    found = Outcome([failing(away()), second], 1, 2)
+    assert (found.makers, found.error) == ([(1, "second"), (2, "second")], None)
+    for headshot in found.landed:
+        assert headshot.notes[0] == Note("advice", f"Made by Second, for First was not available: {AWAY}")
+        assert headshot.notes[1:] == made(PHOTO, headshot.request).notes
+        told = [(one.kind, one.text) for one in found.standings if one.request == headshot.request]
+        assert told == [("waiting", "Second takes over")]
+
+
+def test_only_what_the_first_could_not_make_is_handed_on() -> None:
+    first, second = Choosy("first", seed_2=away(), seed_4=away()), StubBackend(name="second")
+    found = Outcome([first, second], 1, 2, 3, 4)
+    assert found.makers == [(1, "first"), (3, "first"), (2, "second"), (4, "second")]
+    assert found.error is None
+    assert asked(second) == [2, 4]
+    assert [bool(shot.notes[0].text.startswith("Made by Second")) for shot in found.landed] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_what_had_landed_before_the_first_went_away_stays() -> None:
+    second = StubBackend(name="second")
+    found = Outcome([failing(away(), after=2), second], 1, 2, 3)
+    assert found.makers == [(1, "first"), (2, "first"), (3, "second")]
+    assert asked(second) == [3]
+
+
+@pytest.mark.parametrize("kind", [Refused, Unknown, NotConfigured])
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_was_refused_or_may_be_billed_no_other_backend_makes(kind: type[BackendError], tells: bool) -> None:
+    error = kind("first", "The first backend has spoken.")
+    first = Choosy("first", seed_1=error, seed_2=error) if tells else failing(error)
+    second = StubBackend(name="second")
+    found = Outcome([first, second], 1, 2)
+    assert (found.makers, found.error, asked(second)) == ([], error, [])
+
+
+def test_the_complaint_comes_last_and_is_of_what_nobody_made() -> None:
+    refused, unknown = Refused("first", "The prompt is not allowed."), Unknown("first", "No answer came.")
+    first = Choosy("first", seed_1=away(), seed_2=refused, seed_4=unknown)
+    second = StubBackend(name="second")
+    found = Outcome([first, second], 1, 2, 3, 4)
+    assert found.makers == [(3, "first"), (1, "second")]
+    assert asked(second) == [1]
+    assert found.error is refused
+
+
+def test_the_reason_on_a_headshot_is_why_the_first_did_not_make_that_one() -> None:
+    first = Choosy("first", seed_1=Refused("first", "The prompt is not allowed."), seed_2=away())
+    found = Outcome([first, StubBackend(name="second")], 1, 2)
+    [headshot] = found.landed
+    assert headshot.notes[0].text == f"Made by Second, for First was not available: {AWAY}"
+
+
+@pytest.mark.parametrize("error", [PhotoError("No face was found."), Stopped("Stopped."), RequestError("Too many.")])
+def test_what_no_backend_can_help_with_ends_it_at_once(error: HeadshotError) -> None:
+    second = StubBackend(name="second")
+    found = Outcome([failing(error, after=1), second], 1, 2)
+    assert (found.makers, found.error, asked(second)) == ([(1, "first")], error, [])
+
+
+def test_where_the_last_one_is_unavailable_too_its_complaint_is_raised() -> None:
+    last = Unavailable("third", "The third is away, too.")
+    chain = [failing(away()), Choosy("second", seed_2=Unavailable("second", "Busy.")), Choosy("third", seed_2=last)]
+    found = Outcome(chain, 1, 2)
+    assert (found.makers, found.error) == ([(1, "second")], last)
+    assert found.landed[0].notes[0].text == f"Made by Second, for First was not available: {AWAY}"
+
+
+def test_a_turn_is_held_while_a_backend_works_and_given_back_before_the_next() -> None:
+    events: list[str] = []
+
+    @asynccontextmanager
+    async def turn(backend: Backend) -> AsyncIterator[None]:
+        events.append(f"{backend.name} begins")
+        try:
+            yield
+        finally:
+            events.append(f"{backend.name} ends after {len(found_by)}")
+
+    first, second = Choosy("first", seed_2=away()), StubBackend(name="second")
+    found_by: list[str] = []
+
+    async def run() -> None:
+        async for headshot in compare([first, second], PHOTO, plan(HeadshotRequest(), [1, 2]), turn=turn):
+            found_by.append(headshot.backend)
+
+    anyio.run(run)
+    assert events == ["first begins", "first ends after 1", "second begins", "second ends after 2"]
+
+
+def test_every_headshot_carries_the_recipe_of_whoever_made_it() -> None:
+    found = Outcome([Choosy("first", seed_2=away()), StubBackend(name="second")], 1, 2)
+    for headshot in found.landed:
+        assert Image.open(io.BytesIO(headshot.png)).info != {}
+        assert headshot.png == inscribed(replace(headshot, png=made(PHOTO, headshot.request).png)).png
