@@ -55,6 +55,7 @@ def shoot(
     )
     requests = compare.plan(request, seeds)
     chain = choose(_backends(), backend)
+    order = {request: at for at, request in enumerate(requests)}
     clean = Photo.of(photo)
     landed: list[Headshot] = []
 
@@ -69,7 +70,7 @@ def shoot(
     except HeadshotError as error:
         error.headshots = tuple(landed)
         raise
-    return landed
+    return sorted(landed, key=lambda headshot: order[headshot.request])
 
 
 @cache

@@ -179,7 +179,7 @@ async def compare(
     """
     progress = progress or Progress()
     left, reason = _resolved(requests), ""
-    complaint: BackendError | None = None
+    complaint: HeadshotError | None = None
     for backend, *behind in (chain[at:] for at in range(len(chain))):
         missed: dict[HeadshotRequest, HeadshotError] = {}
 
@@ -198,15 +198,16 @@ async def compare(
                     landed.add(headshot.request)
                     yield inscribed(_explained(headshot, reason))
         except BackendError as error:
-            open_ones = [request for request in left if request not in landed]
-            fallen = [request for request in open_ones if isinstance(missed.get(request, error), Unavailable)]
+            open_ones = [(request, missed.get(request, error)) for request in left if request not in landed]
+            fallen = [(request, why) for request, why in open_ones if isinstance(why, Unavailable)]
             takes_over = behind[0].title if fallen and behind else ""
-            if len(fallen) < len(open_ones) or not takes_over:
+            if takes_over:
+                complaint = complaint or next((why for _, why in open_ones if not isinstance(why, Unavailable)), None)
+            else:
                 complaint = complaint or error
-            if not takes_over:
                 break
-            left = fallen
-            reason = f"Made by {takes_over}, for {backend.title} was not available: {error}"
+            left = [request for request, _ in fallen]
+            reason = f"Made by {takes_over}, for {backend.title} was not available: {fallen[0][1]}"
             for request in left:
                 progress.stand(Standing(request, "waiting", f"{takes_over} takes over"))
         else:

@@ -63,6 +63,7 @@ class Desk:
         self._errors: dict[JobId, HeadshotError] = {}
         self._unkept: dict[JobId, Headshot] = {}  # that the disk had no room for
         self.pace = Pace(0.0)  # of one headshot, from its POST to its picture
+        self._recovered: asyncio.Event | None = None  # None: nothing is to be recovered
 
     @property
     def has_jobs(self) -> bool:
@@ -73,9 +74,13 @@ class Desk:
 
     async def recover(self) -> None:
         """Make sense of what the server before has left, and go on with what this server's own key can ask for."""
-        recovery = await self._ledger.do(lambda store: store.recover())
-        if self.key is not None:
-            await self._resume(recovery.to_poll, self.key)
+        recovered = self._recovered = asyncio.Event()
+        try:
+            recovery = await self._ledger.do(lambda store: store.recover())
+            if self.key is not None:
+                await self._resume(recovery.to_poll, self.key)
+        finally:
+            recovered.set()
 
     async def expire(self, seconds: float) -> None:
         """Delete what has been at rest for that long."""
@@ -112,6 +117,8 @@ class Desk:
         hook: a receiver of the visitor's own.  beside: the job of which this is another try.
         Returns the comparison's name. Raises StoreError where nothing can be written down: then nothing is sent.
         """
+        if self._recovered is not None:  # or what begins now would be taken for what the server before has left
+            await self._recovered.wait()
         client = self._client(key, self.api)  # first, for it refuses what can be no key
         sent_as = await anyio.to_thread.run_sync(sitter.face_image)
         comparison = secrets.token_hex(8) if beside is None else beside.comparison
@@ -144,7 +151,7 @@ class Desk:
         if hook is None and self._settings.public_url:
             token = secrets.token_urlsafe(32)
             webhook_mark = mark(token)
-            hook = Hook(f"{self._settings.public_url.rstrip('/')}/webhooks/{token}", secrets.token_hex(8))
+            hook = Hook.here(self._settings.public_url, token)
         hook = hook or Hook()
         shown = shown_body(self.api, request, face_image, webhook=hook.url or None, track_id=hook.track_id)
         job = store.add(
@@ -301,6 +308,13 @@ class Desk:
         name = comparison
         return latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
 
+    async def comparisons(self, owner: str) -> "list[tuple[Job, ...]]":
+        """This visitor's comparisons as `comparison` gives them, the latest first; at most 50 jobs' worth."""
+        found: dict[str, list[Job]] = {}
+        for job in await self._ledger.do(lambda store: store.history(owner)):
+            found.setdefault(job.comparison, []).append(job)
+        return [latest(reversed(jobs)) for jobs in found.values()]
+
     async def record(self, owner: str, job: str) -> "tuple[Job, tuple[Event, ...]]":
         """A job and its timeline. Raises RequestError where it is gone."""
         found = await self._job(owner, job)
@@ -348,7 +362,7 @@ class Desk:
         name = found.comparison
         tries = latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
         newer = all(one.id != found.id for one in tries)  # the same button pressed twice
-        if newer or found.id in self._again or self._trip(found) is not None or found.state.ended:
+        if newer or found.id in self._again or self._trip(found) is not None or found.picture is not None:
             return
         self._again.add(found.id)
         try:
@@ -367,6 +381,10 @@ class Desk:
         """A webhook has called: ask for what it names, for the call itself proves nothing. False: it fits no job."""
         from .store import mark
 
+        try:
+            Reply.of_job(remote_id)
+        except RequestError:  # no number that anything could be asked by
+            return False
         found = await self._ledger.do(lambda store: store.called_back(mark(token), track_id, remote_id))
         if found is None:
             return False
@@ -383,8 +401,6 @@ class Desk:
             if self.key is not None:
                 await self._resume([await self._job(found.owner, job)], self.key)
         return True
-
-    # Inside.
 
     def _trip(self, job: "Job") -> Trip | None:
         return self._trips.get(job.comparison, {}).get(job.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,13 @@ class Hook:
 
     url: str = ""
     track_id: str | None = None
+
+    @classmethod
+    def here(cls, public_url: str, token: str) -> "Hook":
+        """This server's own receiver. The track id is of digits, for one of the service's schemas calls it a number,
+        and of few enough to come back whole as any kind of one.
+        """
+        return cls(f"{public_url.rstrip('/')}/webhooks/{token}", str(10**14 + secrets.randbelow(9 * 10**14)))
 
 
 @dataclass(eq=False)

@@ -520,6 +520,18 @@ async def test_send_again_pressed_twice_is_charged_once_more(service: Service, t
         assert service.posts == 2
 
 
+async def test_what_the_service_declined_can_be_sent_again_as_well(service: Service, tmp_path: Path) -> None:
+    service.script("submit", decline, None, forever=False)
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        assert isinstance((await followed(desk, comparison)).error, Refused)
+        [declined] = await desk.comparison(OWNER)
+        await desk.send_again(OWNER, declined.id, KEY, Sitter(PHOTO))
+        await until(lambda: service.jobs)
+        finish(service)
+        assert (await followed(desk, comparison)).landed == [1]
+
+
 # --- a server that ends, and the next one
 
 
