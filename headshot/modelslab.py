@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING
@@ -44,6 +45,16 @@ class Record:
     sent: str
     reply: str
     timeline: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A comparison of a visitor's. jobs: its headshots' names here."""
+
+    comparison: str
+    begun: datetime
+    jobs: frozenset[str]
+    landed: int
 
 
 _WORDS = {
@@ -122,14 +133,29 @@ class ModelsLab:
         sent, reply = (_shown(found.facts.get(name)) for name in ("sent", "reply"))
         return Record(sent, reply, tuple(lines))
 
-    async def found(self) -> "tuple[Job, ...]":
-        """This visitor's last comparison, with what nobody looks after taken up again where the key allows it."""
+    async def found(self, comparison: str | None = None) -> "tuple[Job, ...]":
+        """A comparison of this visitor's, the last if none is named. What nobody looks after is taken up again where
+        the key allows it.
+        """
         if not self.desk.has_jobs:
             return ()
         key = self._own_key or self.desk.key
         if key is not None and not key.problem:
             await self.desk.resume(self.owner, key)
-        return await self.desk.comparison(self.owner)
+        return await self.desk.comparison(self.owner, comparison)
+
+    async def earlier(self) -> list[Earlier]:
+        """This visitor's comparisons of which something is there or may still come, the latest first."""
+        return [
+            Earlier(
+                jobs[0].comparison,
+                min(job.created_at for job in jobs),
+                frozenset(job.id for job in jobs),
+                sum(job.picture is not None for job in jobs),
+            )
+            for jobs in (await self.desk.comparisons(self.owner) if self.desk.has_jobs else ())
+            if any(job.picture is not None or not job.state.ended for job in jobs)
+        ]
 
     async def check_again(self, job: str) -> str:
         """As `Desk.check_again` does it. Returns the comparison's name."""

@@ -15,6 +15,7 @@ import gradio as gr
 
 from ..backends import Backend
 from ..settings import Settings
+from .account import modelslab
 from .api import Endpoint
 from .form import Form
 from .line import Line
@@ -49,7 +50,12 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                 form.fine_tuning()
             with gr.Column(elem_id="results", min_width=0):
                 shoot.results()
-        gr.HTML(_footer(settings), apply_default_css=False, js_on_load=None, elem_id="footer")
+        gr.HTML(
+            _footer(settings, hosted=modelslab(registry) is not None),
+            apply_default_css=False,
+            js_on_load=None,
+            elem_id="footer",
+        )
         form.wire(photo)
         shoot.wire(page, photo)
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE)
@@ -68,11 +74,16 @@ _HEADER = (
 )
 
 
-def _footer(settings: Settings) -> str:
+def _footer(settings: Settings, *, hosted: bool) -> str:
     minutes = settings.keep_minutes
+    kept = f"{minutes} minute{'' if minutes == 1 else 's'}"
+    # What is paid for is found again by who closed the page too soon.
+    elsewhere = (
+        " Only what you let ModelsLab make goes there; such headshots wait for you here, "
+        f"closed page or not, for {kept}."
+    )
     return (
         "<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you press <i>Delete my "
-        f"pictures</i>, {round(GRACE_SECONDS / 60)} minutes after you close this page, and after {minutes} "
-        f"minute{'' if minutes == 1 else 's'} at the latest. "
-        "Use a photo of yourself, or one that you have permission for.</p></footer>"
+        f"pictures</i>, {round(GRACE_SECONDS / 60)} minutes after you close this page, and after {kept} at the latest."
+        f"{elsewhere if hosted else ''} Use a photo of yourself, or one that you have permission for.</p></footer>"
     )

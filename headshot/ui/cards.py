@@ -20,18 +20,18 @@ _PERSON = (
 )
 
 
-def grid(job: Job | None, baseline: Shot | None = None) -> str:
+def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "enterprise") -> str:
     """The baseline, the headshots that have landed, and a frame for each that is still to come."""
     shots = {} if job is None else {shot.request: shot for shot in job.shots}
     requests = [] if job is None else job.requests
     shared = common_notes(list(shots.values()))
     cards = []
     if baseline is not None and baseline not in shots.values():
-        cards.append(_card(baseline, requests or [baseline.request], [], baseline, None))
+        cards.append(_card(baseline, requests or [baseline.request], [], baseline, None, api))
     for request in requests:
         shot = shots.get(request)
         if shot is not None:
-            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job))
+            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job, api))
         elif job is not None:
             cards.append(_to_come(label(request, requests), job.standings.get(request), alive=job.alive))
     if not cards:
@@ -73,7 +73,12 @@ def common_notes(shots: Sequence[Shot]) -> list[Note]:
 
 
 def _card(
-    shot: Shot, among: Sequence[HeadshotRequest], own: Sequence[Note], baseline: Shot | None, job: Job | None
+    shot: Shot,
+    among: Sequence[HeadshotRequest],
+    own: Sequence[Note],
+    baseline: Shot | None,
+    job: Job | None,
+    api: snippets.Api,
 ) -> str:
     title = label(shot.request, among)
     pinned = shot == baseline
@@ -85,7 +90,7 @@ def _card(
     badge = '<span class="badge">Baseline</span>' if pinned else ""
     return (
         f'<figure class="shot landed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
-        f'data-shot="{escape(_details(shot, title, job, pinned=pinned))}">'
+        f'data-shot="{escape(_details(shot, title, job, api, pinned=pinned))}">'
         f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {title}">'
         f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {title.lower()}" width="{width}" height="{height}"></a>'
         f'{badge}<button type="button" class="pick" aria-pressed="false" title="Compare" '
@@ -98,10 +103,10 @@ def _card(
     )
 
 
-def _details(shot: Shot, title: str, job: Job | None, *, pinned: bool) -> str:
+def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool) -> str:
     """What the viewer shows of a headshot, as JSON."""
     timings = [["This headshot", f"{shot.seconds:.2f} s"]]
-    if job is not None and job.seconds:
+    if job is not None and job.seconds and not job.resumed:
         timings.append([f"All {len(job.shots)} with what they share", f"{job.seconds:.2f} s"])
     width, height = shot.size
     return json.dumps(
@@ -120,8 +125,8 @@ def _details(shot: Shot, title: str, job: Job | None, *, pinned: bool) -> str:
             **_told(shot.record),
             "request": snippets.as_json(shot.request),
             "python": snippets.as_python(shot.request, shot.backend, shot.face),
-            "curl": snippets.as_curl(shot.request),
-            "javascript": snippets.as_javascript(shot.request),
+            "curl": snippets.as_curl(shot.request, api),
+            "javascript": snippets.as_javascript(shot.request, api),
         }
     )
 
@@ -140,11 +145,12 @@ def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
         return ""
     text = _LEFT if standing.kind == "under way" else standing.text
     acts = "".join(
-        f'<button type="button" class="act" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
+        f'<button type="button" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
         for act, words in _ACTS[standing.kind]
         if standing.job
     )
-    return _frame("missing", title, f'<span class="facts">{escape(text)}</span>{acts}')
+    told = f'<span class="facts">{escape(text)}</span>' + (f'<div class="acts">{acts}</div>' if acts else "")
+    return _frame("missing", title, told)
 
 
 _LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."

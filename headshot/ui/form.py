@@ -14,6 +14,7 @@ from ..presets import PRESETS
 from ..request import HeadshotRequest, random_seed
 from ..settings import Settings
 from . import controls
+from .account import AccountPart
 from .messages import Updates, spoken
 from .photo import PhotoPart
 from .visitors import Visitor, Visitors
@@ -30,6 +31,7 @@ class Form:
     """The fields between the photo and the results."""
 
     def __init__(self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> None:
+        self._settings = settings
         self._most = settings.max_headshots
         self._first = min(_FIRST_SEEDS, self._most)
         self._first_backend = settings.backend
@@ -115,6 +117,7 @@ class Form:
                 info=_readiness(self._registry, self._first_backend),
                 elem_id="backend",
             )
+            self.account = AccountPart(self._settings, self._registry, self._visitors)
         for backend in self._registry.values():
             where = "here" if len(self._registry) == 1 else f"to {backend.title}"
             with gr.Accordion(f"What the settings mean {where}", open=False):
@@ -140,7 +143,7 @@ class Form:
             **quick,
         )
         gr.on(
-            [field.change for field in self.fields] + [photo.check.change],
+            [field.change for field in self.fields] + [photo.check.change, *self.account.changes],
             spoken(self._estimate),
             self.fields,
             [self.plan, self.count, self.backend],
@@ -226,7 +229,7 @@ class Form:
 
     def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
         """How many headshots, by whom, and about how long."""
-        count = f"{len(requests)} headshot{'' if len(requests) == 1 else 's'}"
+        noun = "headshot" if len(requests) == 1 else "headshots"
         try:
             registry = self._registry if visitor is None else visitor.backends(self._registry)
             chosen = backends.choose(registry, backend)[0]
@@ -235,8 +238,8 @@ class Form:
         photo, face = (None, None) if visitor is None else (visitor.photo, visitor.face)
         seconds = chosen.estimate(photo, requests, face=face)
         about = "" if seconds is None else f", about {_duration(seconds)}"
-        by = f" by {chosen.title}" if chosen.lasting else ""
-        return f'<p class="plan">{count}{by}{about}</p>'
+        what = f"paid {noun} by {chosen.title}" if chosen.lasting else noun
+        return f'<p class="plan">{len(requests)} {what}{about}</p>'
 
 
 def _duration(seconds: float) -> str:

@@ -1,12 +1,17 @@
 """What the page says of a comparison, as HTML. Pure functions; every text that is not ours is escaped."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from html import escape
 
+from .. import snippets
 from ..face import SAME_PERSON
+from ..modelslab import Earlier
 from ..request import Step
 from . import cards
 from .job import SHEET, ZIP, Job, Shot
+
+_MOST_EARLIER = 4  # one line; what is older is in the way here
 
 _PROMISE = (
     '<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and its likeness to '
@@ -14,11 +19,22 @@ _PROMISE = (
 )
 
 
-def shots(job: Job | None, baseline: Shot | None, address: Callable[[str, str], str] | None = None) -> str:
-    """The grid and, once something has landed, the whole comparison as files at `address(the job's id, name)`."""
+def shots(
+    job: Job | None,
+    baseline: Shot | None,
+    address: Callable[[str, str], str] | None = None,
+    *,
+    earlier: Sequence[Earlier] = (),
+    api: snippets.Api = "enterprise",
+) -> str:
+    """The grid and, once something has landed, the whole comparison as files at `address(the job's id, name)`.
+
+    earlier: other comparisons that can be opened.  api: the one of ModelsLab's that the code in the details calls.
+    """
+    grid = cards.grid(job, baseline, api=api)
     if job is None or address is None:
-        return cards.grid(job, baseline) + ("" if baseline else _PROMISE)
-    return cards.grid(job, baseline) + (_files(job, address) if job.shots else "")
+        return grid + ("" if baseline else _PROMISE) + _earlier(earlier, job)
+    return grid + (_files(job, address) if job.shots else "") + _earlier(earlier, job)
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
@@ -46,7 +62,14 @@ def ended(job: Job) -> str:
         left = f". {sent} had been sent, and may be billed" if sent else ""
         return status(f"Stopped: {done} of {total}{left}", kind="stopped")
     noun = "headshot" if done == 1 else "headshots"
-    return status(f"{done} {noun} in {job.seconds:.1f} s", kind="done")
+    took = "" if job.resumed else f" in {job.seconds:.1f} s"  # nobody measured those that went on alone
+    return status(f"{done} {noun}{took}", kind="done")
+
+
+def some_missing(job: Job) -> str:
+    """Of a comparison whose cards say themselves what became of those that did not land."""
+    done, total = len(job.shots), len(job.requests)
+    return status(f"{done} of {total} headshots. What became of the rest stands below them.", kind="stopped")
 
 
 def notes(job: Job | None) -> str:
@@ -78,6 +101,27 @@ def _files(job: Job, address: Callable[[str, str], str]) -> str:
         for kind, name, text in (("sheet", SHEET, "Contact sheet"), ("zip", ZIP, "ZIP of all"))
     )
     return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'
+
+
+def _earlier(found: Sequence[Earlier], job: Job | None) -> str:
+    """Buttons for what is not on the page already."""
+    here = set() if job is None else {shot.job for shot in job.shots} | {at.job for at in job.standings.values()}
+    now = datetime.now(UTC)
+    buttons = "".join(
+        f'<button type="button" class="file" data-act="open" data-job="{escape(one.comparison)}">'
+        f"{one.landed} of {len(one.jobs)}, {_ago(now - one.begun)}</button>"
+        for one in [one for one in found if not one.jobs & here][:_MOST_EARLIER]
+    )
+    return (
+        f'<nav class="files earlier" aria-label="Earlier"><span>Earlier at ModelsLab</span>{buttons}</nav>'
+        if buttons
+        else ""
+    )
+
+
+def _ago(passed: timedelta) -> str:
+    minutes = round(passed.total_seconds() / 60)
+    return "just now" if minutes < 1 else f"{minutes} min ago" if minutes < 90 else f"{round(minutes / 60)} h ago"
 
 
 def _note_list(title: str, kind: str, texts: Sequence[str]) -> str:

@@ -1,9 +1,9 @@
 """Generate, Stop, the results, and what a headshot offers: its seed, the baseline, deletion."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -13,6 +13,7 @@ from ..modelslab import ModelsLab
 from ..request import Step
 from ..settings import Settings
 from . import results
+from .account import modelslab
 from .form import Form
 from .job import Job, run
 from .line import Line
@@ -20,9 +21,14 @@ from .messages import Updates, note, spoken, toast
 from .photo import IN_ORDER, PhotoPart
 from .visitors import Visitor, Visitors
 
+if TYPE_CHECKING:
+    from .. import store
+
 _VIEWER = "".join(
     Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("details.js", "viewer.js", "missing.js")
 )
+_BUSY = "A comparison is running: let it end, or press Stop first."
+_GONE = "This headshot is no longer here: pictures are deleted after a while."
 _SHOW_RESULTS = """() => {
   if (innerWidth >= 1000) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -79,7 +85,8 @@ class ShootPart:
         acting = self.shots.select(spoken(self._act, **refused), {seeds}, [*shown, seeds, self._form.locked], **quiet)
         followed = [running, acting]
         if modelslab(self._registry) is not None:
-            followed.append(page.load(spoken(self._restore, **refused), {seeds}, [*shown, *photo.shown], **quiet))
+            found = [*shown, *photo.shown, self._form.account.line]
+            followed.append(page.load(spoken(self._restore, **refused), {seeds}, found, **quiet))
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
         self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
         # On a phone the results lie below the form.
@@ -90,11 +97,11 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         async with visitor.checking:
             if visitor.job is not None and visitor.job.alive:  # Enter in the seeds; Generate itself is hidden
-                toast("A comparison is running: let it end, or press Stop first.")
+                toast(_BUSY)
                 return {self.status: gr.skip()}
-            return self._planned(values, visitor)
+            return await self._planned(values, visitor)
 
-    def _planned(self, values: Updates, visitor: Visitor) -> Updates:
+    async def _planned(self, values: Updates, visitor: Visitor) -> Updates:
         if visitor.photo is None or visitor.check is None:
             if visitor.lost == "kept its time":
                 minutes = self._settings.keep_minutes
@@ -115,6 +122,7 @@ class ShootPart:
         chain = self._form.chain(values, visitor)
         job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, chain)
         visitor.begin(job)
+        await self._look_back(visitor)
         return {
             self.status: _starting(job),
             self.notes: "",
@@ -161,16 +169,32 @@ class ShootPart:
         """A page that is loaded finds this browser's last comparison at ModelsLab again, and goes on with it."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
         hosted = modelslab(visitor.backends(self._registry))
-        jobs = await hosted.found() if hosted is not None and visitor.job is None else ()
-        if hosted is None or not jobs:
+        if hosted is None:
+            return
+        if visitor.key is not None:
+            yield self._form.account.shown(visitor)
+        jobs = await hosted.found() if visitor.job is None else ()
+        if not jobs:
             yield {self.status: gr.skip()}
             return
         self._visitors.hand_over(visitor, jobs[0].photo_sha256)
-        chosen = None if visitor.check is None else visitor.check.chosen
+        if visitor.photo is not None:
+            yield self._photo.as_it_is(visitor)
+        async with aclosing(self._reopened(visitor, hosted, jobs)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _reopened(
+        self, visitor: Visitor, hosted: ModelsLab, jobs: "Sequence[store.Job]"
+    ) -> AsyncGenerator[Updates]:
+        """Show a comparison that was begun before, and follow it."""
+        check = visitor.check if visitor.photo is not None and visitor.photo.sha256 == jobs[0].photo_sha256 else None
+        photo, chosen = (None, None) if check is None else (visitor.photo, check.chosen)
         requests = [job.request for job in jobs]
-        job = Job(requests, visitor.photo, chosen, visitor.face, [hosted], resumed=jobs[0].comparison)
+        job = Job(requests, photo, chosen, visitor.face, [hosted], resumed=jobs[0].comparison)
         visitor.begin(job)
-        yield {self.status: _starting(job), **self._shown(visitor), **self._photo.as_it_is(visitor)}
+        await self._look_back(visitor)
+        yield {self.status: _starting(job), **self._shown(visitor)}
         async with aclosing(self._followed(visitor, job)) as updates:
             async for update in updates:
                 yield update
@@ -187,14 +211,14 @@ class ShootPart:
     async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> AsyncIterator[Updates]:
         """What a headshot's own buttons ask for."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
-        if event.action in ("check", "send"):
+        if event.action in ("check", "send", "open"):
             async with aclosing(self._pursued(visitor, event.action, str(event.id))) as updates:
                 async for update in updates:
                     yield update
             return
         shot = visitor.shot(str(event.id))
         if shot is None:
-            raise RequestError("This headshot is no longer here: pictures are deleted after a while.")
+            raise RequestError(_GONE)
         match event.action:
             case "use_seed":
                 note(f"Seed {shot.request.seed} stands in the seeds field.")
@@ -209,8 +233,13 @@ class ShootPart:
     async def _pursued(self, visitor: Visitor, action: str, name: str) -> AsyncGenerator[Updates]:
         """Ask again for a headshot at ModelsLab, or send it again."""
         hosted, job = modelslab(visitor.backends(self._registry)), visitor.job
+        if action == "open" and hosted is not None:
+            async with aclosing(self._opened(visitor, hosted, name)) as updates:
+                async for update in updates:
+                    yield update
+            return
         if hosted is None or job is None:
-            raise RequestError("This headshot is no longer here: pictures are deleted after a while.")
+            raise RequestError(_GONE)
         if action == "check":
             comparison = await hosted.check_again(name)
         elif visitor.photo is None:
@@ -224,6 +253,17 @@ class ShootPart:
         job.reopen()
         yield {self.status: _starting(job), **self._shown(visitor)}
         async with aclosing(self._followed(visitor, job)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _opened(self, visitor: Visitor, hosted: ModelsLab, name: str) -> AsyncGenerator[Updates]:
+        """Another comparison in place of the one on the page."""
+        if visitor.job is not None and visitor.job.alive:
+            raise RequestError(_BUSY)
+        jobs = await hosted.found(name)
+        if not jobs:
+            raise RequestError(_GONE)
+        async with aclosing(self._reopened(visitor, hosted, jobs)) as updates:
             async for update in updates:
                 yield update
 
@@ -250,8 +290,10 @@ class ShootPart:
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence above the results; whatever had landed stays."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
-        updates = {self.status: results.status(sentence, kind="error")}
         job = visitor.job
+        if job is not None and job.shots and sentence in {str(at.error) for at in job.standings.values()}:
+            return {**self._finished(visitor, job), self.status: results.some_missing(job)}
+        updates = {self.status: results.status(sentence, kind="error")}
         if job is not None and job.alive and job.started:  # something else was refused beside it
             return {self.status: gr.skip()}
         if job is not None:
@@ -260,11 +302,14 @@ class ShootPart:
         return updates
 
     def _shown(self, visitor: Visitor) -> Updates:
-        return {self.shots: results.shots(visitor.job, visitor.baseline, visitor.address)}
+        shots = results.shots(
+            visitor.job, visitor.baseline, visitor.address, earlier=visitor.earlier, api=self._settings.modelslab_api
+        )
+        return {self.shots: shots}
 
-
-def modelslab(registry: Mapping[str, Backend]) -> ModelsLab | None:
-    return next((backend for backend in registry.values() if isinstance(backend, ModelsLab)), None)
+    async def _look_back(self, visitor: Visitor) -> None:
+        hosted = modelslab(visitor.backends(self._registry))
+        visitor.earlier = [] if hosted is None else await hosted.earlier()
 
 
 def _starting(job: Job) -> str:

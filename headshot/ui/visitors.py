@@ -6,6 +6,7 @@ the tab closes, and each thing alone when it has been kept for its time.
 
 import asyncio
 import logging
+import re
 import secrets
 import shutil
 import threading
@@ -21,7 +22,7 @@ from ..account import Key
 from ..backends import Backend
 from ..errors import RequestError, Stopped
 from ..face import PhotoCheck
-from ..modelslab import ModelsLab
+from ..modelslab import Earlier, ModelsLab
 from ..photo import Photo
 from ..trip import Hook
 from .job import Job, Shot
@@ -32,6 +33,8 @@ PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hund
 COOKIE = "headshot-visitor"
 COOKIE_SECONDS = 48 * 3600  # the service keeps a result for a day, and nothing is kept here for longer than another
 
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # token_urlsafe(32): what anybody could guess opens nothing
+
 Lost = Literal["", "kept its time", "made room", "was away"]
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,8 @@ _log = logging.getLogger(__name__)
 
 def owner_of(cookies: Mapping[str, str]) -> str:
     """The mark of a browser's secret, by which the jobs of its visitor are found again; a new one without a cookie."""
-    return sha256((cookies.get(COOKIE) or secrets.token_urlsafe(32)).encode()).hexdigest()
+    secret = cookies.get(COOKIE, "")
+    return sha256((secret if _SECRET.fullmatch(secret) else secrets.token_urlsafe(32)).encode()).hexdigest()
 
 
 class Visitor:
@@ -63,6 +67,7 @@ class Visitor:
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
         self.upload = ""  # the path of the last one, which is deleted once it is read
         self.job: Job | None = None
+        self.earlier: list[Earlier] = []  # what else ModelsLab has made, or makes
         self.baseline: Shot | None = None  # stays beside the comparisons that follow
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
         self.taken_at = 0.0
@@ -149,7 +154,7 @@ class Visitor:
             if self.job is not None:
                 self.job.stop()
             self.put_back()
-            self.job, self.baseline = None, None
+            self.job, self.baseline, self.earlier = None, None, []
             self._written.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
 
