@@ -119,7 +119,8 @@ class Desk:
         """
         if self._recovered is not None:  # or what begins now would be taken for what the server before has left
             await self._recovered.wait()
-        client = self._client(key, self.api)  # first, for it refuses what can be no key
+        if key.problem:
+            raise NotConfigured(BACKEND, key.problem)
         sent_as = await anyio.to_thread.run_sync(sitter.face_image)
         comparison = secrets.token_hex(8) if beside is None else beside.comparison
         first = 0 if beside is None else beside.position
@@ -130,7 +131,7 @@ class Desk:
                 for position, request in enumerate(requests, first)
             ]
 
-        self._start(await self._ledger.do(add), client)
+        self._start(await self._ledger.do(add), key, self.api)
         return comparison
 
     def _written_down(
@@ -178,23 +179,23 @@ class Desk:
                 trip = Trip(job.id, job.owner, job.comparison, job.request, self._ledger, self._tell, reply=reply)
                 trips.setdefault("v6" if job.api == "v6" else "enterprise", []).append(trip)
         for api, found in trips.items():
-            self._start(found, self._client(key, api))
+            self._start(found, key, api)
 
     async def _mark(self, key: Key) -> str:
         from .store import key_mark
 
         return await self._ledger.do(lambda store: key_mark(key.reveal(), store.salt))
 
-    def _start(self, trips: Sequence[Trip], client: HeadShotClient) -> None:
+    def _start(self, trips: Sequence[Trip], key: Key, api: Api) -> None:
         for trip in trips:
             self._trips.setdefault(trip.comparison, {})[trip.job] = trip
-        carrying = asyncio.create_task(self._carry(trips, client))
+        carrying = asyncio.create_task(self._carry(trips, key, api))
         self._carrying.add(carrying)  # a task that nobody holds may be collected while it runs
         carrying.add_done_callback(self._carrying.discard)
 
-    async def _carry(self, trips: Sequence[Trip], client: HeadShotClient) -> None:
+    async def _carry(self, trips: Sequence[Trip], key: Key, api: Api) -> None:
         """All the trips over one client, whose connections they share."""
-        async with client:
+        async with self._client(key, api) as client:
             await asyncio.gather(*(self._look_after(trip, client) for trip in trips), return_exceptions=True)
 
     async def _look_after(self, trip: Trip, client: HeadShotClient) -> None:
