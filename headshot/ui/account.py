@@ -175,8 +175,8 @@ class AccountPart:
         try:
             async with asyncio.timeout(_TEST_SECONDS):
                 await self._backend.desk.test(key)
-        except TimeoutError as error:
-            raise Unavailable(BACKEND, "ModelsLab does not answer just now: test the key again in a minute.") from error
+        except (TimeoutError, Unavailable) as error:
+            raise Unavailable(BACKEND, "ModelsLab cannot be asked just now: test the key again in a minute.") from error
 
     def _holds(self, visitor: Visitor, key: Key) -> bool:
         """Whether that is still the key that the visitor's headshots would be sent with."""
