@@ -236,10 +236,20 @@ def test_a_file_that_is_no_photo_and_a_photo_without_a_face_are_refused_and_gone
 def test_what_a_backend_says_reaches_the_program(
     client: Client, backend: StubBackend, photo: Any, error: Exception
 ) -> None:
-    backend.fail(error, after=1)
+    backend.fail(error)
     with pytest.raises(AppError) as refused:
         client.predict(photo=photo, seeds="1-2")
     assert str(refused.value) == str(error)
+
+
+def test_what_had_landed_when_a_backend_failed_reaches_the_program(
+    client: Client, backend: StubBackend, photo: Any
+) -> None:
+    backend.fail(Refused("stub", "The service declined this photo."), after=2)
+    files = client.predict(photo=photo, seeds="1-4")
+    assert [Path(file).name for file in files] == [
+        f"headshot-stub-seed-{seed}-guidance-7.5-steps-21.png" for seed in (1, 2)
+    ]
 
 
 def test_a_bug_stays_in_the_log(

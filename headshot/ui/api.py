@@ -14,13 +14,13 @@ from gradio.components.api_component import Api
 from .. import backends, face
 from ..backends import Backend
 from ..compare import parse_seeds, plan
-from ..errors import PhotoError, RequestError
+from ..errors import BackendError, PhotoError, RequestError
 from ..photo import MAX_FILE_BYTES, Photo
 from ..request import HeadshotRequest, Step, allowed
 from ..settings import Settings
 from .job import Job, Shot, run
 from .line import Line
-from .messages import sentence
+from .messages import sentence, toast
 from .photo import delete_upload, is_upload, look_at, open_upload
 from .visitors import Visitors
 
@@ -144,6 +144,10 @@ class Endpoint:
                 async for item in news:
                     if isinstance(item, Step):
                         gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
+        except BackendError as error:
+            if not job.shots:
+                raise
+            toast(sentence(error))  # the program reads it beside what has landed, which may be paid for
         finally:
             if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # another call brought another one
                 for backend in chain:
