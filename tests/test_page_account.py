@@ -123,7 +123,7 @@ def test_leaving_the_box_is_enough_and_an_empty_one_changes_nothing(site: server
     _box(visit).fill(f"  {CANARY}\t")
     _box(visit).blur()
     expect(_box(visit)).to_have_value("")
-    expect(_line(visit)).to_have_text("Your key is here, for this page alone. It ends in ters.")
+    expect(_line(visit)).to_have_text("Your key is here, in memory alone. It ends in ters.")
     said = _line(visit).inner_html()
     for empty in ("", "   "):
         _box(visit).fill(empty)
@@ -227,7 +227,7 @@ def test_what_cannot_be_a_key_is_not_kept_and_the_key_before_stays(site: server.
 def test_little_is_shown_of_a_key_and_nothing_of_a_short_one(visit: Visit) -> None:
     _box(visit).fill("short-and-secret-19")
     _box(visit).press("Enter")
-    expect(_line(visit)).to_have_text("Your key is here, for this page alone.")
+    expect(_line(visit)).to_have_text("Your key is here, in memory alone.")
     _enter(visit, "the-end-of-this-key-is<b>")
     expect(_line(visit).locator("b")).to_have_count(0)
 

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 from stub import StubBackend
 
+from headshot.account import Key
 from headshot.compare import plan, vary
 from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.face import Face, PhotoCheck
@@ -29,7 +30,7 @@ from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest, Note, Step
 from headshot.ui import cards, controls, folder, messages, results
 from headshot.ui.job import Job, Original, Shot
-from headshot.ui.visitors import Visitors
+from headshot.ui.visitors import COOKIE, Visitors
 
 REQUEST = HeadshotRequest(seed=1)
 NAMES = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
@@ -138,7 +139,9 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
 
 
 def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Job:
-    return Job(requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, [StubBackend()])
+    return Job(
+        requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, [StubBackend()]
+    )
 
 
 def _job(*shots: Shot, of: int) -> Job:
@@ -515,3 +518,30 @@ def test_names_are_long_and_no_address_climbs(visitors: Visitors) -> None:
 def test_a_page_without_a_session_is_told_so(visitors: Visitors) -> None:
     with pytest.raises(RequestError, match="load it anew"):
         visitors.of(None)
+
+
+def test_a_key_is_there_in_all_tabs_of_a_browser_and_forgotten_in_all(visitors: Visitors) -> None:
+    mine, theirs = ({COOKIE: letter * 43} for letter in "ab")
+    first = visitors.of("first", mine)
+    first.key = Key("a-key-of-somebody")
+    second, stranger = visitors.of("second", mine), visitors.of("stranger", theirs)
+    assert (second.owner, second.key) == (first.owner, first.key)
+    assert stranger.owner != first.owner
+    assert stranger.key is None
+    visitors.forget_key(second.owner)
+    assert first.key is None
+    assert visitors.of("third", mine).key is None
+
+
+def test_a_cookie_that_anybody_could_guess_opens_nothing(visitors: Visitors) -> None:
+    first, second = (visitors.of(name, {COOKIE: "guest"}) for name in ("first", "second"))
+    assert first.owner != second.owner
+
+
+def test_deletion_in_one_tab_reaches_the_others_of_the_browser_and_nobody_else(visitors: Visitors) -> None:
+    mine, theirs = ({COOKIE: letter * 43} for letter in "ab")
+    tabs = [visitors.of(name, mine) for name in ("first", "second")]
+    stranger = visitors.of("stranger", theirs)
+    kept = [tab.write("a.png", b"a") for tab in (*tabs, stranger)]
+    visitors.delete(tabs[0].owner)
+    assert [path.exists() for path in kept] == [False, False, True]

@@ -184,7 +184,7 @@ class AccountPart:
 
     async def _forget(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
-        visitor.key = None
+        self._visitors.forget_key(visitor.owner)
         return {self.line: self._line(visitor, "Your key is forgotten.")}
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
@@ -218,7 +218,7 @@ class AccountPart:
         own = None if visitor is None else visitor.key
         which, state = "", ""
         if own is not None:
-            which, state = "there own", f"Your key is here, for this page alone.{_ending(own)}"
+            which, state = "there own", f"Your key is here, in memory alone.{_ending(own)}"
         elif self._backend.desk.key is not None:
             which, state = "there", "This server has a key of its own: you can make headshots without one."
         lines = (f'<p class="state">{state}</p>' if state else "") + (_words(words, kind) if words else "")

@@ -243,6 +243,12 @@ class Visitors:
                     visitor.take(photo, check, tab.face, preview.read_bytes())
                     return
 
+    def forget_key(self, owner: str) -> None:
+        """From all of this browser's tabs, for each would hand it to the next."""
+        with self._lock:
+            for tab in self._of(owner):
+                tab.key = None
+
     def delete(self, owner: str) -> None:
         """Everything of all of this browser's tabs goes, but for their keys."""
         with self._lock:
