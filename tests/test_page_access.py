@@ -64,8 +64,7 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     expect(visit.landed).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     browser: Browser, site: server.Site, backend: StubBackend, width: int, height: int, scheme: str
 ) -> None:

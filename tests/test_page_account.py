@@ -466,8 +466,7 @@ def test_the_link_to_the_keys_tells_that_site_nothing(visit: Visit) -> None:
     assert _box(visit).get_attribute("autocomplete") == "one-time-code"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_axe_finds_nothing_serious_and_nothing_overflows(
     browser: Browser, site: server.Site, width: int, height: int, scheme: str
 ) -> None:
