@@ -1,0 +1,63 @@
+"""FLUX.2 klein: an editor that sees the photo as further tokens beside those of the picture it makes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PIL import Image
+
+from ...request import Note
+from ..recipes import Recipe
+
+
+class Klein:
+    """Conditions of a `Flux2KleinPipeline`."""
+
+    def __init__(self, pipe: Any, recipe: Recipe, face: Image.Image, prompt: str, negative_prompt: str) -> None:
+        self._pipe, self._face = pipe, face
+        self._width, self._height = recipe.size
+        # The distilled models take a guidance and leave it unread.
+        self.guidable = not pipe.config.is_distilled
+        self.notes: tuple[Note, ...] = ()
+        if not self.guidable:
+            text = "this FLUX.2 klein is distilled: it knows neither guidance nor a negative prompt."
+            self.notes = (Note("not applied", text),)
+        device = pipe._execution_device
+        self._prompt, _ = pipe.encode_prompt(prompt, device=device)
+        # The call itself has no negative prompt and would take "" in silence: only its embeddings say another.
+        self._negative = pipe.encode_prompt(negative_prompt, device=device)[0] if self.guidable else None
+        patch = pipe.vae_scale_factor * 2
+        width, height = (side // patch * patch for side in face.size)  # as the call cuts it
+        pixels = pipe.image_processor.preprocess(face, height=height, width=width, resize_mode="crop")
+        self._face_latents = pipe._encode_vae_image(pixels.to(device, pipe.vae.dtype), generator=None)
+
+    def arguments(self, count: int, guidance: Any) -> dict[str, Any]:
+        arguments = {"image": self._face, "prompt_embeds": self._prompt.repeat(count, 1, 1), "guidance_scale": 1.0}
+        if guidance is not None:
+            negative = self._negative.repeat(count, 1, 1)
+            arguments |= {"negative_prompt_embeds": negative, "guidance_scale": guidance}
+        return arguments
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._pipe._encode_vae_image = lambda image, generator: self._face_latents  # over the class's own
+        try:
+            yield
+        finally:
+            del self._pipe._encode_vae_image
+
+    def pictured(self, latents: Any) -> Any:
+        """Unpacks (B, tokens, C·4): klein's loop has one token for every 2 × 2 latents."""
+        patch = self._pipe.vae_scale_factor * 2
+        rows, columns = self._height // patch, self._width // patch
+        return self._unpatched(latents.transpose(1, 2).unflatten(2, (rows, columns)))
+
+    def face_latents(self) -> Any:
+        return self._unpatched(self._face_latents)
+
+    def _unpatched(self, latents: Any) -> Any:
+        """(B, C·4, h/2, w/2) normalised -> (B, C, h, w) as the autoencoder's decoder reads them."""
+        vae = self._pipe.vae
+        mean = vae.bn.running_mean.view(1, -1, 1, 1).to(latents)
+        variance = vae.bn.running_var.view(1, -1, 1, 1).to(latents)
+        return self._pipe._unpatchify_latents(latents * (variance + vae.config.batch_norm_eps) ** 0.5 + mean)
