@@ -47,7 +47,7 @@ def _kept() -> tempfile.TemporaryDirectory[str]:
 
 @functools.cache
 def folder(family: Family) -> Path:
-    """The folder with that family's weights, built once a process and deleted with it: read or copy it, change no file."""
+    """The folder with that family's weights, built once a process and deleted with it: for reading and copying."""
     import torch
 
     torch.set_num_threads(1)  # so small that a second thread would only wait
