@@ -280,7 +280,7 @@ class Desk:
                 text = job.sentence if job.stranded or error is None else str(error)
                 return Standing(job.request, "never sent", text or DROPPED, job.id, error)
             case _ if trip is None:
-                error = Unknown(BACKEND, "ModelsLab has this headshot, and nobody asks for it just now: check again.")
+                error = Unknown(BACKEND, "ModelsLab has this headshot: enter the key it was sent with, or check again.")
                 return Standing(job.request, "unknown", str(error), job.id, error)
         return Standing(job.request, "under way" if trip.at_service else "waiting", trip.text, job.id)
 

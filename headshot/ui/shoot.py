@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ..backends import Backend
-from ..errors import PhotoError, RequestError, Stopped
+from ..errors import BackendError, PhotoError, RequestError, Stopped
 from ..modelslab import ModelsLab
 from ..request import Step
 from ..settings import Settings
@@ -87,6 +87,9 @@ class ShootPart:
         if modelslab(self._registry) is not None:
             found = [*shown, *photo.shown, self._form.account.line]
             followed.append(page.load(spoken(self._restore, **refused), {seeds}, found, **quiet))
+            followed += [
+                change(spoken(self._go_on, **refused), {seeds}, shown, **quiet) for change in self._form.account.changes
+            ]
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
         self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
         # On a phone the results lie below the form.
@@ -194,10 +197,37 @@ class ShootPart:
         job = Job(requests, photo, chosen, visitor.face, [hosted], resumed=jobs[0].comparison)
         visitor.begin(job)
         await self._look_back(visitor)
-        yield {self.status: _starting(job), **self._shown(visitor)}
-        async with aclosing(self._followed(visitor, job)) as updates:
+        async with aclosing(self._followed_again(visitor, job)) as updates:
             async for update in updates:
                 yield update
+
+    async def _go_on(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
+        """With the key that it was sent with, what was found again and stood still goes on."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        hosted, job = modelslab(visitor.backends(self._registry)), visitor.job
+        if visitor.key is None or hosted is None or job is None or job.alive or not job.resumed:
+            yield {self.status: gr.skip()}
+            return
+        found = await hosted.found(job.resumed)
+        stood_still = {at.job for at in job.standings.values() if at.kind == "unknown"}  # and not what was stopped
+        going = [one for one in found if one.id in stood_still and hosted.desk.standing(one).kind == "under way"]
+        if job.alive or not going:
+            yield {self.status: gr.skip()}
+            return
+        job.reopen()
+        async with aclosing(self._followed_again(visitor, job)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _followed_again(self, visitor: Visitor, job: Job) -> AsyncGenerator[Updates]:
+        """As `_followed`; what became of the others was said when it happened, and stands on their cards."""
+        yield {self.status: _starting(job), **self._shown(visitor)}
+        try:
+            async with aclosing(self._followed(visitor, job)) as updates:
+                async for update in updates:
+                    yield update
+        except BackendError:
+            yield {**self._finished(visitor, job), self.status: results.some_missing(job)}
 
     async def _stop(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
