@@ -71,12 +71,12 @@ def what_to_do(recipe: Recipe, missing: list[Missing], folder: Path | None = Non
         where = f"in {folder}" if folder else "on this machine"
         return (
             f"The weights of {recipe.title} are not {where}. Run `{command}` once, which downloads "
-            f"{_size(sum(lack.gigabytes for lack in missing))}; after that no network is needed."
+            f"{size_in_words(sum(lack.gigabytes for lack in missing))}; after that no network is needed."
         )
     reasons = "; ".join(f"{lack.part.repo}: {lack.reason}" for lack in missing)
     return (
         f"The weights of {recipe.title} are incomplete ({reasons}). Run `{command}` again: it fetches what is missing, "
-        f"about {_size(sum(lack.gigabytes for lack in missing))}."
+        f"about {size_in_words(sum(lack.gigabytes for lack in missing))}."
     )
 
 
@@ -173,23 +173,29 @@ def _cut_short(path: Path, root: Path) -> Iterator[_Fault]:
         yield _Fault(f"{name} is damaged", path)
     elif size < _HEADER_BYTES + length + max(ends):
         whole = _HEADER_BYTES + length + max(ends)
-        yield _Fault(f"{name} is cut short, {_size(size / _GB)} of {_size(whole / _GB)}", path)
+        yield _Fault(f"{name} is cut short, {size_in_words(size / _GB)} of {size_in_words(whole / _GB)}", path)
 
 
 def _present(part: Part, root: Path) -> list[Path]:
     """The files under a root that belong to a part."""
     files = [path for path in root.rglob("*") if path.is_file() and ".cache" not in path.relative_to(root).parts]
-    return [path for path in files if _wanted(part, path.relative_to(root).as_posix())]
+    return [path for path in files if wanted(part, path.relative_to(root).as_posix())]
 
 
-def _wanted(part: Part, name: str) -> bool:
+def wanted(part: Part, name: str) -> bool:
+    """Whether a file of the repository, by its path there, is one of the part's."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in part.files)
 
 
-def _cached(part: Part) -> Path | None:
-    from huggingface_hub import constants  # the package's lightest corner: it knows where the cache is
+def cache_of(part: Part) -> Path:
+    """Where Hugging Face's cache keeps a part, whether or not it has any of it."""
+    from huggingface_hub import constants  # the package's lightest corner
 
-    held = Path(constants.HF_HUB_CACHE) / f"models--{part.repo.replace('/', '--')}"
+    return Path(constants.HF_HUB_CACHE) / f"models--{part.repo.replace('/', '--')}"
+
+
+def _cached(part: Part) -> Path | None:
+    held = cache_of(part)
     noted = held / "refs" / part.revision
     commit = noted.read_text(encoding="utf-8").strip() if noted.is_file() else part.revision
     root = held / "snapshots" / commit
@@ -223,5 +229,5 @@ def _needed(recipe: Recipe) -> int:
     return sum(not part.optional for part in recipe.parts)
 
 
-def _size(gigabytes: float) -> str:
+def size_in_words(gigabytes: float) -> str:
     return f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{gigabytes * 1000:.2g} MB"
