@@ -11,7 +11,8 @@ from .recipes import Family, Recipe
 # them; the IP-Adapter was trained on tight face crops and looks at 224 pixels, of which it should waste none.
 _FACES_HIGH: dict[Family, float] = {"flux2-klein": 2.6, "qwen-edit": 2.6, "sdxl-face": 1.7}
 _ABOVE = 0.45  # of what the square has beyond the face: hair rises less than shoulders fall
-_TIGHTEST = 1.5  # a photo smaller than the square is filled up only to this: above it, a smaller square does
+_TIGHTEST = 1.5  # in the same unit: a smaller photo is filled up to this, as far as its longer side goes
+_SOFT = 1 / 16  # of the side, the sigma of what is filled in: stripes of the photo's edge would be copied as a pattern
 
 
 def face_region(pixels: np.ndarray, recipe: Recipe, index: int | None = None) -> Image.Image:
@@ -23,7 +24,8 @@ def face_region(pixels: np.ndarray, recipe: Recipe, index: int | None = None) ->
     found = face.choose(face.find(pixels), index)
     height, width = pixels.shape[:2]
     wanted = _FACES_HIGH[recipe.family] * found.height
-    side = max(1, round(min(wanted, max(_TIGHTEST * found.height, min(height, width)))))
+    photo = max(min(height, width), min(max(height, width), _TIGHTEST * found.height))
+    side = round(min(wanted, photo))
     centre_x, _ = found.centre
     left = round(centre_x - side / 2)
     top = round(found.box[1] - _ABOVE * (side - found.height))
@@ -49,6 +51,6 @@ def _cut(pixels: np.ndarray, left: int, top: int, side: int) -> np.ndarray:
         return inside
     edges = before[0], after[0], before[1], after[1]
     filled = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE)
-    soft = cv2.GaussianBlur(filled, (0, 0), side / 40)
+    soft = cv2.GaussianBlur(filled, (0, 0), _SOFT * side)
     soft[before[0] : side - after[0], before[1] : side - after[1]] = inside
     return soft
