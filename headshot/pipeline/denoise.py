@@ -34,8 +34,6 @@ class Session:
         self._loaded, self._pipe, self._face, self.bucket = loaded, loaded.pipe, face, bucket
         self._asked = prompt, negative_prompt
         self._instruction = loaded.recipe.wrapped(prompt)
-        self._pipe.set_progress_bar_config(disable=True)
-        self._pipe.vae.enable_slicing()  # equal to single decodes to the bit, and without their memory times the batch
         with torch.no_grad(), self._usable_afterwards():
             self._conditions = families.encode(self._pipe, loaded.recipe, face, self._instruction, negative_prompt)
             if loaded.tiny_vae is not None:
@@ -92,6 +90,7 @@ class Session:
             "dtype": loaded.dtype,
             "device": loaded.device.title,
             "tier": str(loaded.tier),
+            "compiled": loaded.compiled,
             "versions": dict(loaded.versions),
         }
 
@@ -157,7 +156,7 @@ class Session:
 
     @contextmanager
     def _own_scheduler(self) -> Iterator[CleanLatents]:
-        """A fresh scheduler for one job, which takes over nothing from another that ended or was stopped in the middle."""
+        """A fresh scheduler for one job, which takes over nothing from one that ended or was stopped."""
         pristine = self._pipe.scheduler
         watched = CleanLatents(type(pristine).from_config(pristine.config))
         self._pipe.scheduler = watched.scheduler

@@ -25,7 +25,7 @@ class Klein:
         device = pipe._execution_device
         self._prompt, _ = pipe.encode_prompt(prompt, device=device)
         # The call itself has no negative prompt and would take "" in silence: only its embeddings say another.
-        self._negative = pipe.encode_prompt(negative_prompt, device=device)[0] if self.guidable else None
+        self._negative: Any = pipe.encode_prompt(negative_prompt, device=device)[0] if self.guidable else None
         patch = pipe.vae_scale_factor * 2
         width, height = (side // patch * patch for side in face.size)  # as the call cuts it
         pixels = pipe.image_processor.preprocess(face, height=height, width=width, resize_mode="crop")

@@ -8,8 +8,6 @@ from PIL import Image
 from ...request import Note
 from ..recipes import Recipe
 
-_FACE_SCALE = 0.7  # how much the face counts against the prompt: published advice is 0.6 to 0.8
-
 
 class SdxlFace:
     """Conditions of a `StableDiffusionXLPipeline` that has an IP-Adapter."""
@@ -20,7 +18,6 @@ class SdxlFace:
         self._pipe, self._face = pipe, face
         self.notes = tuple(_cut_off(pipe, {"prompt": prompt, "negative prompt": negative_prompt}))
         device = pipe._execution_device
-        pipe.set_ip_adapter_scale(_FACE_SCALE)
         self._prompt, self._negative, self._pooled, self._negative_pooled = pipe.encode_prompt(
             prompt, device=device, negative_prompt=negative_prompt
         )
@@ -52,9 +49,17 @@ class SdxlFace:
         return latents  # the tiny autoencoder was trained on the loop's own units
 
     def face_latents(self) -> Any:
-        vae = self._pipe.vae
+        import torch
+
+        vae, half = self._pipe.vae, self._pipe.vae.dtype
+        # This autoencoder overflows in float16 and says so; the call decodes in float32 for the same reason.
+        overflows = half == torch.float16 and vae.config.force_upcast
+        if overflows:
+            vae.to(torch.float32)
         pixels = self._pipe.image_processor.preprocess(self._face)
         seen = vae.encode(pixels.to(self._pipe._execution_device, vae.dtype)).latent_dist.mode()
+        if overflows:
+            vae.to(half)
         return seen * vae.config.scaling_factor
 
 
