@@ -110,7 +110,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         self.page.on("request", lambda request: self._note(request.url))
         self.page.goto(address)
-        self.page.locator("#generate").wait_for()
+        self._wait_for_the_form()
 
     def again(self) -> None:
         """Load the page anew, as a new visitor: three times as quick as a new window."""
@@ -118,7 +118,11 @@ class Visit:
         self.complaints.clear()
         self.addresses.clear()
         self.page.goto(self.address)
-        self.page.locator("#generate").wait_for()
+        self._wait_for_the_form()
+
+    def _wait_for_the_form(self) -> None:
+        """Generate, or Stop in its place where a comparison was found again that runs."""
+        self.page.locator("#generate:visible, #stop:visible").first.wait_for()
 
     def _note(self, url: str) -> None:
         self.addresses.append(url)
