@@ -6,7 +6,7 @@ Light: torch and its like are imported when there are weights to run, and in a t
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -230,7 +230,10 @@ class Pipeline:
         whole = [recipe for recipe in wished if not lacks[recipe.name]]
         if not whole:
             # The one that was begun, if any, else the default.
-            best = min(wished, key=lambda recipe: sum(lack.gigabytes for lack in lacks[recipe.name]) / recipe.gigabytes)
+            best = min(
+                wished,
+                key=lambda recipe: round(sum(lack.gigabytes for lack in lacks[recipe.name]) / recipe.gigabytes, 1),
+            )
             raise NotConfigured(NAME, loading.what_to_do(best, lacks[best.name], folder))
         if self._given is None:
             self._given = hardware.chosen(self._settings.pipeline_device)
@@ -311,7 +314,11 @@ class Pipeline:
                 for news in lent:
                     hear(news)
 
-        self._within_memory(bench, job.notes, develop)
+        try:
+            self._within_memory(bench, job.notes, develop)
+        finally:
+            if job.shown is not None:
+                wait([job.shown])  # or a preview would come after what is said of an error
         self._broken = ""
 
     def _within_memory(self, bench: Bench, notes: list[Note], attempt: "Callable[[Loaded], None]") -> None:

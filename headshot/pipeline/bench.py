@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .recipes import Recipe
 
 Result = TypeVar("Result")
+# Of all threads: while weights are read, torch makes modules without memory for whoever makes one.
+_loading = threading.Lock()
 
 
 class Bench:
@@ -61,7 +63,7 @@ class Bench:
                 self._left = list(self._tiers())
             if not self._left:
                 raise Unavailable(NAME, too_little(self.recipe, self.device))
-            with self.loading.measured():
+            with _loading, self.loading.measured():
                 self._loaded = load(
                     self.recipe, self.device, self._left[0], folder=self._folder, compile=self._compiled
                 )

@@ -50,4 +50,6 @@ def show(news: "Stepped", progress: Progress) -> None:
             data = io.BytesIO()
             preview.save(data, "JPEG", quality=_PREVIEW_QUALITY)
             seen = data.getvalue()
+        if progress.stopped:  # who pressed Stop has been answered
+            return
         progress.stand(Standing(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))
