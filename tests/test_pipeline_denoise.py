@@ -406,6 +406,23 @@ def test_stopping_at_step_5_of_21_ends_at_once_and_the_pipe_works_on(models: loa
     assert same(run(comparison, asked(1), asked(2))[1], four(models).floats[1])
 
 
+def test_offloaded_models_make_the_same_headshot_and_go_back_when_a_run_is_stopped(models: loading.Loaded) -> None:
+    offload = hardware.Tier.MODEL_OFFLOAD
+    offloaded = loading.load(models.recipe, models.device, offload, folder=tiny.folder(models.recipe.family))
+    comparison = session(offloaded, bucket=1)
+    away = list(offloaded.pipe._all_hooks)
+
+    def stop(done: int, of: int, previews: Sequence[Image.Image | None]) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        comparison.run([asked(1)], stop)
+    assert not {id(hook) for hook in away} & {id(hook) for hook in offloaded.pipe._all_hooks}  # all placed anew
+    (headshot,) = run(comparison, asked(1))
+    offloaded.unload()
+    assert furthest(headshot, alone(models, 1)) < EQUAL  # not to the bit: the weights begin elsewhere in memory
+
+
 def test_the_same_seed_repeats_the_headshot_in_another_session(models: loading.Loaded) -> None:
     (again,) = run(session(models, bucket=1), asked(1))
     assert same(again, alone(models, 1))
