@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from ..errors import NotConfigured
 from .hardware import NAME, Device, Tier, dtype_for, out_of_memory
 from .recipes import Recipe
-from .weights import Missing, recognised, revision, root_of, weights, what_to_do
+from .weights import CLASSES, Missing, recognised, revision, root_of, weights, what_to_do
 
 __all__ = ["Loaded", "Missing", "absent_packages", "load", "offline", "recognised", "weights", "what_to_do"]
 
@@ -90,19 +91,19 @@ def load(
     if missing:
         raise NotConfigured(NAME, what_to_do(recipe, missing, folder))
     offline()
+    _check_packages(recipe)
     try:
         return _load(recipe, device, tier, folder, compiling=compile)
-    except ImportError as error:
-        _release()
-        raise NotConfigured(
-            NAME,
-            f"An installed package does not suit the local pipeline ({error.name or error}): bring all of them up to "
-            "date with `pip install -U -r requirements-gpu.txt`.",
-        ) from error
     except _UNREADABLE as error:
         _release()
         if out_of_memory(error):
             raise
+        if tier.bits is not None:
+            raise NotConfigured(
+                NAME,
+                f"{recipe.title} cannot be held at {tier.bits} bit on {device.title} ({type(error).__name__}): bring "
+                "bitsandbytes up to date, or choose a smaller recipe.",
+            ) from error
         where = f"in {folder}" if folder else "in the cache"
         raise NotConfigured(
             NAME,
@@ -114,6 +115,20 @@ def load(
         raise
 
 
+def _check_packages(recipe: Recipe) -> None:
+    """Import what the recipe needs apart from reading any weights, so that neither is blamed for the other."""
+    try:
+        import diffusers
+
+        getattr(diffusers, CLASSES[recipe.family])
+    except (ImportError, AttributeError, RuntimeError) as error:  # diffusers wraps what its parts raise
+        raise NotConfigured(
+            NAME,
+            f"The installed packages do not suit the local pipeline ({type(error).__name__} on loading "
+            f"{CLASSES[recipe.family]}): bring them up to date with `pip install -U -r requirements-gpu.txt`.",
+        ) from error
+
+
 def _load(recipe: Recipe, device: Device, tier: Tier, folder: Path | None, *, compiling: bool) -> Loaded:
     import torch
 
@@ -121,7 +136,9 @@ def _load(recipe: Recipe, device: Device, tier: Tier, folder: Path | None, *, co
     dtype = dtype_for(recipe, device)
     wanted: dict[str, Any] = {"dtype": getattr(torch, dtype), "local_files_only": True}
     makers = {"flux2-klein": _flux2_klein, "sdxl-face": _sdxl_face, "qwen-edit": _qwen_edit}
-    pipe = makers[recipe.family](roots, _quantised(wanted, tier, recipe))
+    # What is rounded goes straight to the current card, whichever of several that is.
+    with torch.cuda.device(device.name) if device.kind == "cuda" else nullcontext():
+        pipe = makers[recipe.family](roots, _quantised(wanted, tier))
     pipe.set_progress_bar_config(disable=True)  # progress goes to the page
     pipe.vae.enable_slicing()  # decodes one by one: to the bit what a single decode gives, at a fraction of the peak
     _place(pipe, device, tier)
@@ -202,7 +219,7 @@ def _qwen_edit(roots: list[Path | None], wanted: dict[str, Any]) -> Any:
     return QwenImageEditPlusPipeline.from_pretrained(root, **wanted, processor=processor)
 
 
-def _quantised(wanted: dict[str, Any], tier: Tier, recipe: Recipe) -> dict[str, Any]:
+def _quantised(wanted: dict[str, Any], tier: Tier) -> dict[str, Any]:
     if tier.bits is None:
         return wanted
     from diffusers import PipelineQuantizationConfig

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ..errors import NotConfigured
 from .hardware import NAME
-from .recipes import RECIPES, Part, Recipe
+from .recipes import RECIPES, Family, Part, Recipe
 
 _INDEX = "model_index.json"
-_CLASSES = {
+CLASSES: dict[Family, str] = {  # diffusers' own names
     "flux2-klein": "Flux2KleinPipeline",
     "sdxl-face": "StableDiffusionXLPipeline",
     "qwen-edit": "QwenImageEditPlusPipeline",
@@ -85,7 +85,7 @@ def recognised(folder: Path) -> Recipe:
     if not folder.is_dir():
         raise NotConfigured(NAME, f"There is no folder {folder}: HEADSHOT_PIPELINE must name a recipe or a folder.")
     for recipe in RECIPES.values():
-        if any(_class_in(root) == _CLASSES[recipe.family] for root in (folder / recipe.parts[0].folder, folder)):
+        if any(_class_in(root) == CLASSES[recipe.family] for root in (folder / recipe.parts[0].folder, folder)):
             return recipe
     known = " or ".join(f"`{recipe.command} --to {shlex.quote(str(folder))}`" for recipe in RECIPES.values())
     raise NotConfigured(
@@ -208,7 +208,7 @@ def _check_folder(recipe: Recipe, folder: Path) -> None:
         raise NotConfigured(NAME, f"There is no folder {folder} with the weights of {recipe.title}: {fill}")
     root = root_of(recipe.parts[0], folder)
     held = root and _class_in(root)
-    if held and held != _CLASSES[recipe.family]:
+    if held and held != CLASSES[recipe.family]:
         raise NotConfigured(NAME, f"The folder {folder} holds another model ({held}), not {recipe.title}: {fill}")
     if root and held and json.loads((root / _INDEX).read_text(encoding="utf-8")).get("is_distilled"):
         raise NotConfigured(
