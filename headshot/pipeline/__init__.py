@@ -136,7 +136,8 @@ class Pipeline:
 
         Returns at once. What goes wrong, `readiness` says.
         """
-        threading.Thread(target=self._warm_up, name="pipeline-warm-up", daemon=True).start()
+        if not self._on_zero:  # where the models lie ready, and no device is lent for this
+            threading.Thread(target=self._warm_up, name="pipeline-warm-up", daemon=True).start()
 
     def estimate(
         self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
@@ -246,7 +247,9 @@ class Pipeline:
         benches = [
             Bench(recipe, device, partial(hardware.tiers, recipe, device), folder, compiled=compiled) for device in able
         ]
-        self._pace = Pace(teraflops(recipe) / speed(able[0], hardware.dtype_for(recipe, able[0])))
+        # On ZeroGPU there is no device to time before one is lent.
+        pace = zero.TERAFLOPS if self._on_zero else speed(able[0], hardware.dtype_for(recipe, able[0]))
+        self._pace = Pace(teraflops(recipe) / pace)
         self._recipe = recipe
         four = passes([HeadshotRequest(seed=0)]) * self._pace.seconds  # a bucket costs the same with one in it
         where = " and ".join(dict.fromkeys(device.title for device in able))
@@ -340,14 +343,14 @@ class Pipeline:
             notes.append(
                 Note(
                     "advice",
-                    f"{bench.device.title} ran out of memory, so this was made anew with less of it, which is slower: "
+                    f"{_opening(bench.device.title)} ran out of memory, so this was made anew with less of it, which is slower: "
                     f"{bench.tier}.",
                 )
             )
         bench.empty()
         raise Unavailable(
             NAME,
-            f"{bench.device.title} ran out of memory with {bench.recipe.title}, in the smallest way tried too: close "
+            f"{_opening(bench.device.title)} ran out of memory with {bench.recipe.title}, in the smallest way tried too: close "
             f"other programs that use it, or choose a smaller recipe with {variable('pipeline')}.",
         )
 
@@ -375,6 +378,10 @@ def _first_step(loaded: "Loaded") -> None:
     grey = Image.new("RGB", (loaded.recipe.reference_px,) * 2, (127, 127, 127))
     with suppress(Stopped):
         work(loaded, grey, [HeadshotRequest(seed=0)], leave)
+
+
+def _opening(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _spoken(seconds: float) -> str:

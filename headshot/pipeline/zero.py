@@ -8,8 +8,9 @@ the package `spaces` is missing or says that it has nothing to lend, and the gen
 import queue
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import ceil
@@ -27,15 +28,16 @@ if TYPE_CHECKING:
     from .loading import Loaded
 
 News = TypeVar("News")
+Stream = Generator[News, None, None]
 
 # A slice of an H200, as Spaces lend it (`spaces` 0.51, config.py: 60 of 132 processors), does about 450 × 10^12 dense
 # operations a second at bf16; a third of it is what such models reach. An estimate: no such Space was timed.
-_TERAFLOPS = 150.0
+TERAFLOPS = 150.0
 _FETCHING_SECONDS = 15.0  # the weights come to the device first, 17 GB at most, and prompt and face are encoded
-_MOST_SECONDS = 300  # a visitor's whole day is not much more; what takes longer is ended by the Space
+_MOST_SECONDS = 300  # chosen: a visitor's share of a day is counted in minutes, and asking for more is refused
 
 _placed: "dict[str, Loaded]" = {}
-Lent = Callable[[Image.Image, Sequence[HeadshotRequest]], Generator[Stepped | Made, None, None]]
+Lent = Callable[[Image.Image, Sequence[HeadshotRequest]], Stream[Stepped | Made]]
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def here() -> bool:
     return bool(Config.zero_gpu)
 
 
-def lent(task: Callable[..., Iterator[News]], seconds: Callable[..., int]) -> Callable[..., Iterator[News]]:
+def lent(task: Callable[..., Stream[News]], seconds: Callable[..., int]) -> Callable[..., Stream[News]]:
     """The task with a GPU lent to it for `seconds` of its arguments; the task itself where none is lent."""
     if not here():
         return task
     import spaces
 
-    borrowing: Callable[..., Iterator[News]] = spaces.GPU(duration=seconds)(task)
+    borrowing: Callable[..., Stream[News]] = spaces.GPU(duration=seconds)(task)
     return borrowing
 
 
@@ -72,12 +74,13 @@ def place(loaded: "Loaded") -> Lent:
     _placed[loaded.recipe.name] = loaded
     task = lent(_task, _seconds)
 
-    def run(face: Image.Image, requests: Sequence[HeadshotRequest]) -> Generator[Stepped | Made, None, None]:
+    def run(face: Image.Image, requests: Sequence[HeadshotRequest]) -> Stream[Stepped | Made]:
         try:
-            for news in task(loaded.recipe.name, face, tuple(requests)):
-                if isinstance(news, Failed):
-                    raise news.kind(news.backend, news.sentence)
-                yield news
+            with closing(task(loaded.recipe.name, face, tuple(requests))) as lending:
+                for news in lending:
+                    if isinstance(news, Failed):
+                        raise news.kind(news.backend, news.sentence)
+                    yield news
         except Exception as error:
             if sentence := _declined(error):
                 raise Unavailable(NAME, sentence) from error
@@ -86,7 +89,7 @@ def place(loaded: "Loaded") -> Lent:
     return run
 
 
-def _task(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> Iterator[Stepped | Made | Failed]:
+def _task(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> Stream[Stepped | Made | Failed]:
     def running(tell: Callable[[Stepped | Made], None]) -> None:
         work(_placed[name], face, requests, tell)
 
@@ -98,11 +101,11 @@ def _task(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -
 
 def _seconds(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> int:
     """For how long the GPU is asked: the shorter, the sooner a visitor's turn comes."""
-    needed = passes(requests) * teraflops(_placed[name].recipe) / _TERAFLOPS
+    needed = passes(requests) * teraflops(_placed[name].recipe) / TERAFLOPS
     return min(_MOST_SECONDS, ceil(_FETCHING_SECONDS + needed))
 
 
-def told(running: Callable[[Callable[[News], None]], None]) -> Iterator[News]:
+def told(running: Callable[[Callable[[News], None]], None]) -> Stream[News]:
     """Turn work that calls back into an iterator. Closing it ends the work at the next thing it would tell."""
     news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
     closed = threading.Event()
