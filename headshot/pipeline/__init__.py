@@ -99,25 +99,13 @@ class Pipeline:
         self._ready = ""
         self._broken = ""  # why loading failed the last time
         self._lent: zero.Lent | None = None
+        self.help = self._help()
+        # Before torch is asked: the NVIDIA cards in the machine, or 1.
+        cards = len(list(_CARDS.glob("*"))) if settings.pipeline_device == "auto" else 1
+        self.at_once = max(1, cards if devices is None else len(devices))
         self._on_zero = zero.here()
         if self._on_zero:
             self._place()
-
-    @property
-    def help(self) -> str:
-        try:
-            return self._candidates()[1][0].help
-        except HeadshotError:  # a folder without a recipe: readiness says so
-            return next(iter(RECIPES.values())).help
-
-    @property
-    def at_once(self) -> int:
-        """The number of devices; before torch was asked, the number of NVIDIA cards in the machine, or 1."""
-        if self._benches is not None:
-            return len(self._benches)
-        if self._given is not None:
-            return max(1, len(self._given))
-        return max(1, len(list(_CARDS.glob("*")))) if self._settings.pipeline_device == "auto" else 1
 
     def readiness(self) -> Readiness:
         """The first time it imports torch, seconds long, where there are weights; unless `warm_up` is at it."""
@@ -196,6 +184,12 @@ class Pipeline:
         if refusal is not None:
             raise refusal
 
+    def _help(self) -> str:
+        try:
+            return self._candidates()[1][0].help
+        except HeadshotError:  # a folder without a recipe: readiness says so
+            return next(iter(RECIPES.values())).help
+
     def _candidates(self) -> tuple[Path | None, list[Recipe]]:
         """The folder with the weights, None for the cache, and the recipes that are wished for, best first."""
         named = self._settings.pipeline
@@ -250,7 +244,7 @@ class Pipeline:
         # On ZeroGPU there is no device to time before one is lent.
         pace = zero.TERAFLOPS if self._on_zero else speed(able[0], hardware.dtype_for(recipe, able[0]))
         self._pace = Pace(teraflops(recipe) / pace)
-        self._recipe = recipe
+        self._recipe, self.help, self.at_once = recipe, recipe.help, len(able)
         four = passes([HeadshotRequest(seed=0)]) * self._pace.seconds  # a bucket costs the same with one in it
         where = " and ".join(dict.fromkeys(device.title for device in able))
         self._ready = (
@@ -343,15 +337,15 @@ class Pipeline:
             notes.append(
                 Note(
                     "advice",
-                    f"{_opening(bench.device.title)} ran out of memory, so this was made anew with less of it, which is slower: "
-                    f"{bench.tier}.",
+                    f"{_opening(bench.device.title)} ran out of memory, so this was made anew with less of it, which is "
+                    f"slower: {bench.tier}.",
                 )
             )
         bench.empty()
         raise Unavailable(
             NAME,
-            f"{_opening(bench.device.title)} ran out of memory with {bench.recipe.title}, in the smallest way tried too: close "
-            f"other programs that use it, or choose a smaller recipe with {variable('pipeline')}.",
+            f"{_opening(bench.device.title)} ran out of memory with {bench.recipe.title}, in the smallest way tried "
+            f"too: close other programs that use it, or choose a smaller recipe with {variable('pipeline')}.",
         )
 
 
