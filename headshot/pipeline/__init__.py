@@ -337,8 +337,8 @@ class Pipeline:
             notes.append(
                 Note(
                     "advice",
-                    f"{_opening(bench.device.title)} ran out of memory, so this was made anew with less of it, which is "
-                    f"slower: {bench.tier}.",
+                    f"{_opening(bench.device.title)} ran out of memory, so this was made anew with less of it, which "
+                    f"is slower: {bench.tier}.",
                 )
             )
         bench.empty()
