@@ -25,11 +25,17 @@ class Backend(Protocol):
 
     name: str
     title: str  # the name as people read it
-    help: str  # Markdown: what each parameter of the request means to this backend
-    at_once: int  # comparisons that run side by side; more would only slow each other down, and wait in line
-    lasting: (
-        bool  # what it began goes on when nobody listens any more: `progress.stop()` ends it, a closed page does not
-    )
+    lasting: bool  # what it began goes on when nobody listens any more; only `progress.stop()` ends it
+
+    @property
+    def help(self) -> str:
+        """Markdown: what each parameter of the request means to this backend."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Comparisons that run side by side; more would only slow each other down, and wait in line."""
+        ...
 
     def readiness(self) -> Readiness: ...
 
@@ -64,9 +70,14 @@ def registry(settings: Settings) -> dict[str, Backend]:
     """
     from .desk import Desk
     from .modelslab import ModelsLab
+    from .pipeline import Pipeline
     from .studio import Studio
 
-    backends: list[Backend] = [ModelsLab(Desk(settings)), Studio(cached_photos=settings.cached_photos)]
+    backends: list[Backend] = [
+        ModelsLab(Desk(settings)),
+        Pipeline(settings),
+        Studio(cached_photos=settings.cached_photos),
+    ]
     by_name = {backend.name: backend for backend in backends}
     if settings.backend not in (AUTO, *by_name):
         raise SettingsError(f"{variable('backend')} must be {' or '.join([AUTO, *by_name])}.")

@@ -36,6 +36,7 @@ def details(headshot: Headshot) -> dict[str, Any]:
         "backend": headshot.backend,
         "request": headshot.request.model_dump(),
         "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
+        **({"made_by": dict(headshot.facts)} if headshot.facts else {}),
     }
 
 

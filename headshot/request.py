@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Annotated, Any, Literal, Self
 
@@ -153,6 +153,7 @@ class Headshot:
     seconds: wall time of this picture alone, in which work shared by the whole comparison is not counted.
     likeness: cosine of the face embeddings of photo and headshot, −1…1, None where no face was found again.
     job: names it in the books of a backend that keeps some, else "".
+    facts: what it takes to repeat it beside the request (model, device, versions), as JSON's types.
     """
 
     image: Image.Image
@@ -163,6 +164,7 @@ class Headshot:
     notes: tuple[Note, ...] = ()
     likeness: float | None = None
     job: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def filename(self) -> str:
@@ -188,6 +190,7 @@ class Standing:
     kind: "waiting": nothing was sent yet.  "under way": sent, and it may be billed.  "failed": it will not come.
     "never sent": it could be, and nobody does.  "unknown": sent, perhaps billed, and nobody knows what became of it.
     text: a phrase or sentence for the person.  job: as in Headshot.  error: what a failed or unknown one ended with.
+    preview: a small JPEG of what it is becoming, b"" where nobody can see that.
     """
 
     request: HeadshotRequest
@@ -195,6 +198,7 @@ class Standing:
     text: str
     job: str = ""
     error: HeadshotError | None = None
+    preview: bytes = b""
 
 
 class Progress:

@@ -32,6 +32,7 @@ from .desk import Desk
 from .errors import HeadshotError
 from .modelslab import ModelsLab
 from .photo import MAX_FILE_BYTES, Photo
+from .pipeline import Pipeline
 from .settings import Settings
 from .ui import exports, folder
 from .ui.photo import EXAMPLE
@@ -195,7 +196,7 @@ def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visi
         "app_kwargs": {
             "middleware": [Middleware(Guard, visitors=visitors)],
             "routes": _routes(visitors, desk if settings.public_url else None),
-            "lifespan": _lifespan(visitors, desk, settings.keep_minutes * 60),
+            "lifespan": _lifespan(visitors, registry, desk, settings.keep_minutes * 60),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -266,7 +267,7 @@ def _inline(name: str, data: bytes) -> Response:
     )
 
 
-def _lifespan(visitors: Visitors, desk: Desk | None, keep_seconds: float) -> Any:
+def _lifespan(visitors: Visitors, registry: Mapping[str, Backend], desk: Desk | None, keep_seconds: float) -> Any:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
@@ -277,7 +278,7 @@ def _lifespan(visitors: Visitors, desk: Desk | None, keep_seconds: float) -> Any
         app.middleware_stack = app.build_middleware_stack()
         logging.getLogger("uvicorn.access").addFilter(_MASKED)
         logging.getLogger("uvicorn.error").addFilter(_KEYLESS)  # its handlers are its own
-        tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up())]
+        tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up(registry))]
         try:
             async with _looked_after(desk, keep_seconds):
                 yield
@@ -333,9 +334,12 @@ async def _tried(deed: Awaitable[None], otherwise: str) -> None:
         _log.exception(otherwise)
 
 
-async def _warm_up() -> None:
-    """Load the networks of the photo check before the first visitor waits for them."""
+async def _warm_up(registry: Mapping[str, Backend]) -> None:
+    """Load the networks of the photo check, and the local pipeline's, before the first visitor waits for them."""
     await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
+    for backend in registry.values():
+        if isinstance(backend, Pipeline):
+            backend.warm_up()
     try:
         photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
         await anyio.to_thread.run_sync(face.check, photo.pixels)

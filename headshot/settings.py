@@ -56,6 +56,20 @@ class Settings(BaseSettings):
         int,
         Field(ge=10, le=3600, description="Seconds after which a headshot that ModelsLab never finishes is given up."),
     ] = 600
+    pipeline: Annotated[
+        str,
+        Field(description="Recipe of the local pipeline, or a folder with its weights; empty: by the memory found."),
+    ] = ""
+    pipeline_device: Annotated[
+        str,
+        Field(description="Where the local pipeline runs: `auto` for every accelerator, `cuda:1`, `mps`, or `cpu`."),
+    ] = "auto"
+    pipeline_compile: Annotated[
+        bool, Field(description="Compile the local pipeline's model where device and compiler are there.")
+    ] = True
+    pipeline_idle_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="Minutes without work after which the local pipeline frees its memory.")
+    ] = 10
     public_url: Annotated[
         str,
         Field(

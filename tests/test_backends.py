@@ -36,7 +36,7 @@ class KeylessBackend(StubBackend):
 
 def test_the_registry_holds_what_works_and_nothing_else() -> None:
     backends = registry(Settings())
-    assert list(backends) == ["modelslab", "studio"]
+    assert list(backends) == ["modelslab", "local", "studio"]
     for name, backend in backends.items():
         readiness = backend.readiness()
         assert backend.name == name
@@ -44,19 +44,23 @@ def test_the_registry_holds_what_works_and_nothing_else() -> None:
         assert readiness.sentence[0].isupper() and readiness.sentence.endswith(".")
         assert backend.help.strip()
         assert backend.at_once >= 1
-    assert {backend.title: backend.lasting for backend in backends.values()} == {"ModelsLab": True, "Studio": False}
+    assert {backend.title: backend.lasting for backend in backends.values()} == {
+        "ModelsLab": True,
+        "Local pipeline": False,
+        "Studio": False,
+    }
 
 
 def test_the_servers_key_makes_modelslab_ready_and_the_first(tmp_path: Path) -> None:
     backends = registry(Settings(modelslab_key=SecretStr("a0key"), data_dir=tmp_path / "data"))
-    assert choose(backends) == list(backends.values())
+    assert choose(backends) == [backends["modelslab"], backends["studio"]]
     assert not (tmp_path / "data").exists()  # nothing is opened before there is something to keep
 
 
 def test_a_registry_without_the_chosen_backend_is_refused_at_the_start() -> None:
     with pytest.raises(SettingsError) as refused:
         registry(Settings(backend="hosted"))
-    assert str(refused.value) == "HEADSHOT_BACKEND must be auto or modelslab or studio."
+    assert str(refused.value) == "HEADSHOT_BACKEND must be auto or modelslab or local or studio."
 
 
 def test_auto_takes_all_that_are_ready_best_first() -> None:

@@ -16,7 +16,7 @@ def test_every_link_and_picture_of_the_readme_is_there() -> None:
 def test_every_file_the_readme_lists_is_there_and_every_module_is_listed() -> None:
     listing = README[README.index("## Files") :].split("```")[1]
     named = [name for line in listing.split("\n") if line for name in re.split(r"\s{2,}", line.strip())[0].split(", ")]
-    parts = [ROOT / "headshot" / "studio", ROOT / "headshot" / "ui"]
+    parts = [ROOT / "headshot" / part for part in ("pipeline", "studio", "ui")]
     places = [ROOT, *parts]
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
     modules = [*(ROOT / "headshot").glob("*.py")]

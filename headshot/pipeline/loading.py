@@ -253,7 +253,7 @@ def _place(pipe: Any, device: Device, tier: Tier) -> None:
 
 def _can_compile(device: Device) -> bool:
     """torch.compile writes Triton kernels, and Triton builds their launchers with a C compiler."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     return device.kind in ("cuda", "xpu") and importlib.util.find_spec("triton") is not None and compiler is not None
 
 

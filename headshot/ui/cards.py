@@ -1,5 +1,6 @@
 """The headshots side by side, as HTML. Pure functions; every text that is not ours is escaped."""
 
+import base64
 import json
 from collections.abc import Sequence
 from html import escape
@@ -137,11 +138,11 @@ def _told(record: Record | None) -> dict[str, object]:
 
 def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
     """A headshot that has not landed. alive: its comparison is being followed."""
-    if alive and (standing is None or standing.kind in ("waiting", "under way")):
-        return _frame(
-            "waiting", title, f'<span class="facts">{escape("waiting" if standing is None else standing.text)}</span>'
-        )
-    if standing is None or standing.kind == "waiting":
+    if alive and standing is None:
+        return _frame("waiting", title, '<span class="facts">waiting</span>')
+    if alive and standing is not None and standing.kind in ("waiting", "under way"):
+        return _frame("waiting", title, f'<span class="facts">{escape(standing.text)}</span>', standing.preview)
+    if standing is None or standing.kind == "waiting" or not (standing.job or standing.error):
         return ""
     text = _LEFT if standing.kind == "under way" else standing.text
     acts = "".join(
@@ -149,7 +150,8 @@ def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
         for act, words in _ACTS[standing.kind]
         if standing.job
     )
-    told = f'<span class="facts">{escape(text)}</span>' + (f'<div class="acts">{acts}</div>' if acts else "")
+    doubt = "doubtful" if standing.kind == "unknown" else ""
+    told = f'<span class="facts {doubt}">{escape(text)}</span>' + (f'<div class="acts">{acts}</div>' if acts else "")
     return _frame("missing", title, told)
 
 
@@ -163,8 +165,9 @@ _ACTS = {
 }
 
 
-def _frame(kind: str, title: str, told: str) -> str:
+def _frame(kind: str, title: str, told: str, preview: bytes = b"") -> str:
+    address = f"data:image/jpeg;base64,{base64.b64encode(preview).decode()}"
+    figure = f'<img class="preview" src="{address}" alt="Preview, {title.lower()}">' if preview else _PERSON
     return (
-        f'<div class="shot {kind}"><div class="frame">{_PERSON}</div>'
-        f'<div class="label"><b>{title}</b>{told}</div></div>'
+        f'<div class="shot {kind}"><div class="frame">{figure}</div><div class="label"><b>{title}</b>{told}</div></div>'
     )

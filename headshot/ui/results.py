@@ -58,7 +58,7 @@ def step(at: Step) -> str:
 def ended(job: Job) -> str:
     done, total = len(job.shots), len(job.requests)
     if job.stopped:
-        sent = sum(standing.kind == "under way" for standing in job.standings.values())
+        sent = sum(standing.kind == "under way" and bool(standing.job) for standing in job.standings.values())
         left = f". {sent} had been sent, and may be billed" if sent else ""
         return status(f"Stopped: {done} of {total}{left}", kind="stopped")
     noun = "headshot" if done == 1 else "headshots"
@@ -69,7 +69,8 @@ def ended(job: Job) -> str:
 def some_missing(job: Job) -> str:
     """Of a comparison whose cards say themselves what became of those that did not land."""
     done, total = len(job.shots), len(job.requests)
-    return status(f"{done} of {total} headshots. What became of the rest stands below them.", kind="stopped")
+    landed = f"{done} of {total} headshots" if done else "No headshot has come"
+    return status(f"{landed}: the cards say why.", kind="stopped")
 
 
 def notes(job: Job | None) -> str:
