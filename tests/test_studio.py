@@ -53,7 +53,7 @@ def shoot(studio: Studio, photo: Photo, request: HeadshotRequest, seeds: tuple[i
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return Studio(cached_photos=2)
+    return Studio(cached_photos=12)  # each portrait is analysed once for all tests
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def skin_of(pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["portrait", "astronaut", "darker_skin", "lighter_skin"])
-@pytest.mark.parametrize("backdrop", ["white", "light grey", "black"])
+@pytest.mark.parametrize("backdrop", ["white", "black"])
 def test_skin_is_neither_lightened_nor_darkened_nor_evened_out(kind: str, backdrop: str) -> None:
     before, after = skin_of(picture(kind)), skin_of(exposed(kind, Look(backdrop=backdrop)))  # type: ignore[arg-type]
     assert abs(after[:, 0].mean() - before[:, 0].mean()) < 5
