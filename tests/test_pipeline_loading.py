@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from PIL import Image
 
 from headshot.errors import NotConfigured
 from headshot.pipeline import hardware, loading
+from headshot.pipeline.denoise import Session
 from headshot.pipeline.hardware import Device, Tier
+from headshot.request import HeadshotRequest
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
@@ -61,7 +64,7 @@ def refused(family: tiny.Family, folder: Path | None) -> str:
 
 
 @EVERY
-def test_every_recipe_loads_from_disk_with_sockets_forbidden(family: tiny.Family, no_network: None) -> None:
+def test_every_recipe_loads_and_runs_with_sockets_forbidden(family: tiny.Family, no_network: None) -> None:
     held = loaded(family)
     assert (held.recipe.name, held.device, held.tier, held.dtype) == (family, CPU, Tier.ON_DEVICE, "float32")
     assert os.environ["HF_HUB_OFFLINE"] == "1"
@@ -72,6 +75,10 @@ def test_every_recipe_loads_from_disk_with_sockets_forbidden(family: tiny.Family
     assert held.pipe.vae.use_slicing
     assert not held.compiled  # the processor is never compiled for
     assert (held.tiny_vae is not None) == (family == SDXL)
+    face = Image.radial_gradient("L").convert("RGB").resize((held.recipe.reference_px,) * 2)
+    asked = HeadshotRequest(seed=1)
+    [made] = Session(held, face, asked.prompt, asked.negative_prompt).run([asked], lambda *_: None)
+    assert made.size == held.recipe.size
     held.unload()
 
 
