@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .store import JobId, Untaken
 
 DROPPED = "Stopped before it was sent, so nothing was billed."
+_BUG_BEFORE = "Something went wrong here before this headshot was sent, so nothing was billed."
 _BUG = "Something went wrong here after this headshot was sent: it may have been billed. Check again."
 
 _log = logging.getLogger(__name__)
@@ -94,9 +95,9 @@ class Trip:
             await self._end(Stopped(DROPPED))
         except HeadshotError as error:
             await self._end(error)
-        except Exception as error:  # noqa: BLE001  nobody awaits this task: a bug becomes a state that can be seen
+        except Exception:  # noqa: BLE001  nobody awaits this task: a bug becomes a state that can be seen
             _log.exception("A job at ModelsLab could not be looked after")
-            await self._end(Unknown(BACKEND, _BUG) if self.at_service else Unavailable(BACKEND, str(error)))
+            await self._end(Unknown(BACKEND, _BUG) if self.at_service else Unavailable(BACKEND, _BUG_BEFORE))
 
     async def _submit(self, client: HeadShotClient) -> Reply:
         try:
