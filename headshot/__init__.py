@@ -55,7 +55,6 @@ def shoot(
     )
     requests = compare.plan(request, seeds)
     chain = choose(_backends(), backend)
-    order = {request: at for at, request in enumerate(requests)}
     clean = Photo.of(photo)
     landed: list[Headshot] = []
 
@@ -70,7 +69,10 @@ def shoot(
     except HeadshotError as error:
         error.headshots = tuple(landed)
         raise
-    return sorted(landed, key=lambda headshot: order[headshot.request])
+    by_request: dict[HeadshotRequest, list[Headshot]] = {}
+    for headshot in landed:
+        by_request.setdefault(headshot.request, []).append(headshot)
+    return [by_request[request].pop(0) for request in requests]  # a seed may be asked for twice
 
 
 @cache

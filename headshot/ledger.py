@@ -29,7 +29,8 @@ class Ledger:
     @property
     def has_entries(self) -> bool:
         """Whether something may have been written down before: a server that never did need not open its store."""
-        return self._url is not None or (self._folder.is_dir() and any(self._folder.iterdir()))
+        empty = self._folder.is_dir() and not any(self._folder.iterdir())
+        return self._url is not None or (self._folder.exists() and not empty)
 
     async def do(self, act: "Callable[[Store], _T]") -> _T:
         """Something with the store. Raises StoreError, and SettingsError where it cannot be opened as it is set."""

@@ -236,8 +236,8 @@ def test_the_face_to_take_can_be_named(run: Run) -> None:
         ({"seeds": 4}, "Give the seeds as a list, for example [1, 2, 3, 4]."),
         ({"seeds": [1, -1]}, "Seed must be a whole number from 0 to 4294967295 or empty."),
         ({"seeds": [True]}, "Seed must be a whole number from 0 to 4294967295 or empty."),
-        ({"backend": "hosted"}, "There is no backend called “hosted”: choose auto or studio."),
-        ({"backend": None}, "There is no backend called “None”: choose auto or studio."),
+        ({"backend": "hosted"}, "There is no backend called “hosted”: choose auto or modelslab or local or studio."),
+        ({"backend": None}, "There is no backend called “None”: choose auto or modelslab or local or studio."),
     ],
 )
 def test_a_wrong_argument_is_refused_with_a_sentence_before_the_photo_is_touched(
