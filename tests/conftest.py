@@ -17,6 +17,19 @@ from headshot import server, ui  # noqa: E402
 from headshot.ui import folder  # noqa: E402
 
 
+# A worker takes a file at a time: what takes long comes first, or one would end with it while the other has nothing left.
+SLOWEST_FIRST = (
+    *("test_studio", "test_page_modelslab", "test_pipeline", "test_pipeline_denoise", "test_page_account", "test_page"),
+    *("test_client", "test_store_machine", "test_page_compare", "test_server", "test_page_photo", "test_viewer"),
+    *("test_matte", "test_page_access", "test_snippets", "test_download", "test_modelslab", "test_zero"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 # A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
