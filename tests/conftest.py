@@ -16,8 +16,7 @@ from stub import StubBackend  # noqa: E402
 from headshot import server, ui  # noqa: E402
 from headshot.ui import folder  # noqa: E402
 
-
-# A worker takes a file at a time: what takes long comes first, or one would end with it while the other has nothing left.
+# A worker takes a file at a time: what takes long comes first, or one would be at it when the other has nothing left.
 SLOWEST_FIRST = (
     *("test_studio", "test_page_modelslab", "test_pipeline", "test_pipeline_denoise", "test_page_account", "test_page"),
     *("test_client", "test_store_machine", "test_page_compare", "test_server", "test_page_photo", "test_viewer"),

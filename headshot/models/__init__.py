@@ -19,8 +19,8 @@ def session(name: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = _THREADS
-    # A thread that has nothing to do waits instead of spinning: 13 % less CPU for a comparison and 7 % less time, for the
-    # core is the renderer's meanwhile.
+    # A thread that has nothing to do waits instead of spinning: a comparison takes 13 % less CPU and 7 % less time, for
+    # the renderer has the core meanwhile.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it never shrinks; without it the peak falls and the time does not rise
     return onnxruntime.InferenceSession(FOLDER / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
