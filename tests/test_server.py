@@ -27,7 +27,7 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from stub import StubBackend
 
-from headshot import server, ui
+from headshot import guard, server, ui
 from headshot.backends import Backend
 from headshot.desk import Desk
 from headshot.modelslab import ModelsLab
@@ -318,7 +318,7 @@ def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.S
         await response(scope, receive, send)
 
     async def ask() -> httpx.Response:
-        guarded = httpx.ASGITransport(server.Guard(answer, site.visitors))
+        guarded = httpx.ASGITransport(guard.Guard(answer, site.visitors))
         async with httpx.AsyncClient(transport=guarded, base_url="http://test") as client:
             return await client.get(f"/gradio_api/file={path}")
 
