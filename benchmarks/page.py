@@ -119,6 +119,8 @@ def serve(wait: float, *, shared: bool) -> None:
         """A backend whose pictures were made before."""
 
         name = "waiting"
+        title = "Waiting"
+        lasting = False
         help = "It waits."
         at_once = 1000
 
