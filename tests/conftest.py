@@ -72,3 +72,9 @@ def visit(window: Visit, backend: StubBackend) -> Iterator[Visit]:
     complaints = window.complaints.copy()
     window.complaints.clear()  # said once, of the visit that caused them
     assert complaints == []
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What the product runs on."""
+    return "asyncio"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from headshot import server, ui
@@ -166,6 +167,20 @@ class Visit:
 
     def evaluate(self, script: str) -> object:
         return self.page.evaluate(script)
+
+    def inspect(self, what: str, part: str | None = None) -> None:
+        """Nothing overflows, and axe finds nothing serious in that part, the whole page if none is named."""
+        # The accent fades in over the first moments of what opens: colours are judged when all but what moves for ever
+        # stands still.
+        still = "each => each.playState !== 'running' || each.effect.getTiming().iterations === Infinity"
+        self.page.wait_for_function(f"document.getAnimations().every({still})")
+        assert self.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{what} overflows"
+        serious = [
+            (finding["id"], [node["html"][:160] for node in finding["nodes"]][:3])
+            for finding in Axe().run(self.page, context=part).response["violations"]
+            if finding["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], what
 
 
 @contextmanager

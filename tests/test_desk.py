@@ -51,11 +51,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def service() -> Iterator[Service]:
     """Its jobs are done when the test says so, and it is asked about them often."""
     with Service(job_seconds=1000, eta=0.02) as service:

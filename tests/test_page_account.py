@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from loopback import CANARY, QUICK, REQUEST, listening, loopback, traces
 from page import LANDED_WITHIN_MS, Visit, serving, visiting
 from playwright.sync_api import Browser, Locator, Response, expect
@@ -478,26 +477,14 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
     with visiting(browser, site.address, width=width, height=height, scheme=scheme) as visit:
         _open(visit)
         visit.page.get_by_role("button", name="Your own webhook").click()
-        _inspect(visit, "without a key")
+        visit.inspect("without a key", "#account")
         _enter(visit)
         _test_key(visit, "The key works.")
         visit.field("webhook").fill("http://me.example")
         visit.field("webhook").press("Enter")
         expect(visit.page.locator("#hook-line .wrong")).to_be_visible(timeout=LANDED_WITHIN_MS)
-        _inspect(visit, "with a key")
+        visit.inspect("with a key", "#account")
         _box(visit).fill("two words")
         _box(visit).press("Enter")
         expect(visit.page.locator("#key-line .wrong")).to_be_visible()
-        _inspect(visit, "with what is no key")
-
-
-def _inspect(visit: Visit, what: str) -> None:
-    visit.page.wait_for_function("document.getAnimations().every(each => each.playState !== 'running')")
-    assert visit.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{what} overflows"
-    found = Axe().run(visit.page, context="#account").response["violations"]
-    serious = [
-        (finding["id"], [node["html"][:160] for node in finding["nodes"]][:3])
-        for finding in found
-        if finding["impact"] in ("serious", "critical")
-    ]
-    assert serious == [], what
+        visit.inspect("with what is no key", "#account")
