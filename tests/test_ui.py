@@ -53,6 +53,13 @@ def test_a_control_is_what_its_field_says() -> None:
         assert (made.label, made.info) == (field.title, field.description)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_control_is_given_is_what_it_is_read_as(name: str) -> None:
+    for request in (HeadshotRequest(), HeadshotRequest(num_inference_steps=41, guidance_scale=3.25, prompt="")):
+        value = getattr(request, name)
+        assert controls.read(name, controls.written(name, value)) == value
+
+
 def test_untouched_controls_spell_the_default_request() -> None:
     made = {name: controls.control(name) for name in NAMES}
     values = {control: control.value for control in made.values()}

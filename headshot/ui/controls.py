@@ -52,5 +52,10 @@ def read(name: str, value: Any) -> Any:
     return value
 
 
+def written(name: str, value: Any) -> Any:
+    """A field's value as its control shows it: what `read` reads."""
+    return str(value) if "enum" in _SCHEMA[name] else value
+
+
 def _plain() -> gr.InputHTMLAttributes:
     return gr.InputHTMLAttributes(spellcheck=True, autocomplete="off")

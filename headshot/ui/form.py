@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import gradio as gr
 
@@ -25,6 +25,8 @@ _GUIDANCE: Final = "guidance_scale"
 _STEPS: Final = "num_inference_steps"
 _FIRST_GUIDANCE_SCALES = (1, 4, 7.5, 12)  # the photo, half a look, the full look, drama: one row of the grid
 _NO_PRESET = "() => null"
+
+Restored = Literal["all", "all but the seed", "the seed"]
 
 
 class Form:
@@ -136,7 +138,7 @@ class Form:
             text.input(None, None, self.presets, js=_NO_PRESET, api_visibility="private")
         self.dice.click(spoken(self._roll), {self.seeds}, [self.seeds], **quick)
         self.count.input(spoken(self._resize), {self.seeds, self.count}, [self.seeds], **quick)
-        self.varied.input(
+        self.varied.change(
             spoken(self._show_axis),
             {self.varied},
             [self.scales, self.efforts, self._controls[_GUIDANCE], self._controls[_STEPS]],
@@ -173,6 +175,24 @@ class Form:
     def chain(self, values: Updates, visitor: Visitor) -> list[Backend]:
         """The chosen backend, and those that may take over from it."""
         return backends.choose(visitor.backends(self._registry), values[self.backend])
+
+    @property
+    def fillable(self) -> set[Any]:
+        """All that `restored` may fill."""
+        return {self.presets, self.varied, self.seeds, self.locked, *self._controls.values()}
+
+    def restored(self, request: HeadshotRequest, what: Restored) -> Updates:
+        """The fields as that request has them; one whose seed nobody knows leaves the seeds as they are."""
+        updates: Updates = {}
+        if what != "the seed":
+            updates[self.presets] = None
+            for name, control in self._controls.items():
+                updates[control] = controls.written(name, getattr(request, name))
+        if what != "all but the seed" and request.seed is not None:
+            updates |= {self.seeds: str(request.seed), self.locked: True}
+        if what == "all":
+            updates[self.varied] = _SEED
+        return updates
 
     def fresh_seeds(self, values: Updates) -> str:
         """As many seeds that nobody chose as the field holds now."""
