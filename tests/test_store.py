@@ -374,7 +374,7 @@ def test_a_visitor_finds_nothing_of_another_visitors(store: Store) -> None:
     job = finish(store, owner=ANN)
     assert store.job(ANN, job) is not None
     assert store.job(BEN, job) is None
-    assert store.history(BEN) == store.comparison(BEN, "c") == store.in_state(BEN, *State) == ()
+    assert store.jobs(BEN) == store.comparison(BEN, "c") == store.in_state(BEN, *State) == ()
     assert store.timeline(ANN, job) != ()
     assert store.timeline(BEN, job) == ()
     assert store.forget(BEN) == 0
@@ -386,7 +386,7 @@ def test_the_history_is_paged_without_a_gap_or_a_repetition(place: Place, store:
     place.clock.step = timedelta(0)
     jobs += [add(store, position=position) for position in range(7)]  # in one moment
     pages, last = [], None
-    while page := store.history(ANN, before=last, limit=3):
+    while page := store.jobs(ANN, before=last, limit=3):
         pages.append(page)
         last = page[-1]
     seen = [job.id for page in pages for job in page]
@@ -529,7 +529,7 @@ def test_nothing_about_a_deleted_job_comes_back(place: Place, store: Store) -> N
     assert not store.done(running, PICTURE, "a.png")
     assert not store.polled(running)
     assert not store.note(running, "webhook")
-    assert store.history(ANN) == ()
+    assert store.jobs(ANN) == ()
     assert place.files == set()
 
 
@@ -553,7 +553,7 @@ def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Pat
         assert found()
         store.forget(ANN)
         assert found() == []
-        assert len(store.history(BEN)) == 1
+        assert len(store.jobs(BEN)) == 1
 
 
 def test_what_came_to_rest_goes_with_its_time_and_what_may_be_paid_for_after_a_day(place: Place, store: Store) -> None:
@@ -564,12 +564,12 @@ def test_what_came_to_rest_goes_with_its_time_and_what_may_be_paid_for_after_a_d
     place.clock.now += timedelta(hours=1)
     late = finish(store, OTHER)
     assert store.expire(place.clock() - timedelta(hours=1)) == 3
-    left = {job.id for job in store.history(ANN)}
+    left = {job.id for job in store.jobs(ANN)}
     assert left == {ways[State.SENT], ways[State.PROCESSING], ways[State.UNKNOWN], waiting, under_way, late}
     assert place.files == {sha256(OTHER).hexdigest()}
     place.clock.now += timedelta(hours=23)
     assert store.expire(place.clock() - timedelta(hours=24)) == 5
-    assert [job.id for job in store.history(ANN)] == [late]
+    assert [job.id for job in store.jobs(ANN)] == [late]
 
 
 def test_a_job_that_ends_late_is_kept_its_time_from_its_end(place: Place, store: Store) -> None:
@@ -588,7 +588,7 @@ def test_a_secret_that_is_passed_for_its_mark_is_refused_and_not_shown(store: St
         with pytest.raises(ValueError, match=name) as caught:
             add(store, **{name: canary})
         assert canary not in "".join(traceback.format_exception(caught.value))
-    assert store.history(ANN) == ()
+    assert store.jobs(ANN) == ()
 
 
 def test_the_mark_of_a_key_tells_keys_apart_and_is_another_in_another_database(store: Store, tmp_path: Path) -> None:
@@ -653,7 +653,7 @@ def test_a_database_that_another_holds_locked_is_waited_for_and_then_said(
         with pytest.raises(StoreError):
             add(store)
         assert 0.2 <= time.monotonic() - began < 5
-        assert store.history(ANN) == ()  # readers do not wait
+        assert store.jobs(ANN) == ()  # readers do not wait
         other.execute("ROLLBACK")
         other.close()
         add(store)
@@ -742,7 +742,8 @@ def test_the_migrations_end_where_the_models_are(place: Place, request: pytest.F
     with made.begin() as connection:
         Base.metadata.create_all(connection)
     from_models, from_steps = schema_of(made), schema_of(migrated)
-    assert set(from_models) == {"store", "jobs", "events"}
+    history = {"comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots"}
+    assert set(from_models) == {"store", "jobs", "events"} | history
     assert from_steps == from_models
     migrated.dispose()
     made.dispose()

@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_store_is_what_the_model_is(self) -> None:
         for owner in OWNERS:
-            found = {job.id: job for job in self.store.history(owner, limit=1000)}
+            found = {job.id: job for job in self.store.jobs(owner, limit=1000)}
             assert set(found) == {job for job, known in self.known.items() if known.owner == owner}
             for job, row in found.items():
                 known = self.known[job]
@@ -372,7 +372,7 @@ def test_a_process_killed_there_leaves_what_a_restart_can_go_on_from(
             assert left.pop().startswith("unfinished-"), "a picture that may be half has a whole one's name"
         with place.open() as store:
             recovery = store.recover()
-            found = store.history(owner)
+            found = store.jobs(owner)
             assert [job.state for job in found] == ([] if state is None else [state])
             if state is State.PENDING:
                 assert found[0].stranded
@@ -409,10 +409,10 @@ def test_a_process_killed_while_it_deletes_leaves_all_or_what_a_restart_sweeps(
         warm.killed_at(point, "forget", place.folder, place.url, owner=owner)
         with place.open() as store:
             store.recover()
-            left = store.history(owner)
+            left = store.jobs(owner)
             assert len(left) == (2 if "commit" in point else 0)
             assert place.files == {sha256(picture).hexdigest() for picture in PICTURES[0 if left else 1 : 2]}
-            assert [job.picture.read_bytes() for job in store.history(other)] == [PICTURES[1]]  # type: ignore[union-attr]
+            assert [job.picture.read_bytes() for job in store.jobs(other)] == [PICTURES[1]]  # type: ignore[union-attr]
             store.forget(owner)
             store.forget(other)
 

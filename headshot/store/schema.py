@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -67,19 +68,24 @@ class Words(TypeDecorator[str]):
         return value and value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
-class Record(TypeDecorator[dict[str, Any]]):
+class Record(TypeDecorator[Any]):
     """JSON. NaN and the infinities, which Python reads in a reply and PostgreSQL refuses, become null."""
 
     impl = JSON
     cache_ok = True
 
-    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> dict[str, Any] | None:
-        plain: dict[str, Any] | None = json.loads(json.dumps(value), parse_constant=lambda _: None)
-        return plain
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {str: Words, datetime: Moment, dict[str, Any]: Record, float: Double}
+    type_annotation_map: ClassVar = {
+        str: Words,
+        datetime: Moment,
+        dict[str, Any]: Record,
+        list[dict[str, Any]]: Record,
+        float: Double,
+    }
     # Named alike on both databases, so that a migration can name what it changes.
     metadata = MetaData(
         naming_convention={
@@ -159,3 +165,126 @@ class EventRow(Base):
     what: Mapped[str]
     sentence: Mapped[str]
     details: Mapped[dict[str, Any]]
+
+
+class ComparisonRow(Base):
+    """One run of the history: what was asked for at once, over one photo.
+
+    kept_since: when it came into this store, from which its time here counts; `begun` is older where it was brought
+    along from another one.  search: what it can be found by, in the letters of `headshot.store.history.searchable`.
+    """
+
+    __tablename__ = "comparisons"
+    __table_args__ = (
+        CheckConstraint("kind IN ('comparison', 'matrix', 'team')", name="kind"),
+        Index(None, "owner", "begun", "id"),
+        Index(None, "owner", "group"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    kind: Mapped[str]
+    group: Mapped[str]
+    name: Mapped[str]
+    favourite: Mapped[bool]
+    backend: Mapped[str]
+    photo_sha256: Mapped[str]
+    face: Mapped[int | None]
+    requests: Mapped[list[dict[str, Any]]]
+    ended: Mapped[bool]
+    begun: Mapped[datetime]
+    kept_since: Mapped[datetime] = mapped_column(index=True)
+    search: Mapped[str] = mapped_column(deferred=True)
+
+
+class ShotRow(Base):
+    """One headshot of the history. Its picture is a file, which jobs and other shots may want too.
+
+    size_bytes: of that file.
+    """
+
+    __tablename__ = "shots"
+    __table_args__ = (Index(None, "owner", "favourite"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    comparison: Mapped[str] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    backend: Mapped[str]
+    filename: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    facts: Mapped[dict[str, Any]]
+    favourite: Mapped[bool]
+    picture_sha256: Mapped[str] = mapped_column(index=True)
+    size_bytes: Mapped[int]
+    made: Mapped[datetime]
+
+
+class ThumbnailRow(Base):
+    """Apart from its shot, so that a list of many shots reads none."""
+
+    __tablename__ = "thumbnails"
+
+    shot: Mapped[str] = mapped_column(ForeignKey("shots.id", ondelete="CASCADE"), primary_key=True)
+    webp: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class FailureRow(Base):
+    """Why one headshot of a comparison did not come."""
+
+    __tablename__ = "failures"
+
+    comparison: Mapped[str] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sentence: Mapped[str]
+
+
+class LookRow(Base):
+    """Settings that a visitor keeps under a name."""
+
+    __tablename__ = "looks"
+    __table_args__ = (UniqueConstraint("owner", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    saved_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class VoteRow(Base):
+    """Some shots that several people choose between. code: what lets them in."""
+
+    __tablename__ = "votes"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    comparison: Mapped[str] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str]
+    open: Mapped[bool]
+    begun: Mapped[datetime]
+
+
+class CandidateRow(Base):
+    """One shot of a vote. A shot that is deleted leaves its votes, and its ballots go with it."""
+
+    __tablename__ = "candidates"
+
+    vote: Mapped[str] = mapped_column(ForeignKey("votes.code", ondelete="CASCADE"), primary_key=True)
+    shot: Mapped[str] = mapped_column(ForeignKey("shots.id", ondelete="CASCADE"), primary_key=True, index=True)
+    position: Mapped[int]
+
+
+class BallotRow(Base):
+    """What one voter said of one pair."""
+
+    __tablename__ = "ballots"
+    __table_args__ = (CheckConstraint("outcome IN ('left', 'right', 'tie')", name="outcome"),)
+
+    vote: Mapped[str] = mapped_column(ForeignKey("votes.code", ondelete="CASCADE"), primary_key=True)
+    voter: Mapped[str] = mapped_column(primary_key=True)
+    left_shot: Mapped[str] = mapped_column(ForeignKey("shots.id", ondelete="CASCADE"), primary_key=True, index=True)
+    right_shot: Mapped[str] = mapped_column(ForeignKey("shots.id", ondelete="CASCADE"), primary_key=True, index=True)
+    outcome: Mapped[str]
+    at: Mapped[datetime]

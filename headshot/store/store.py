@@ -2,8 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,8 @@ from sqlalchemy.orm import Session
 from ..errors import Stopped
 from ..request import HeadshotRequest
 from . import database, machine
-from .database import StoreError
+from .ground import Ground, disk
+from .history import History
 from .machine import Arrow, StateError, Untaken
 from .pictures import Pictures, digest_of
 from .schema import EventRow, JobRow, State, StoreRow
@@ -35,13 +35,12 @@ class Store:
     """
 
     def __init__(self, engine: Engine, folder: Path, clock: Callable[[], datetime]) -> None:
-        self._reader = engine
-        self._writer = database.writing(engine)
-        self._clock = clock
-        with self._reading() as session:
+        self._engine = engine
+        with database.in_words(), Session(engine) as session:
             this = session.scalars(select(StoreRow)).one()
         self.salt = this.salt  # for `key_mark`
-        self._pictures = Pictures(folder, this.name)
+        self._ground = Ground(engine, Pictures(folder, this.name), clock)
+        self.history = _Callable(self._ground, self.jobs)
 
     @classmethod
     def open(
@@ -53,7 +52,7 @@ class Store:
         `sqlite:////path`.  clock: gives the moment, with its zone.
         Raises SettingsError where the URL cannot be used, StoreError where what it names cannot.
         """
-        with _disk(), database.in_words():
+        with disk(), database.in_words():
             engine = database.connect(folder, url)
             try:
                 database.migrate(engine)
@@ -63,7 +62,7 @@ class Store:
                 raise
 
     def close(self) -> None:
-        self._reader.dispose()
+        self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +93,7 @@ class Store:
         """
         checked(owner=owner, key_mark=key_mark, photo_sha256=photo_sha256, webhook_mark=webhook_mark)
         job = JobId(secrets.token_hex(16))
-        now = self._clock()
+        now = self._ground.clock()
         row = JobRow(
             id=job,
             owner=owner,
@@ -114,7 +113,7 @@ class Store:
             created_at=now,
             changed_at=now,
         )
-        with self._writing() as session:
+        with self._ground.writing() as session:
             session.add(row)
             session.flush()
             self._record(session, job, "added")
@@ -131,7 +130,7 @@ class Store:
             if row.stranded and not asked:
                 raise StateError(f"job {job} is stranded: it is sent when its visitor asks")
 
-        with self._writing() as session:
+        with self._ground.writing() as session:
             if not self._move(session, job, machine.SENDING, allow=allow):
                 raise Stopped("This headshot is no longer wanted.")
 
@@ -141,7 +140,7 @@ class Store:
         Every silence for another reason is `unknown`.
         """
         sentence = machine.NOT_TAKEN[because]
-        with self._writing() as session:
+        with self._ground.writing() as session:
             return self._move(session, job, machine.WITHDRAWN, sentence=sentence)
 
     def accepted(
@@ -164,7 +163,7 @@ class Store:
                 raise StateError(f"job {job} is {row.remote_id!r} at the service, and now {remote_id!r} too")
 
         named: dict[str, Any] = {} if remote_id is None else {"remote_id": remote_id}
-        with self._writing() as session:
+        with self._ground.writing() as session:
             return self._move(
                 session, job, machine.ACCEPTED, details=details, allow=allow, eta_seconds=eta_seconds, **named
             )
@@ -175,17 +174,17 @@ class Store:
         statement = (
             update(JobRow).where(JobRow.id == job, JobRow.state.in_(machine.DONE.come_from)).returning(JobRow.id)
         )
-        with self._writing() as session:
+        with self._ground.writing() as session:
             return session.scalar(statement.values(polls=JobRow.polls + 1, **news)) is not None
 
     def unknown(self, job: JobId, sentence: str, *, details: Mapping[str, Any] | None = None) -> bool:
         """SENT or PROCESSING → UNKNOWN: no answer, or no result within the time. It may have been billed."""
-        with self._writing() as session:
+        with self._ground.writing() as session:
             return self._move(session, job, machine.UNANSWERED, sentence=sentence, details=details)
 
     def failed(self, job: JobId, sentence: str, *, details: Mapping[str, Any] | None = None) -> bool:
         """→ FAILED, from everywhere but an end: the service declined it, or it was given up before it was sent."""
-        with self._writing() as session:
+        with self._ground.writing() as session:
             return self._move(session, job, machine.FAILED, sentence=sentence, details=details)
 
     def done(self, job: JobId, picture: bytes, filename: str, facts: Mapping[str, Any] | None = None) -> bool:
@@ -195,17 +194,17 @@ class Store:
         facts: what is to be told beside the picture (seed, seconds, notes), as JSON's types; added to those of `add`.
         """
         digest = digest_of(picture)
-        with _disk(), self._writing(lock=True) as session:
+        with disk(), self._ground.writing(lock=True) as session:
             if not self._move(session, job, machine.DONE, picture_sha256=digest, filename=filename, facts=facts or {}):
                 return False
             # Before the commit, or a crash could leave a job without its picture; and under the lock, or somebody
             # could delete the file, which nobody else wants yet, in between.
-            self._pictures.keep(picture, digest)
+            self._ground.pictures.keep(picture, digest)
             return True
 
     def note(self, job: JobId, what: str, sentence: str = "") -> bool:
         """A line in the job's timeline that changes nothing else. what: one word, `webhook`."""
-        with self._writing() as session:
+        with self._ground.writing() as session:
             if session.get(JobRow, job, with_for_update=True) is None:
                 return False
             self._record(session, job, what, sentence)
@@ -220,11 +219,11 @@ class Store:
         """
         lost = or_(JobRow.state == State.SENT, and_(JobRow.state == State.PROCESSING, JobRow.remote_id.is_(None)))
         left = and_(JobRow.state == State.PENDING, ~JobRow.stranded)
-        with _disk(), self._writing(lock=True) as session:
-            changes = {"state": State.UNKNOWN, "changed_at": self._clock()}
+        with disk(), self._ground.writing(lock=True) as session:
+            changes = {"state": State.UNKNOWN, "changed_at": self._ground.clock()}
             unknown = self._change_all(session, lost, "unknown", machine.LOST, **changes)
             self._change_all(session, left, "stranded", machine.NEVER_SENT, stranded=True)
-            self._sweep(session)
+            self._ground.sweep(session)
             return Recovery(
                 unknown=self._jobs(session, JobRow.id.in_(unknown)),
                 never_sent=self._jobs(session, JobRow.state == State.PENDING),
@@ -235,32 +234,32 @@ class Store:
 
     def job(self, owner: str, job: JobId) -> Job | None:
         """None where there is none, or it is somebody else's."""
-        with self._reading() as session:
+        with self._ground.reading() as session:
             return next(iter(self._jobs(session, JobRow.owner == owner, JobRow.id == job)), None)
 
-    def history(self, owner: str, *, before: Job | None = None, limit: int = 50) -> tuple[Job, ...]:
+    def jobs(self, owner: str, *, before: Job | None = None, limit: int = 50) -> tuple[Job, ...]:
         """This visitor's jobs, the latest first. before: the last one of the page that came before."""
         wanted = JobRow.owner == owner
         if before is not None:
             same_moment = and_(JobRow.created_at == before.created_at, JobRow.id < before.id)
             wanted = and_(wanted, or_(JobRow.created_at < before.created_at, same_moment))
         latest = select(JobRow).where(wanted).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
-        with self._reading() as session:
-            return tuple(job_of(row, self._pictures) for row in session.scalars(latest))
+        with self._ground.reading() as session:
+            return tuple(job_of(row, self._ground.pictures) for row in session.scalars(latest))
 
     def comparison(self, owner: str, comparison: str) -> tuple[Job, ...]:
         """By position; what was sent again stands behind what it was sent again for."""
-        with self._reading() as session:
+        with self._ground.reading() as session:
             return self._jobs(session, JobRow.owner == owner, JobRow.comparison == comparison)
 
     def in_state(self, owner: str, *states: State) -> tuple[Job, ...]:
-        with self._reading() as session:
+        with self._ground.reading() as session:
             return self._jobs(session, JobRow.owner == owner, JobRow.state.in_(states))
 
     def timeline(self, owner: str, job: JobId) -> tuple[Event, ...]:
         """What happened to this visitor's job, in its order."""
         of_job = select(EventRow).join(JobRow, JobRow.id == EventRow.job).where(JobRow.owner == owner, JobRow.id == job)
-        with self._reading() as session:
+        with self._ground.reading() as session:
             rows = session.scalars(of_job.order_by(EventRow.id))
             return tuple(Event(row.at, row.what, row.sentence, row.details) for row in rows)
 
@@ -271,19 +270,19 @@ class Store:
         A call is a hint and no result: fetch what it names before believing it. An ended job is found too, so that a
         duplicate can be thanked for.
         """
-        with self._reading() as session:
+        with self._ground.reading() as session:
             row = session.scalars(select(JobRow).where(JobRow.webhook_mark == webhook_mark)).one_or_none()
             # The index may tell by its time how much was right, but of a hash only; what decides does not tell.
             if row is None or not hmac.compare_digest(row.webhook_mark or "", webhook_mark):
                 return None
-            if row.track_id != track_id or row.created_at < self._clock() - REMOTE_KEPT:
+            if row.track_id != track_id or row.created_at < self._ground.clock() - REMOTE_KEPT:
                 return None
             if row.remote_id is not None:
-                return job_of(row, self._pictures) if row.remote_id == remote_id else None
+                return job_of(row, self._ground.pictures) if row.remote_id == remote_id else None
             taken = select(JobRow.id).where(JobRow.remote_id == remote_id, JobRow.key_mark == row.key_mark).limit(1)
             if row.state is State.PENDING or session.scalar(taken) is not None:
                 return None
-            return job_of(row, self._pictures)
+            return job_of(row, self._ground.pictures)
 
     # What goes.
 
@@ -292,15 +291,10 @@ class Store:
 
         What is at the service by now is made and billed nevertheless, and nobody will fetch it.
         """
-        with self._writing(lock=True) as session:
+        with self._ground.writing(lock=True) as session:
             gone = session.scalars(delete(JobRow).where(JobRow.owner == owner).returning(JobRow.picture_sha256)).all()
-        digests = {digest for digest in gone if digest is not None}
-        # Only after the commit, or a crash could leave a job without its picture. Killed here, `recover` sweeps.
-        with _disk(), self._writing(lock=True) as session:
-            wanted = set(session.scalars(select(JobRow.picture_sha256).where(JobRow.picture_sha256.in_(digests))))
-            for digest in digests - wanted:
-                self._pictures.drop(digest)
-        self._shred(len(gone))
+        self._ground.drop({digest for digest in gone if digest is not None})
+        self._ground.shred(len(gone))
         return len(gone)
 
     def expire(self, before: datetime) -> int:
@@ -310,29 +304,16 @@ class Store:
         yet fetched: they are spared for a day, after which the service, too, has nothing of them.
         """
         at_rest = or_(JobRow.state.in_(machine.ENDS), JobRow.stranded)
-        dead = JobRow.created_at < min(before, self._clock() - REMOTE_KEPT)
+        dead = JobRow.created_at < min(before, self._ground.clock() - REMOTE_KEPT)
         old = or_(and_(at_rest, JobRow.changed_at < before), and_(~at_rest, dead))
-        with self._writing(lock=True) as session:
+        with self._ground.writing(lock=True) as session:
             gone = session.scalars(delete(JobRow).where(old).returning(JobRow.id)).all()
-        with _disk(), self._writing(lock=True) as session:
-            self._sweep(session)
-        self._shred(len(gone))
+        with disk(), self._ground.writing(lock=True) as session:
+            self._ground.sweep(session)
+        self._ground.shred(len(gone))
         return len(gone)
 
     # Inside.
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with database.in_words(), Session(self._reader) as session:
-            yield session
-
-    @contextmanager
-    def _writing(self, *, lock: bool = False) -> Iterator[Session]:
-        """One transaction. lock: of all who ask for it, one at a time; for files, and for many rows at once."""
-        with database.in_words(), Session(self._writer) as session, session.begin():
-            if lock:
-                database.lock(session.connection())
-            yield session
 
     def _move(
         self,
@@ -362,7 +343,7 @@ class Store:
                 JobRow.stranded == row.stranded,
                 JobRow.remote_id.is_not_distinct_from(row.remote_id),
             )
-            values |= {"state": arrow.to, "stranded": False, "sentence": sentence, "changed_at": self._clock()}
+            values |= {"state": arrow.to, "stranded": False, "sentence": sentence, "changed_at": self._ground.clock()}
             if facts is not None:
                 values["facts"] = {**row.facts, **facts}
             if session.scalar(update(JobRow).where(unchanged).values(**values).returning(JobRow.id)) is not None:
@@ -381,29 +362,22 @@ class Store:
     def _record(
         self, session: Session, job: str, what: str, sentence: str = "", details: Mapping[str, Any] | None = None
     ) -> None:
-        session.add(EventRow(job=job, at=self._clock(), what=what, sentence=sentence, details=dict(details or {})))
-
-    def _sweep(self, session: Session) -> None:
-        wanted = session.scalars(select(JobRow.picture_sha256))
-        self._pictures.sweep({digest for digest in wanted if digest is not None})
-
-    def _shred(self, deleted: int) -> None:
-        if deleted:
-            with database.in_words():
-                database.shred(self._reader)
+        session.add(
+            EventRow(job=job, at=self._ground.clock(), what=what, sentence=sentence, details=dict(details or {}))
+        )
 
     def _jobs(self, session: Session, *where: ColumnElement[bool]) -> tuple[Job, ...]:
         """In the order they are shown in."""
         rows = select(JobRow).where(*where).order_by(JobRow.comparison, JobRow.position, JobRow.created_at, JobRow.id)
-        return tuple(job_of(row, self._pictures) for row in session.scalars(rows))
+        return tuple(job_of(row, self._ground.pictures) for row in session.scalars(rows))
 
 
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"The folder of the pictures cannot be used ({error.strerror or error}). Free some room on the server's"
-            " disk, or tell whoever runs this server."
-        ) from error
+class _Callable(History):
+    """The history, which still answers to a call with a visitor's jobs, as it was before there was one."""
+
+    def __init__(self, ground: Ground, jobs: Callable[..., tuple[Job, ...]]) -> None:
+        super().__init__(ground)
+        self._its_jobs = jobs
+
+    def __call__(self, owner: str, *, before: Job | None = None, limit: int = 50) -> tuple[Job, ...]:
+        return self._its_jobs(owner, before=before, limit=limit)

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, Literal, NewType
 
+from ..errors import RequestError
 from ..request import HeadshotRequest
 from .pictures import Pictures
-from .schema import JobRow, State
+from .schema import JobRow, ShotRow, State
 
 JobId = NewType("JobId", str)  # 128 random bits
+Kind = Literal["comparison", "matrix", "team"]
+Outcome = Literal["left", "right", "tie"]
 
 _MARK = re.compile(r"[0-9a-f]{64}")
 
@@ -116,3 +119,119 @@ def job_of(row: JobRow, pictures: Pictures) -> Job:
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One headshot of the history.
+
+    request: with its seed, as the comparison asked for it at this position.  filename: a visitor saves it as that.
+    size: width and height in pixels.  facts: what `History.land` was told.  picture: the PNG file.
+    """
+
+    id: str
+    comparison: str
+    position: int
+    request: HeadshotRequest
+    backend: str
+    filename: str
+    size: tuple[int, int]
+    facts: Mapping[str, Any]
+    favourite: bool
+    picture: Path
+    made: datetime
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One run of the history, as it stood when it was read.
+
+    group: "" or what names the runs that belong together, as those of a team.  backend: the one that was asked.
+    face: which of the photo's, None for the largest.  failures: by position, why one did not come.
+    ended: nothing more comes of it. False is one that is under way, or whose server has gone.
+    shots: by position, and where one was made twice, in the order of their making.
+    begun: when it was.  kept_since: when it came into this store; its time here counts from then.
+    """
+
+    id: str
+    owner: str
+    kind: Kind
+    group: str
+    name: str
+    favourite: bool
+    backend: str
+    photo_sha256: str
+    face: int | None
+    requests: tuple[HeadshotRequest, ...]
+    failures: Mapping[int, str]
+    ended: bool
+    begun: datetime
+    kept_since: datetime
+    shots: tuple[Kept, ...]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a visitor's history takes. bytes: of its pictures' files, of which each counts once."""
+
+    comparisons: int
+    shots: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """Settings under a name. settings: what `History.save_look` was given."""
+
+    id: str
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Shots to choose between. shots: their ids, without those that were deleted since.  open: ballots are taken."""
+
+    code: str
+    owner: str
+    comparison: str
+    title: str
+    shots: tuple[str, ...]
+    open: bool
+    begun: datetime
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What one voter said of one pair. left, right: the shots as they stood on the screen."""
+
+    voter: str
+    left: str
+    right: str
+    outcome: Outcome
+    at: datetime
+
+
+def kept_of(row: ShotRow, request: Mapping[str, Any], pictures: Pictures) -> Kept:
+    """request: as its comparison has it at the row's position."""
+    return Kept(
+        id=row.id,
+        comparison=row.comparison,
+        position=row.position,
+        request=HeadshotRequest.model_validate(request),
+        backend=row.backend,
+        filename=row.filename,
+        size=(row.width, row.height),
+        facts=row.facts,
+        favourite=row.favourite,
+        picture=pictures.path(row.picture_sha256),
+        made=row.made,
+    )
+
+
+def one_line(text: str, what: str, most: int) -> str:
+    """A person's words for a name: one line, trimmed. Raises RequestError where it is longer than `most` characters."""
+    line = " ".join(text.split())
+    if len(line) > most:
+        raise RequestError(f"{what} is too long: keep it within {most} characters.")
+    return line
