@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     pipeline_compile: Annotated[
         bool, Field(description="Compile the local pipeline's model where device and compiler are there.")
     ] = True
+    pipeline_sharpen: Annotated[
+        bool, Field(description="Sharpen what the local pipeline makes, as the studio sharpens its own.")
+    ] = False
+    pipeline_grain: Annotated[
+        bool, Field(description="Put the studio's fine grain on what the local pipeline makes.")
+    ] = False
     pipeline_idle_minutes: Annotated[
         int, Field(ge=1, le=1440, description="Minutes without work after which the local pipeline frees its memory.")
     ] = 10

@@ -28,7 +28,7 @@ from . import hardware, loading, zero
 from .bench import Bench, Benches
 from .cost import passes, speed, teraflops
 from .crop import face_region
-from .finish import finished, show
+from .finish import Finish, finished, show
 from .hardware import NAME
 from .recipes import RECIPES, Recipe, fitting
 from .work import Made, Stepped, work
@@ -92,6 +92,7 @@ class Pipeline:
         self._idle_seconds: float | None = (
             60.0 * settings.pipeline_idle_minutes if idle_seconds is None else idle_seconds
         )
+        self._finish = Finish(settings.pipeline_sharpen, settings.pipeline_grain)
         self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="pipeline-hand")
         self._looking = threading.Lock()
         self._benches: Benches | None = None
@@ -167,7 +168,7 @@ class Pipeline:
                 for request, picture in zip(made.requests, made.pictures, strict=True):
                     try:
                         headshot = await loop.run_in_executor(
-                            self._hands, finished, picture, request, made, job.embedding
+                            self._hands, finished, picture, request, made, job.embedding, self._finish
                         )
                     except Refused as error:
                         refusal = error

@@ -1,6 +1,8 @@
 """From the model's picture to a headshot: checked, at the size all headshots have, measured, and with its notes."""
 
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,8 @@ from PIL import Image
 from .. import face, safety
 from ..request import Headshot, HeadshotRequest, Note, Progress, Standing
 from ..studio import encode
+from ..studio.render import GRAIN, SHARPNESS, Variation
+from ..studio.tone import finished as developed
 from .hardware import NAME
 
 if TYPE_CHECKING:
@@ -18,12 +22,41 @@ _SIZE = (1024, 1280)  # of every headshot, whichever backend made it
 _PREVIEW_QUALITY = 80  # a preview is 160 px and lives for one step
 
 
-def finished(picture: Image.Image, request: HeadshotRequest, made: "Made", embedding: np.ndarray) -> Headshot:
+@dataclass(frozen=True)
+class Finish:
+    """Which of the studio's output steps a model's picture gets: none unasked, for a model draws grain and edges."""
+
+    sharpen: bool = False
+    grain: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, bool]:
+        return {"sharpened": self.sharpen, "grain": self.grain}
+
+    def applied(self, pixels: np.ndarray, seed: int, enlargement: float) -> np.ndarray:
+        """(h, w, 3) uint8 RGB -> the same. seed: tells the frame's place on the grain sheet.
+
+        enlargement: of the model's picture, for an enlarged one has no detail to gain and gets less sharpening.
+        """
+        if not (self.sharpen or self.grain):
+            return pixels
+        return developed(
+            pixels.astype(np.float32) / 255,
+            sharpness=SHARPNESS / max(enlargement, 1.0) if self.sharpen else 0.0,
+            graininess=GRAIN["fine"] if self.grain else 0.0,
+            at=Variation.of(seed).grain,
+        )
+
+
+def finished(
+    picture: Image.Image, request: HeadshotRequest, made: "Made", embedding: np.ndarray, finish: Finish
+) -> Headshot:
     """embedding: the photo's, as `face.embed` gives it. Raises Refused where the picture must be withheld."""
     safety.check(picture, NAME)
-    if picture.width < _SIZE[0]:
+    enlargement = _SIZE[0] / picture.width
+    if enlargement > 1:
         picture = picture.resize(_SIZE, Image.Resampling.LANCZOS)
-    pixels = np.asarray(picture.convert("RGB"))
+    pixels = finish.applied(np.asarray(picture.convert("RGB")), request.seed or 0, enlargement)
     found = face.find(pixels)
     notes = (Note("applied", f"Made by {made.by}."), *made.notes)
     if request.guidance_scale <= 1 and request.negative_prompt:
@@ -38,7 +71,7 @@ def finished(picture: Image.Image, request: HeadshotRequest, made: "Made", embed
         seconds=made.seconds,
         notes=notes,
         likeness=face.likeness(embedding, face.embed(pixels, found[0])) if found else None,
-        facts=made.facts,
+        facts={**made.facts, **finish.facts},
     )
 
 

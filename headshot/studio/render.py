@@ -24,13 +24,13 @@ _TONES = {"natural": (1.0, 1.0, 1.0), "warm": (1.035, 1.0, 0.945), "cool": (0.96
 _RETOUCH = {"none": 0.0, "gentle": 0.6, "polished": 1.0}
 _RIM = {"none": 0.0, "subtle": 0.16, "strong": 0.5}
 _VIGNETTE = {"none": 0.0, "subtle": 0.13, "strong": 0.32}
-_GRAIN = {"none": 0.0, "fine": 0.0085, "film": 0.022}
+GRAIN = {"none": 0.0, "fine": 0.0085, "film": 0.022}
 _BACKDROP_LEVEL = {"low key": 0.62, "normal": 1.0, "high key": 1.12}
 _BACKDROP_DRAMA = {"low key": 1.3, "normal": 1.0, "high key": 0.6}
 _RELIGHT = 0.85  # of the pattern: the rest is the photo's own light, without which a face looks like a mask
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
-_SHARPEN = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
+SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
 _DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
 # How far a seed goes at most: far enough to see, near enough to be one session.
 _TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
@@ -131,12 +131,12 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     _light(person, shared, variation, frame_from_canvas)
     picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
     picture = _develop(picture, shared)
+    sharpness = graininess = 0.0
     if size == 1:
-        picture = tone.sharpen(picture, _SHARPEN / max(shared.analysis.upscale, 1.0), 1.0)
+        sharpness = SHARPNESS / max(shared.analysis.upscale, 1.0)
         fine = 0.5 + 0.5 * shared.strength if look.grain == "fine" else 1.0
-        picture = tone.grain(picture, max(_GRAIN[look.grain] * fine, _DITHER), variation.grain)
-    np.clip(picture, 0, 1, out=picture)
-    return cv2.convertScaleAbs(picture, alpha=255), crop
+        graininess = max(GRAIN[look.grain] * fine, _DITHER)
+    return tone.finished(picture, sharpness=sharpness, graininess=graininess, at=variation.grain), crop
 
 
 def _light(person: Array, shared: Session, variation: Variation, frame_from_canvas: Array) -> None:

@@ -76,6 +76,19 @@ def sharpen(picture: Array, amount: float, sigma: float) -> Array:
     return cv2.add(picture, cv2.merge([detail, detail, detail]), dst=picture)
 
 
+def finished(picture: Array, *, sharpness: float, graininess: float, at: tuple[float, float]) -> Array:
+    """The output steps of every headshot: (h, w, 3) float32 0…1 -> uint8. Changes `picture`.
+
+    sharpness: `sharpen`'s amount, over one pixel.  graininess, at: as `grain` takes them.  0 leaves a step out.
+    """
+    if sharpness:
+        picture = sharpen(picture, sharpness, 1.0)
+    if graininess:
+        picture = grain(picture, graininess, at)
+    np.clip(picture, 0, 1, out=picture)
+    return cv2.convertScaleAbs(picture, alpha=255)
+
+
 @cache
 def _grain_sheet() -> Array:
     sheet = np.random.default_rng(20).standard_normal((1664, 1408), dtype=np.float32)
