@@ -60,7 +60,7 @@ def a_face(seed: int = 0) -> Image.Image:
 
 
 def session(models: loading.Loaded, prompt: str = PROMPT, negative: str = NEGATIVE, **options: Any) -> Session:
-    return Session(models, a_face(), prompt, negative, **options)
+    return Session(models, a_face(), prompt, negative, **{"preview_seconds": 0, **options})
 
 
 def asked(seed: int, guidance: float = 4.0, steps: Any = 21, **words: str) -> HeadshotRequest:
@@ -300,6 +300,16 @@ def test_every_request_of_a_bucket_has_a_preview_at_every_step(models: loading.L
         assert [(preview.size, preview.mode) for preview in previews if preview] == [(size, "RGB")] * 4
     assert len({previews[0].tobytes() for previews in heard if previews[0]}) > 10  # it develops
     assert heard[-1][0] != heard[-1][1]
+
+
+def test_steps_that_follow_at_once_show_the_same_previews_again(sdxl: loading.Loaded) -> None:
+    heard: list[Sequence[Image.Image | None]] = []
+    hasty = session(sdxl, bucket=1, preview_seconds=60)
+    hasty.run([asked(1, 1.0), asked(2, 1.0)], lambda done, of, previews: heard.append(previews))
+    assert len(heard) == 42
+    assert len({id(previews[0]) for previews in heard}) == 1
+    assert len({id(previews[1]) for previews in heard[21:]}) == 1  # its own, from its first step on
+    assert heard[-1][1] is not None and heard[-1][1] is not heard[-1][0]
 
 
 def test_requests_of_a_later_bucket_have_no_preview_yet_and_the_steps_go_on_counting(sdxl: loading.Loaded) -> None:

@@ -1,5 +1,6 @@
 """One comparison on one loaded pipeline: face and words encoded once, seeds and guidance values side by side."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from PIL import Image
 from ..errors import Unavailable
 from ..request import HeadshotRequest, Note
 from . import families
-from .preview import CleanLatents, LatentColours, TinyDecoder, small_pictures
+from .preview import PREVIEW_SECONDS, CleanLatents, LatentColours, TinyDecoder, small_pictures
 from .recipes import BUCKET
 
 if TYPE_CHECKING:
@@ -26,13 +27,23 @@ class Session:
     """
 
     def __init__(
-        self, loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str, *, bucket: int = BUCKET
+        self,
+        loaded: "Loaded",
+        face: Image.Image,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        bucket: int = BUCKET,
+        preview_seconds: float = PREVIEW_SECONDS,
     ) -> None:
-        """face: RGB, the square crop of `crop.face_region`.  bucket: how many are denoised side by side, always."""
+        """face: RGB, the square crop of `crop.face_region`.  bucket: how many are denoised side by side, always.
+
+        preview_seconds: a step that comes sooner after the last previews shows them again.
+        """
         import torch
 
         self._loaded, self._pipe, self._face, self.bucket = loaded, loaded.pipe, face, bucket
-        self._asked = prompt, negative_prompt
+        self._asked, self._preview_seconds = (prompt, negative_prompt), preview_seconds
         self._instruction = loaded.recipe.wrapped(prompt)
         with torch.no_grad(), self._usable_afterwards():
             self._conditions = families.encode(self._pipe, loaded.recipe, face, self._instruction, negative_prompt)
@@ -123,12 +134,18 @@ class Session:
         filled = [*batch, *[batch[-1]] * (self.bucket - count)]
         guidance = Guidance([request.guidance_scale for request in filled]) if self._guided(batch[0]) else None
         width, height = self._loaded.recipe.size
+        seen: list[Image.Image] = []
+        seen_at = 0.0
         with self._own_scheduler() as watched, self._conditions.held(), self._usable_afterwards():
 
             def step_end(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+                nonlocal seen, seen_at
                 latents, of = tensors["latents"], pipe.num_timesteps  # not the steps asked for: Heun goes twice
-                clean = watched.clean(latents)[:count]
-                on_step(index + 1, of, small_pictures(self._conditions.pictured(clean), self._preview))
+                if not seen or time.perf_counter() - seen_at >= self._preview_seconds:
+                    clean = watched.clean(latents)[:count]
+                    seen = small_pictures(self._conditions.pictured(clean), self._preview)
+                    seen_at = time.perf_counter()
+                on_step(index + 1, of, seen)
                 if index + 1 < of:
                     return {}
                 self._check_numbers(latents[:count])

@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+PREVIEW_SECONDS = 0.25  # from one to the next at least: nobody sees more, and the device has something else to do
 PREVIEW_PX = 160  # the longest side: enough to tell light, crop and likeness in a card, and 5 KB as a JPEG
 _DECODED_PX = 2 * PREVIEW_PX  # what the tiny autoencoder paints before it is reduced: a sixteenth of the whole picture
 _RIDGE = 1e-3  # of the latents' own variance: keeps channels that this photo does not stir from running wild
