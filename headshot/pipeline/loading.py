@@ -7,8 +7,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def _load(recipe: Recipe, device: Device, tier: Tier, folder: Path | None, *, co
     wanted: dict[str, Any] = {"dtype": getattr(torch, dtype), "local_files_only": True}
     makers = {"flux2-klein": _flux2_klein, "sdxl-face": _sdxl_face, "qwen-edit": _qwen_edit}
     # What is rounded goes straight to the current card, whichever of several that is.
-    with torch.cuda.device(device.name) if device.kind == "cuda" else nullcontext():
+    with torch.cuda.device(device.name) if device.kind == "cuda" else nullcontext(), _without_bars():
         pipe = makers[recipe.family](roots, _quantised(wanted, tier))
     pipe.set_progress_bar_config(disable=True)  # progress goes to the page
     pipe.vae.enable_slicing()  # decodes one by one: to the bit what a single decode gives, at a fraction of the peak
@@ -157,6 +157,22 @@ def _load(recipe: Recipe, device: Device, tier: Tier, folder: Path | None, *, co
         tiny_vae=_tiny_vae(recipe, roots, device, wanted["dtype"]),
         compiled=compiled,
     )
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """The packages' progress bars go to a terminal that nobody watches; a program that wants its own keeps them."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    shown = [each for each in (diffusers_logging, transformers_logging) if each.is_progress_bar_enabled()]
+    for each in shown:
+        each.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for each in shown:
+            each.enable_progress_bar()
 
 
 def _flux2_klein(roots: list[Path | None], wanted: dict[str, Any]) -> Any:
