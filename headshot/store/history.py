@@ -298,29 +298,30 @@ class History:
 
     def forget(self, owner: str) -> int:
         """Delete everything of a visitor: the history, the looks, the votes. Returns how many comparisons."""
-        with self._ground.writing(lock=True) as session:
-            looks = session.scalars(delete(LookRow).where(LookRow.owner == owner).returning(LookRow.id)).all()
-        self._ground.shred(len(looks))
-        return self._delete(ComparisonRow.owner == owner)
+        return self._delete(ComparisonRow.owner == owner, LookRow.owner == owner)
 
     def expire(self, before: datetime) -> int:
-        """Delete the comparisons that came in before that moment, with all that `delete` deletes. Returns how many."""
-        gone = self._delete(ComparisonRow.kept_since < before)
+        """Delete the comparisons that came in before that moment, with all that `delete` deletes. Returns how many.
+
+        Looks are no pictures: they stay until nobody can come back for them.
+        """
+        gone = self._delete(ComparisonRow.kept_since < before, self._looks.forgotten())
         with disk(), self._ground.writing(lock=True) as session:
-            looks = self._looks.expire(session)
             self._ground.sweep(session)
-        self._ground.shred(looks)
         return gone
 
     # Inside.
 
-    def _delete(self, which: ColumnElement[bool]) -> int:
+    def _delete(self, which: ColumnElement[bool], looks: ColumnElement[bool] | None = None) -> int:
         with self._ground.writing(lock=True) as session:
             those = select(ComparisonRow.id).where(which)
             pictures = set(session.scalars(select(ShotRow.picture_sha256).where(ShotRow.comparison.in_(those))))
             gone = session.scalars(delete(ComparisonRow).where(which).returning(ComparisonRow.id)).all()
+            settings = []
+            if looks is not None:
+                settings = list(session.scalars(delete(LookRow).where(looks).returning(LookRow.id)))
         self._ground.drop(pictures)
-        self._ground.shred(len(gone))
+        self._ground.shred(len(gone) + len(settings))
         return len(gone)
 
     def _comparisons(

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, func, select
 
 from ..errors import RequestError
 from .ground import Ground
@@ -65,10 +64,9 @@ class Looks:
         self._ground.shred(gone)
         return gone
 
-    def expire(self, session: Session) -> int:
-        """Delete those that nobody can ask for any more. Returns how many."""
-        dead = delete(LookRow).where(LookRow.saved_at < self._ground.clock() - KEPT)
-        return len(session.scalars(dead.returning(LookRow.id)).all())
+    def forgotten(self) -> ColumnElement[bool]:
+        """Which looks nobody can ask for any more."""
+        return LookRow.saved_at < self._ground.clock() - KEPT
 
 
 def _look(row: LookRow) -> Look:

@@ -1,0 +1,94 @@
+"""Comparisons and headshots for the tests of what is kept of them."""
+
+import threading
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+from headshot.request import HeadshotRequest
+from headshot.store import History, Kept, mark
+
+ANN, BEN = mark("ann's token"), mark("ben's token")
+PHOTO = mark("photo")
+PICTURE, OTHER = b"\x89PNG one", b"\x89PNG another"
+
+
+def asked(*prompts: str) -> list[HeadshotRequest]:
+    return [HeadshotRequest(prompt=prompt, seed=seed) for seed, prompt in enumerate(prompts or ("teal", "grey"))]
+
+
+def begin(
+    history: History, owner: str = ANN, requests: Sequence[HeadshotRequest] = (), backend: str = "studio", **more: str
+) -> str:
+    given = {"photo_sha256": PHOTO, "face": None, "kind": "comparison"} | more
+    return history.begin(owner, requests or asked(), backend=backend, **given)  # type: ignore[arg-type]
+
+
+def land(
+    history: History, comparison: str, position: int = 0, png: bytes = PICTURE, backend: str = "studio"
+) -> str | None:
+    return history.land(
+        comparison,
+        position,
+        png=png,
+        filename="a.png",
+        thumbnail=b"RIFF",
+        size=(1024, 1280),
+        backend=backend,
+        facts={"seconds": 0.5},
+    )
+
+
+def shot(history: History, png: bytes = PICTURE, owner: str = ANN) -> Kept:
+    """A headshot of a comparison of its own."""
+    found = history.shot(owner, str(land(history, begin(history, owner), png=png)))
+    assert found is not None
+    return found
+
+
+def files_of(*pictures: bytes) -> set[str]:
+    return {sha256(picture).hexdigest() for picture in pictures}
+
+
+def at_once(*calls: Callable[[], object]) -> list[object]:
+    """Each call's result or exception, all begun at the same moment in threads."""
+    results: list[object] = [None] * len(calls)
+    gate = threading.Barrier(len(calls))
+
+    def run(index: int) -> None:
+        gate.wait()
+        try:
+            results[index] = calls[index]()
+        except Exception as error:  # noqa: BLE001  it is the result
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
+    first, second = place.open(), place.open()
+    for _ in range(5):
+        comparison = begin(first.history)
+        theirs = begin(second.history, BEN)
+        results = at_once(
+            partial(first.history.forget, ANN),
+            partial(land, second.history, comparison),
+            partial(land, first.history, comparison, 1, OTHER),
+            partial(land, second.history, theirs),
+            partial(first.history.fail, comparison, 0, "?"),
+            partial(second.history.rename, ANN, comparison, "new"),
+            partial(second.recover),
+            partial(first.history.expire, place.clock() - timedelta(days=1)),
+        )
+        assert [result for result in results if isinstance(result, Exception)] == []
+        assert place.files == files_of(PICTURE)
+        assert look(first.history, theirs, BEN).shots[0].picture.read_bytes() == PICTURE
+        assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
+        first.history.forget(BEN)
+        assert place.files == set()
+    first.close()
+    second.close()
