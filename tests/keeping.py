@@ -67,28 +67,3 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
     for thread in threads:
         thread.join()
     return results
-
-
-def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
-    first, second = place.open(), place.open()
-    for _ in range(5):
-        comparison = begin(first.history)
-        theirs = begin(second.history, BEN)
-        results = at_once(
-            partial(first.history.forget, ANN),
-            partial(land, second.history, comparison),
-            partial(land, first.history, comparison, 1, OTHER),
-            partial(land, second.history, theirs),
-            partial(first.history.fail, comparison, 0, "?"),
-            partial(second.history.rename, ANN, comparison, "new"),
-            partial(second.recover),
-            partial(first.history.expire, place.clock() - timedelta(days=1)),
-        )
-        assert [result for result in results if isinstance(result, Exception)] == []
-        assert place.files == files_of(PICTURE)
-        assert look(first.history, theirs, BEN).shots[0].picture.read_bytes() == PICTURE
-        assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
-        first.history.forget(BEN)
-        assert place.files == set()
-    first.close()
-    second.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from databases import Place, PostgreSQL
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, land, shot
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, shot
 from PIL import Image
 from sqlalchemy import text
 
@@ -459,6 +460,31 @@ def test_when_the_history_goes_the_pictures_that_jobs_have_stay(place: Place, st
 
 
 # --- at once, and killed
+
+
+def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
+    first, second = place.open(), place.open()
+    for _ in range(5):
+        comparison = begin(first.history)
+        theirs = begin(second.history, BEN)
+        results = at_once(
+            partial(first.history.forget, ANN),
+            partial(land, second.history, comparison),
+            partial(land, first.history, comparison, 1, OTHER),
+            partial(land, second.history, theirs),
+            partial(first.history.fail, comparison, 0, "?"),
+            partial(second.history.rename, ANN, comparison, "new"),
+            partial(second.recover),
+            partial(first.history.expire, place.clock() - timedelta(days=1)),
+        )
+        assert [result for result in results if isinstance(result, Exception)] == []
+        assert place.files == files_of(PICTURE)
+        assert look(first.history, theirs, BEN).shots[0].picture.read_bytes() == PICTURE
+        assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
+        first.history.forget(BEN)
+        assert place.files == set()
+    first.close()
+    second.close()
 
 
 KILLED = """
