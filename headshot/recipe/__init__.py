@@ -7,7 +7,8 @@ png.py  jpeg.py  webp.py  exif.py  xmp.py     where each format keeps such thing
 bounds.py      how much of a stranger's file is read
 """
 
-from .inscribe import Kind, clean_copy, exported, inscribed
+from .carried import Kind
+from .inscribe import clean_copy, exported, inscribed
 from .record import VERSION, details, parameters
 from .source import Source
 

@@ -3,17 +3,16 @@
 import io
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
 from ..request import Headshot
 from . import exif, png, xmp
 from .bounds import from_json
+from .carried import Kind
 from .record import PRODUCT, as_json, details, parameters
 from .source import Source
-
-Kind = Literal["png", "jpeg", "webp"]
 
 # High enough that skin and a plain backdrop show no blocks, at a fifth of the PNG's size; colour is kept at full
 # resolution, for a red collar or lips would fray at half of it.
