@@ -220,19 +220,18 @@ def test_a_flood_of_ballots_ends_at_its_bound_and_leaves_what_was_said(
 def test_ballots_that_come_at_once_are_each_counted_once(place: Place) -> None:
     first, second = place.open(), place.open()
     comparison = begin(first.history)
-    a, b = (str(land(first.history, comparison, position, bytes([position]))) for position in range(2))
-    code = first.history.open_vote(ANN, comparison, [a, b], "")
-    both, pairs = (first.history, second.history), ((a, b), (b, a))
-    cast = [partial(history.cast, code, BEN, *pair, "left") for history in both for pair in pairs]
-    results = at_once(*cast, partial(second.history.delete_shot, ANN, b))
-    assert [result for result in results if isinstance(result, Exception)] == []
-    assert first.history.ballots(code) == ()
-    b = str(land(first.history, comparison, 1, b"again"))
-    code = first.history.open_vote(ANN, comparison, [a, b], "")
+    a, b, c = (str(land(first.history, comparison, 0, bytes([number]))) for number in range(3))
+    code = first.history.open_vote(ANN, comparison, [a, b, c], "")
     cast = [
-        partial(history.cast, code, voter, *pair, "left") for history in both for voter in (BEN, CY) for pair in pairs
+        partial(store.history.cast, code, voter, *pair, "left")
+        for store in (first, second)
+        for voter in (BEN, CY)
+        for pair in ((a, b), (b, a))
     ]
     assert at_once(*cast) == [True] * 8
     assert sorted(ballot.voter for ballot in first.history.ballots(code)) == sorted((BEN, CY))
+    results = at_once(*cast, partial(second.history.delete_shot, ANN, b))
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert first.history.ballots(code) == ()
     first.close()
     second.close()
