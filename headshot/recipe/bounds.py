@@ -28,9 +28,10 @@ def plain(text: str) -> str:
     return _BROKEN.sub("\ufffd", text)
 
 
-def from_json(text: str, what: str) -> Any:
+def from_json(text: str, what: str, *, strict: bool = True) -> Any:
     """What a stranger's JSON says, in Python's types, all numbers finite and of a sane length.
 
+    strict: False reads NaN and infinity, which JSON has not and ComfyUI writes, as None.
     Raises RequestError with one sentence that names `what`; text that is no JSON at all raises ValueError.
     """
     if len(text) > MAX_TEXT_BYTES:
@@ -41,9 +42,11 @@ def from_json(text: str, what: str) -> Any:
             raise RequestError(f"The file’s {what} holds a number of {len(number):,} digits, which is no setting.")
         return int(number)
 
-    def broken(number: str) -> float:
+    def broken(number: str) -> float | None:
         value = float(number) if len(number) <= 400 else math.nan
         if not math.isfinite(value):
+            if not strict:
+                return None
             raise RequestError(f"The file’s {what} holds {number[:20]} where a number must be.")
         return value
 

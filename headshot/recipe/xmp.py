@@ -3,6 +3,7 @@
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
+from ..errors import PhotoError
 from .bounds import MAX_TEXT_BYTES, too_much
 from .source import Source
 
@@ -84,4 +85,4 @@ class _Reading:
 
 
 def _refuse(*_: object) -> None:
-    raise too_much("a document type in its XMP packet")
+    raise PhotoError("The file’s XMP packet declares a document type, which none needs, and is not read any further.")
