@@ -1,15 +1,13 @@
 """The contact sheet: a comparison on one page, as a photographer hands it over."""
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import cast
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from .lettering import write
 
 MAX_PIXELS = 40_000_000  # 120 MB while it is drawn; sixty-four pictures of 4:5 stay below at the full size
 MAX_COLUMNS = 4  # as wide as the text under a picture can still be read on a laptop's screen
@@ -44,7 +42,7 @@ def contact_sheet(
     labels: one or two lines a picture; what is too long ends in an ellipsis.
     columns: None chooses at most MAX_COLUMNS, so that the rows come out even: 5 as 3 + 2, 9 as 3 + 3 + 3.
     cell_px: width of a cell, less where the page would be too large.
-    The font is Pillow's own, which holds plain Latin letters: accents are left off, and other scripts become a “?”.
+    For what letters can be written see `lettering.plain`.
     Raises ValueError where there is no picture, or not a label for each.
     """
     if not pictures or len(labels) != len(pictures):
@@ -54,7 +52,7 @@ def contact_sheet(
         cell_px,
         columns=columns,
         rows=math.ceil(len(pictures) / columns),
-        shape=_shape(pictures),
+        shape=shape([picture.size for picture in pictures]),
         lines=max(len(lines) for lines in labels),
         titled=bool(title),
         signed=bool(footer),
@@ -63,20 +61,20 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     inner = page.width - 2 * page.margin
     if title:
-        _write(draw, (page.margin, page.margin), title, page.px(_TITLE_SIZE), INK, inner)
+        write(draw, (page.margin, page.margin), title, page.px(_TITLE_SIZE), INK, inner)
     for number, (picture, lines) in enumerate(zip(pictures, labels, strict=True)):
         left, top = page.corner(number)
         draw.rectangle((left - 1, top - 1, left + page.cell[0], top + page.cell[1]), MAT, HAIRLINE)
-        small = _contained(picture, page.cell)
+        small = contained(picture, page.cell)
         sheet.paste(small, (left + (page.cell[0] - small.width) // 2, top + (page.cell[1] - small.height) // 2))
         below = top + page.cell[1] + page.px(_ABOVE_LABELS)
         for line, text in enumerate(lines):
             place, size = (left, below), page.px(_LABEL_SIZES[line > 0])
-            _write(draw, place, text, size, GREY if line else INK, page.cell[0])
+            write(draw, place, text, size, GREY if line else INK, page.cell[0])
             below += page.px(_LABEL_LEADS[line > 0])
     if footer:
         place = (page.margin, page.height - page.margin - page.px(_FOOTER_SIZE))
-        _write(draw, place, footer, page.px(_FOOTER_SIZE), GREY, inner)
+        write(draw, place, footer, page.px(_FOOTER_SIZE), GREY, inner)
     return sheet
 
 
@@ -85,9 +83,9 @@ def _columns(count: int) -> int:
     return math.ceil(count / math.ceil(count / MAX_COLUMNS))
 
 
-def _shape(pictures: Sequence[Image.Image]) -> float:
+def shape(sizes: Sequence[tuple[int, int]]) -> float:
     """Height over width that most pictures have; a strip is not let to stretch the cells of all."""
-    shapes = Counter(round(picture.height / picture.width, 2) for picture in pictures)
+    shapes = Counter(round(height / width, 2) for width, height in sizes)
     return min(2.0, max(0.5, shapes.most_common(1)[0][0]))
 
 
@@ -162,62 +160,8 @@ def _fitted(cell_px: int, *, columns: int, rows: int, shape: float, lines: int, 
         scale *= min(0.99, math.sqrt(MAX_PIXELS / pixels))
 
 
-def _contained(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
+def contained(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
     """The whole picture, as large as the cell takes it."""
     share = min(cell[0] / picture.width, cell[1] / picture.height)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-# ------------------------------------------------------------------------------------------------------------- text
-
-
-def _write(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, ink: tuple[int, int, int], width: int
-) -> None:
-    """One line whose letters begin at `place`, their top at its height, and end within `width`."""
-    font = _font(size)
-    draw.text((place[0], place[1] + round(size * 0.75)), _shortened(text, font, width), ink, font, anchor="ls")
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))  # always this kind where a size is given
-    return font.font_variant(layout_engine=ImageFont.Layout.BASIC)  # raqm is not on every machine: one sheet for all
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """As much of it as fits, with an ellipsis where something is missing."""
-    text = _plain(text)
-    if font.getlength(text) <= width:
-        return text
-    fits, too_long = 0, len(text)
-    while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        if font.getlength(f"{text[:middle].rstrip()}…") <= width:
-            fits = middle
-        else:
-            too_long = middle
-    return f"{text[:fits].rstrip()}…"
-
-
-_SPELLED = {  # what Unicode does not take apart by itself, as it does é, ﬁ and ²
-    **{ord(letter): plain for letter, plain in zip("–—−×øØłŁđĐı", "---xoOlLdDi", strict=True)},
-    **{ord(letter): plain for letter, plain in {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}.items()},
-}
-
-
-def _plain(text: str) -> str:
-    """In letters that the font holds, on one line, and no longer than any page is wide."""
-    apart = unicodedata.normalize("NFKD", text[:1000].translate(_SPELLED))
-    letters = "".join(
-        letter if _is_drawn(letter) else "\0" for letter in apart if unicodedata.category(letter) not in ("Mn", "Cf")
-    )
-    return " ".join(re.sub("\0+", "?", letters).split()).replace(" · ", "  ·  ")  # the font's own space is narrow
-
-
-@lru_cache(maxsize=4096)
-def _is_drawn(letter: str) -> bool:
-    """Whether the font has more for this letter than the box that stands for all it lacks."""
-    font = _font(_LABEL_SIZES[0])
-    return letter.isspace() or bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
