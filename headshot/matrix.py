@@ -22,7 +22,7 @@ _WORDS: dict[_Field, str] = {
     "guidance_scale": "Guidance {:g}",
     "seed": "Seed {}",
 }
-_GRID_SHAPE = 1.5  # columns over rows that a screen shows best, of pictures that are upright
+_GRID_SHAPE = 1.25  # columns over rows: of upright pictures that makes a square page
 
 _PAUSES = " ,;."
 _MARKS = '"“”„‟'  # phones turn the plain one into one of the others
