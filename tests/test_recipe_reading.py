@@ -457,6 +457,23 @@ def test_differences_are_named_as_the_form_names_them() -> None:
     assert differences(mine, mine) == []
 
 
+def test_a_comparison_s_values_stand_beside_each_other() -> None:
+    mine = [HeadshotRequest(seed=seed) for seed in range(9)]
+    assert differences(mine, HeadshotRequest(seed=3)) == [("Seed", "0, 1, 2, 3, 4, 5, …", "3")]
+    assert differences(mine[:1], HeadshotRequest(seed=0)) == []
+
+
+def test_what_a_file_does_not_tell_stays_as_it_is() -> None:
+    mine = HeadshotRequest(prompt="mine", negative_prompt="mine too", guidance_scale=3, seed=1)
+    seed_alone = with_texts(PNG, {"headshot": '{"version": 2, "request": {"seed": 9}}'})
+    assert read(seed_alone).over(mine) == mine.model_copy(update={"seed": 9})
+    without_negative = with_texts(PNG, {"parameters": "a hat\nSteps: 41, Seed: 5"})
+    assert read(without_negative).over(mine) == HeadshotRequest(
+        prompt="a hat", negative_prompt="", num_inference_steps=41, guidance_scale=3, seed=5
+    )
+    assert read(PNG).over(mine) == mine
+
+
 @pytest.fixture
 def exiftool() -> Callable[[Path], dict[str, str]]:
     if shutil.which("exiftool") is None:

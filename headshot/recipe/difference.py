@@ -1,20 +1,32 @@
-"""Two requests side by side: which fields differ, and how."""
+"""Requests side by side: which fields differ, and how."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..request import HeadshotRequest
 
-
-def differences(mine: HeadshotRequest, theirs: HeadshotRequest) -> list[tuple[str, str, str]]:
-    """The title of each field that differs, with both values as text, in the order of the form."""
-    return [
-        (str(field.title), _shown(name, getattr(mine, name)), _shown(name, getattr(theirs, name)))
-        for name, field in HeadshotRequest.model_fields.items()
-        if getattr(mine, name) != getattr(theirs, name)
-    ]
+_MOST_SHOWN = 6  # values of one field; a matrix has dozens of seeds
 
 
-def _shown(name: str, value: Any) -> str:
+def differences(
+    mine: HeadshotRequest | Sequence[HeadshotRequest], theirs: HeadshotRequest
+) -> list[tuple[str, str, str]]:
+    """The title of each field that differs, with both values as text, in the order of the form.
+
+    mine: one request, or a comparison's, whose values stand beside each other.
+    """
+    requests = [mine] if isinstance(mine, HeadshotRequest) else mine
+    found = []
+    for name, field in HeadshotRequest.model_fields.items():
+        values = list(dict.fromkeys(getattr(request, name) for request in requests))
+        if values != [getattr(theirs, name)]:
+            more = ", …" if len(values) > _MOST_SHOWN else ""
+            shown = ", ".join(_shown(value) for value in values[:_MOST_SHOWN]) + more
+            found.append((str(field.title), shown, _shown(getattr(theirs, name))))
+    return found
+
+
+def _shown(value: Any) -> str:
     if value is None:
         return "a new one each time"
     if value == "":

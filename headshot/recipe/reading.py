@@ -55,6 +55,12 @@ class Found:
     def seed(self) -> int | None:
         return None if self.request is None else self.request.seed
 
+    def over(self, mine: HeadshotRequest) -> HeadshotRequest:
+        """My request with all that the file tells in its place."""
+        if self.request is None:
+            return mine
+        return mine.model_copy(update={name: getattr(self.request, name) for name in self.told})
+
 
 def read(data: bytes, *, chain: str = "") -> Found:
     """What a picture file tells. chain: the PEM certificates by which this server knows its own, `Seal.chain`.
@@ -201,8 +207,9 @@ def _request(told: Told) -> tuple[HeadshotRequest | None, frozenset[str], tuple[
             remarks.append(f"Its seed {told.seed} is outside 0 to {MAX_SEED}, so a new one will be drawn.")
     if not values:
         return None, frozenset(), tuple(remarks)
-    # What was made without a negative prompt would get another look by the default one.
-    return HeadshotRequest.model_validate({"negative_prompt": "", **values}), frozenset(values), tuple(remarks)
+    if "prompt" in values:
+        values.setdefault("negative_prompt", "")  # it was made without one, and the default would change the look
+    return HeadshotRequest.model_validate(values), frozenset(values), tuple(remarks)
 
 
 def _notes(told: Any) -> list[Note]:
