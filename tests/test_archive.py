@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headshot.archive import archive
 
-NAMES = st.from_regex(r"headshot-[a-z0-9.-]{1,40}\.png", fullmatch=True)
+NAMES = st.from_regex(r"(headshot|Zoë|Юля|写真)-[a-z0-9.-]{1,40}\.png", fullmatch=True)
 FILES = st.dictionaries(NAMES, st.binary(max_size=300), max_size=8)
 
 
@@ -52,11 +52,20 @@ def test_the_files_can_be_read_once_unpacked(tmp_path: Path) -> None:
     [
         *("", ".", "..", "../up.png", "/root.png", "a/b.png", "a\\b.png", "c:d.png", ".hidden", "end.", "end "),
         *("nul.png", "COM1", "line\nend.png", "zero\0.png", "x" * 200, "what?.png", "\u202egnp.exe", "-rf"),
+        *("é" * 130, "Zoe\u0308.png", "\u0301a.png", "star*.png", "half\ud800.png", "a\u200bb.png"),
     ],
 )
 def test_a_name_that_is_not_safe_everywhere_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a safe name"):
         archive({name: b"1"})
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë Müller.png", "O’Brien (2).png", "नमस्ते.png", "a", "写真.png", "Anna & Ben, 1+1.csv"]
+)
+def test_a_persons_name_is_safe_in_any_script(name: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(archive({name: b"1"}))) as packed:
+        assert packed.namelist() == [name]
 
 
 def test_names_that_some_systems_take_for_one_are_refused() -> None:
