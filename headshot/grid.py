@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from .lettering import Colour, length, plain, wrapped, write
-from .sheet import CELL_PX, GREY, HAIRLINE, INK, MAT, MAX_PIXELS, PAPER, contained, shape
+from .sheet import CELL_PX, GREY, HAIRLINE, INK, MAT, MAX_PIXELS, PAPER, contained, shape, vacant
 
 Place = tuple[int, int]  # (row, column), counted from 0
 
@@ -18,7 +18,6 @@ LONG_SIDE_PX = 6000  # of the cells: A4 at 500 dpi. Beyond it browsers and offic
 TEXT_PX = 26  # the labels' height at least: at half its size a sheet can still be read
 _TEXT_SHARE = 1 / 115  # of the long side: 14 px where a sheet is seen whole on a screen 1600 px wide
 _UPRIGHT = 1.25  # of a cell where there is no picture to tell: a headshot's own shape
-_BARE = (246, 246, 243)  # between the paper and the mat: where nothing has come yet
 
 # Of the labels' height.
 _LINE = 1.32
@@ -64,13 +63,13 @@ def grid_sheet(
     _letter(draw, plan)
     for row, top in enumerate(plan.tops):
         for column, left in enumerate(plan.lefts):
-            picture = cells.get((row, column))
-            if picture is None:
-                _leave_open(draw, plan, (left, top), reasons.get((row, column), ""))
-                continue
             width, height = plan.cell
             draw.rectangle((left - 1, top - 1, left + width, top + height), MAT, HAIRLINE)
-            small = _reduced(picture, plan.cell)
+            picture = cells.get((row, column))
+            if picture is None:
+                small = vacant(plan.cell, reasons.get((row, column), ""), text_px=plan.px(_REASON))
+            else:
+                small = _reduced(picture, plan.cell)
             sheet.paste(small, (left + (width - small.width) // 2, top + (height - small.height) // 2))
     return sheet
 
@@ -117,17 +116,6 @@ def _letter(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
     _write_lines(draw, (margin, foot), plan.footer_lines, plan.px(_FOOTER), GREY, plan.inner)
 
 
-def _leave_open(draw: ImageDraw.ImageDraw, plan: "_Plan", corner: tuple[int, int], reason: str) -> None:
-    """A cell without a picture: pale, with the reason in its middle."""
-    (left, top), (width, height) = corner, plan.cell
-    draw.rectangle((left - 1, top - 1, left + width, top + height), MAT if reason else _BARE, HAIRLINE)
-    size, inset = plan.px(_REASON), min(plan.px(0.7), width // 12)
-    lead = round(size * _LINE)
-    lines = wrapped(reason, size, width - 2 * inset, lines=(height - 2 * inset) // lead)
-    first = top + (height - len(lines) * lead) // 2
-    _write_lines(draw, (left + inset, first), lines, size, GREY, width - 2 * inset, centred=True)
-
-
 def _write_lines(
     draw: ImageDraw.ImageDraw,
     place: tuple[int, int],
@@ -137,11 +125,10 @@ def _write_lines(
     width: int,
     *,
     bold: bool = False,
-    centred: bool = False,
 ) -> None:
     for number, line in enumerate(lines):
         at = place[0], place[1] + number * round(size * _LINE)
-        write(draw, at, line, size, ink, width, bold=bold, centred=centred)
+        write(draw, at, line, size, ink, width, bold=bold)
 
 
 def _rule(draw: ImageDraw.ImageDraw, left: int, right: int, top: int) -> None:

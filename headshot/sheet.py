@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from .lettering import write
+from .lettering import wrapped, write
 
 MAX_PIXELS = 40_000_000  # 120 MB while it is drawn; sixty-four pictures of 4:5 stay below at the full size
 MAX_COLUMNS = 4  # as wide as the text under a picture can still be read on a laptop's screen
@@ -15,6 +15,7 @@ CELL_PX = 512  # half a headshot's width: enough to judge an expression, and six
 
 PAPER = (250, 250, 248)
 MAT = (242, 242, 239)  # where a picture leaves its cell open
+BARE = (246, 246, 243)  # between the paper and the mat: where nothing has come yet
 HAIRLINE = (222, 222, 218)  # a white backdrop would run into the paper without it
 INK = (38, 38, 40)
 GREY = (112, 112, 116)  # 4.7 : 1 on the paper
@@ -25,6 +26,7 @@ _ABOVE_LABELS, _BELOW_LABELS = 14, 30
 _LABEL_SIZES, _LABEL_LEADS = (25, 20), (35, 29)  # of the first line and of the others
 _TITLE_SIZE, _TITLE_LEAD = 42, 84
 _FOOTER_SIZE, _FOOTER_LEAD = 18, 26
+_REASON_LEAD = 1.32  # of the size
 
 
 def contact_sheet(
@@ -61,7 +63,7 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     inner = page.width - 2 * page.margin
     if title:
-        write(draw, (page.margin, page.margin), title, page.px(_TITLE_SIZE), INK, inner)
+        write(draw, (page.margin, page.margin), title, page.px(_TITLE_SIZE), INK, inner, bold=True)
     for number, (picture, lines) in enumerate(zip(pictures, labels, strict=True)):
         left, top = page.corner(number)
         draw.rectangle((left - 1, top - 1, left + page.cell[0], top + page.cell[1]), MAT, HAIRLINE)
@@ -165,3 +167,16 @@ def contained(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
     share = min(cell[0] / picture.width, cell[1] / picture.height)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def vacant(size: tuple[int, int], reason: str, *, text_px: int) -> Image.Image:
+    """What stands in the place of a picture: pale, with the reason why there is none in its middle, if there is one."""
+    (width, height), lead = size, round(text_px * _REASON_LEAD)
+    place = Image.new("RGB", size, MAT if reason else BARE)
+    inset = min(text_px, width // 12)
+    lines = wrapped(reason, text_px, width - 2 * inset, lines=(height - 2 * inset) // lead)
+    top = (height - len(lines) * lead) // 2
+    draw = ImageDraw.Draw(place)
+    for number, line in enumerate(lines):
+        write(draw, (inset, top + number * lead), line, text_px, GREY, width - 2 * inset, centred=True)
+    return place
