@@ -1,7 +1,8 @@
 // Browsers give no type to IMG_1234.HEIC, and Gradio turns away every file without a picture's type. The server looks at
 // the content and says in a sentence what is wrong: let it see the file. And Gradio names an upload's place by its
 // content and name: under its own name, one visitor's portrait.jpg could be deleted as another's.
-const uploads = "#photo input[type=file]";
+const places = "#photo, #check-file";
+const uploads = ":is(#photo, #check-file) input[type=file]";
 
 function renamed(file) {
   const chance = crypto.getRandomValues(new Uint32Array(4)).join("");
@@ -26,8 +27,8 @@ document.addEventListener(
 document.addEventListener(
   "drop",
   (event) => {
-    const input = document.querySelector(uploads);
-    if (!input || !event.dataTransfer.files.length || !event.target.closest?.("#photo")) return;
+    const input = event.target.closest?.(places)?.querySelector("input[type=file]");
+    if (!input || !event.dataTransfer.files.length) return;
     event.preventDefault();
     event.stopPropagation();
     event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true })); // Gradio's frame stays lit without it
