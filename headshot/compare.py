@@ -196,7 +196,7 @@ async def compare(
             ):
                 async for headshot in headshots:
                     landed.add(headshot.request)
-                    yield inscribed(_explained(headshot, reason))
+                    yield inscribed(_explained(headshot, reason), photo_sha256=photo.sha256)
         except BackendError as error:
             open_ones = [(request, missed.get(request, error)) for request in left if request not in landed]
             fallen = [(request, why) for request, why in open_ones if isinstance(why, Unavailable)]

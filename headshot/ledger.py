@@ -34,7 +34,11 @@ class Ledger:
 
     async def do(self, act: "Callable[[Store], _T]") -> _T:
         """Something with the store. Raises StoreError, and SettingsError where it cannot be opened as it is set."""
-        return await anyio.to_thread.run_sync(lambda: act(self._opened()))
+        return await anyio.to_thread.run_sync(lambda: self.at_once(act))
+
+    def at_once(self, act: "Callable[[Store], _T]") -> _T:
+        """As `do`, in a worker thread of the caller's."""
+        return act(self._opened())
 
     async def note(self, act: "Callable[[Store], object]") -> None:
         """Write down what has happened already. Where that fails the job goes on all the same: it is paid."""

@@ -30,7 +30,9 @@ from .photo import MAX_FILE_BYTES, Photo
 from .pipeline import Pipeline
 from .settings import Settings
 from .ui import exports, folder
+from .ui.keeping import Keeper
 from .ui.photo import EXAMPLE
+from .ui.shots import THUMBNAIL
 from .ui.theme import STYLESHEETS, swatches, theme
 from .ui.visitors import Visitors
 
@@ -45,7 +47,14 @@ _EXPIRE_SECONDS = 60.0  # what is kept for minutes need not go to the second, an
 _QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
 _MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in lines of their own
 _EXPORTS_AT_ONCE = 2  # each keeps a core busy for up to half a second
-_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".zip": "application/zip"}
+_MEDIA_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".zip": "application/zip",
+}
 
 
 def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
@@ -86,9 +95,10 @@ def start(
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
     visitors = visitors or _visitors(settings, registry)
-    page = _page(settings, registry, visitors)
+    keeper = Keeper.of(settings)
+    page = _page(settings, registry, visitors, keeper)
     _, address, _ = page.launch(
-        **_options(settings, registry, visitors),
+        **_options(settings, registry, visitors, keeper),
         server_port=port,
         max_threads=page.max_threads,
         prevent_thread_lock=True,
@@ -116,8 +126,9 @@ def mount(
     `timeout_graceful_shutdown`.
     """
     visitors = visitors or _visitors(settings, registry)
-    options = _options(settings, registry, visitors)
-    gr.mount_gradio_app(app, _page(settings, registry, visitors), path, **options)
+    keeper = Keeper.of(settings)
+    options = _options(settings, registry, visitors, keeper)
+    gr.mount_gradio_app(app, _page(settings, registry, visitors, keeper), path, **options)
 
 
 def _visitors(settings: Settings, registry: Mapping[str, Backend]) -> Visitors:
@@ -126,15 +137,15 @@ def _visitors(settings: Settings, registry: Mapping[str, Backend]) -> Visitors:
     return Visitors(root, settings.keep_minutes * 60, backends=registry.values())
 
 
-def _page(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> gr.Blocks:
-    page = ui.build(settings, registry, visitors)
+def _page(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> gr.Blocks:
+    page = ui.build(settings, registry, visitors, keeper)
     # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
     page.max_threads = _QUICK_CALLS + sum(backend.at_once + settings.queue_size for backend in registry.values())
     page.queue(max_size=_MAX_CALLS, api_open=False)
     return page
 
 
-def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> dict[str, Any]:
+def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> dict[str, Any]:
     """What Gradio is told wherever the page runs."""
     desk = _desk(registry)
     return {
@@ -143,8 +154,8 @@ def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visi
         "css_paths": STYLESHEETS,
         "app_kwargs": {
             "middleware": [Middleware(Guard, visitors=visitors)],
-            "routes": _routes(visitors, desk if settings.public_url else None),
-            "lifespan": _lifespan(visitors, registry, desk, settings.keep_minutes * 60),
+            "routes": _routes(visitors, keeper, desk if settings.public_url else None),
+            "lifespan": _lifespan(settings, registry, visitors, keeper, desk),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -165,7 +176,7 @@ def _desk(registry: Mapping[str, Backend]) -> Desk | None:
     return next((backend.desk for backend in registry.values() if isinstance(backend, ModelsLab)), None)
 
 
-def _routes(visitors: Visitors, called: Desk | None) -> list[Route]:
+def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Route]:
     """called: the desk that webhooks call, None where the service is told of none."""
     at_once = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
 
@@ -179,7 +190,12 @@ def _routes(visitors: Visitors, called: Desk | None) -> list[Route]:
             # The bytes at once: a picture that is deleted while it is sent would break off in the middle.
             with suppress(FileNotFoundError):
                 return _inline(path.name, await anyio.to_thread.run_sync(path.read_bytes))
-        made = await anyio.to_thread.run_sync(exports.make, visitors, *address, limiter=at_once)
+        # Thumbnails come by the dozen and take no time.
+        own_line = None if address[-1] == THUMBNAIL else at_once
+        try:
+            made = await anyio.to_thread.run_sync(exports.make, visitors, keeper, *address, limiter=own_line)
+        except HeadshotError as error:
+            return PlainTextResponse(str(error), 503)
         if made is not None:
             return _inline(address[-1], made)
         return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
@@ -210,7 +226,9 @@ def _inline(name: str, data: bytes) -> Response:
     )
 
 
-def _lifespan(visitors: Visitors, registry: Mapping[str, Backend], desk: Desk | None, keep_seconds: float) -> Any:
+def _lifespan(
+    settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper, desk: Desk | None
+) -> Any:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
@@ -221,13 +239,18 @@ def _lifespan(visitors: Visitors, registry: Mapping[str, Backend], desk: Desk | 
         app.middleware_stack = app.build_middleware_stack()
         logging.getLogger("uvicorn.access").addFilter(MASKED)
         logging.getLogger("uvicorn.error").addFilter(KEYLESS)  # its handlers are its own
-        tasks = [asyncio.create_task(_sweep(visitors)), asyncio.create_task(_warm_up(registry))]
+        tasks = [
+            asyncio.create_task(chore)
+            for chore in (_sweep(visitors), _warm_up(registry), _expire(keeper, settings.history_hours))
+        ]
         try:
-            async with _looked_after(desk, keep_seconds):
+            async with _looked_after(desk, settings.keep_minutes * 60):
                 yield
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # one may have the store open in a thread just now
+            await keeper.close()
             await anyio.to_thread.run_sync(visitors.close)
 
     return lifespan
@@ -240,6 +263,13 @@ async def _sweep(visitors: Visitors) -> None:
             await anyio.to_thread.run_sync(visitors.sweep)
         except Exception:  # noqa: BLE001  one bad pass must not be the last
             _log.exception("A pass over the visitors failed; the next comes all the same")
+
+
+async def _expire(keeper: Keeper, hours: float) -> None:
+    """Also what the server before has left, once nobody waits for the first page."""
+    while True:
+        await asyncio.sleep(_EXPIRE_SECONDS)
+        await _tried(keeper.expire(hours), "Old headshots could not be deleted; it is tried again in a minute")
 
 
 @asynccontextmanager

@@ -26,9 +26,13 @@ class Settings(BaseSettings):
         "auto"
     )
     max_headshots: Annotated[int, Field(ge=1, le=16, description="Most headshots in one comparison.")] = 8
+    max_matrix: Annotated[int, Field(ge=1, le=256, description="Most headshots in one matrix.")] = 48
     keep_minutes: Annotated[
-        int, Field(ge=1, le=1440, description="Minutes after which a visitor's photos and headshots are deleted.")
+        int, Field(ge=1, le=1440, description="Minutes after which a visitor's photo is deleted.")
     ] = 60
+    history_hours: Annotated[
+        int, Field(ge=1, le=8760, description="Hours after which a headshot in the history is deleted.")
+    ] = 24
     cached_photos: Annotated[
         int, Field(ge=1, le=32, description="Photos whose analysis the studio remembers (about 30 MB each).")
     ] = 3
@@ -88,11 +92,29 @@ class Settings(BaseSettings):
         bool, Field(description="Strangers use this server: nobody may name a webhook of their own.")
     ] = False
     data_dir: Annotated[
-        Path, Field(description="Folder for the headshots that ModelsLab makes and for what is known of them.")
+        Path, Field(description="Folder for the history, for what ModelsLab makes, and for the signing certificate.")
     ] = Path("~/.headshot-playground")
     database_url: Annotated[
-        SecretStr, Field(description="Database of those jobs, `postgresql://…`; empty: SQLite in that folder.")
+        SecretStr, Field(description="Database of all that, `postgresql://…`; empty: SQLite in that folder.")
     ] = SecretStr("")
+
+    content_credentials: Annotated[
+        bool, Field(description="Sign every headshot's file with Content Credentials (C2PA).")
+    ] = True
+    c2pa_certificate: Annotated[
+        Path | None,
+        Field(
+            description="Certificate chain to sign with, PEM; empty: one that this server makes for itself.",
+            json_schema_extra={"in_words": "a path, or empty"},
+        ),
+    ] = None
+    c2pa_key: Annotated[
+        Path | None,
+        Field(
+            description="That certificate's private key, PEM.",
+            json_schema_extra={"in_words": "a path, or empty"},
+        ),
+    ] = None
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,7 +1,9 @@
 """What several test files share."""
 
+import atexit
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,10 @@ from stub import StubBackend  # noqa: E402
 
 from headshot import server, ui  # noqa: E402
 from headshot.ui import folder  # noqa: E402
+
+# Not the history of whoever runs the tests. Each worker has its own.
+os.environ["HEADSHOT_DATA_DIR"] = tempfile.mkdtemp(prefix="history-")
+atexit.register(shutil.rmtree, os.environ["HEADSHOT_DATA_DIR"], ignore_errors=True)
 
 # A worker takes a file at a time: what takes long comes first, or one would be at it when the other has nothing left.
 SLOWEST_FIRST = (

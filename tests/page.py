@@ -49,7 +49,8 @@ def free_port() -> int:
 def serving(
     backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20
 ) -> Iterator[server.Site]:
-    settings = Settings(open_browser=False)
+    # Unsigned, so that a file is the same whenever it is made.
+    settings = Settings(open_browser=False, content_credentials=False)
     visitors = Visitors(
         Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
         keep_seconds,
@@ -76,7 +77,12 @@ class App:
 def app_running(folder: Path, **environment: str) -> Iterator[App]:
     """The app as a person starts it, its temporary files in `folder`, ended as a container ends it."""
     port = free_port()
-    settings = {"GRADIO_SERVER_PORT": str(port), "HEADSHOT_OPEN_BROWSER": "false", "TMPDIR": str(folder)}
+    settings = {
+        "GRADIO_SERVER_PORT": str(port),
+        "HEADSHOT_OPEN_BROWSER": "false",
+        "HEADSHOT_DATA_DIR": str(folder / "data"),
+        "TMPDIR": str(folder),
+    }
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -116,6 +122,7 @@ class Visit:
     def again(self) -> None:
         """Load the page anew, as a new visitor: three times as quick as a new window."""
         self.page.goto("about:blank")  # where whatever the old page still says is not the new visit's
+        self.context.clear_cookies()
         self.complaints.clear()
         self.addresses.clear()
         self.page.goto(self.address)

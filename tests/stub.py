@@ -115,7 +115,7 @@ def made(photo: Photo, request: HeadshotRequest, name: str = "stub") -> Headshot
 
 def file_of(photo: Photo, request: HeadshotRequest) -> bytes:
     """The file that a visitor of the stub is given: its bytes with the recipe."""
-    return inscribed(made(photo, request)).png
+    return inscribed(made(photo, request), photo_sha256=photo.sha256).png
 
 
 def draw(photo: Photo, request: HeadshotRequest) -> Image.Image:

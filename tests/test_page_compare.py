@@ -5,6 +5,7 @@ import json
 import os
 import re
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import portraits
@@ -17,6 +18,8 @@ from stub import SIZE, StubBackend
 from headshot import server, ui
 from headshot.photo import Photo
 from headshot.presets import PRESETS
+from headshot.settings import Settings
+from headshot.store import Store
 from headshot.ui import folder
 
 pytestmark = pytest.mark.browser
@@ -348,6 +351,8 @@ def test_after_their_time_pictures_are_gone_and_the_page_says_so(browser: Browse
         visit.until_done(1)
         address = visit.address + str(visit.page.locator("a.download").get_attribute("href"))
         for _ in range(100):
+            with Store.open(Settings().data_dir) as store:  # as the server does it every minute
+                store.history.expire(datetime.now(UTC))
             if visit.context.request.get(address).status == 404:
                 break
             visit.page.wait_for_timeout(200)

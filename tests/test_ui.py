@@ -29,7 +29,8 @@ from headshot.photo import Photo
 from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest, Note, Step
 from headshot.ui import cards, controls, folder, messages, results
-from headshot.ui.job import Job, Original, Shot
+from headshot.ui.job import Job
+from headshot.ui.shots import Original, Shot
 from headshot.ui.visitors import COOKIE, Visitors
 
 REQUEST = HeadshotRequest(seed=1)

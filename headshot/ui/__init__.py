@@ -18,6 +18,7 @@ from ..settings import Settings
 from .account import modelslab
 from .api import Endpoint
 from .form import Form
+from .keeping import Keeper
 from .line import Line
 from .photo import PhotoPart
 from .shoot import ShootPart
@@ -30,26 +31,29 @@ _RADIOS = Path(__file__).with_name("radios.js").read_text(encoding="utf-8")
 _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever took
 
 
-def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> gr.Blocks:
-    """The page over these backends. `visitors` keeps what is put in and made here."""
+def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> gr.Blocks:
+    """The page over these backends. `visitors` has what is put in and made here, `keeper` what stays of it."""
     keep_seconds = settings.keep_minutes * 60
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
     with page:
         gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS, elem_id="header")
         form = Form(settings, registry, visitors)
         lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
-        shoot = ShootPart(settings, registry, visitors, lines, form)
-        with gr.Row(elem_id="page", equal_height=False):
-            with gr.Column(elem_id="form", min_width=0):
-                photo = PhotoPart(visitors, CACHE)
-                form.look()
-                form.axis()
-                with gr.Column(elem_id="go", min_width=0):
-                    form.outlook()
-                    shoot.buttons()
-                form.fine_tuning()
-            with gr.Column(elem_id="results", min_width=0):
-                shoot.results()
+        shoot = ShootPart(settings, registry, visitors, lines, form, keeper)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
+                with gr.Column(elem_id="form", min_width=0):
+                    photo = PhotoPart(visitors, CACHE)
+                    form.look()
+                    form.axis()
+                    with gr.Column(elem_id="go", min_width=0):
+                        form.outlook()
+                        shoot.buttons()
+                    form.fine_tuning()
+                with gr.Column(elem_id="results", min_width=0):
+                    shoot.results()
+            with gr.Tab("History", id="history"):
+                gr.HTML("soon")
         gr.HTML(
             _footer(settings, hosted=modelslab(registry) is not None),
             apply_default_css=False,
@@ -58,7 +62,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         )
         form.wire(photo)
         shoot.wire(page, photo)
-        endpoint = Endpoint(settings, registry, visitors, lines, CACHE)
+        endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)
 
         def closed(request: gr.Request) -> None:
             visitors.stop(request.session_hash)
@@ -77,6 +81,7 @@ _HEADER = (
 def _footer(settings: Settings, *, hosted: bool) -> str:
     minutes = settings.keep_minutes
     kept = f"{minutes} minute{'' if minutes == 1 else 's'}"
+    hours = f"{settings.history_hours} hour{'' if settings.history_hours == 1 else 's'}"
     # What is paid for is found again by who closed the page too soon.
     elsewhere = (
         " Only what you let ModelsLab make goes there; such headshots wait for you here, "
@@ -84,6 +89,7 @@ def _footer(settings: Settings, *, hosted: bool) -> str:
     )
     return (
         "<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you press <i>Delete my "
-        f"pictures</i>, {round(GRACE_SECONDS / 60)} minutes after you close this page, and after {kept} at the latest."
+        f"pictures</i>: your photo also {round(GRACE_SECONDS / 60)} minutes after you close this page, and after {kept} "
+        f"at the latest; the headshots, which wait in your history, after {hours}."
         f"{elsewhere if hosted else ''} Use a photo of yourself, or one that you have permission for.</p></footer>"
     )

@@ -65,6 +65,11 @@ class AccountPart:
             if not settings.public_demo:  # what has no handler cannot be called by a script either
                 self._build_hook()
 
+    @property
+    def lines(self) -> list[Any]:
+        """What `shown` may change."""
+        return [self.line] if self.changes else []
+
     def shown(self, visitor: Visitor) -> Updates:
         """What the page says of this visitor's key: for a page that is loaded by somebody who has one."""
         return {self.line: self._line(visitor)} if self.changes else {}

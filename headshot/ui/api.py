@@ -18,10 +18,12 @@ from ..errors import BackendError, PhotoError, RequestError
 from ..photo import MAX_FILE_BYTES, Photo
 from ..request import HeadshotRequest, Step, allowed
 from ..settings import Settings
-from .job import Job, Shot, run
+from .job import Job, run
+from .keeping import Keeper
 from .line import Line
 from .messages import sentence, toast
 from .photo import delete_upload, is_upload, look_at, open_upload
+from .shots import Shot
 from .visitors import Visitors
 
 NAME = "generate"
@@ -46,12 +48,14 @@ class Endpoint:
         visitors: Visitors,
         lines: Mapping[str, Line],
         cache: Path,
+        keeper: Keeper,
     ) -> None:
         self._most = settings.max_headshots
         self._registry = registry
         self._visitors = visitors
         self._lines = lines
         self._cache = cache
+        self._keeper = keeper
         self._calls: dict[str, set[asyncio.Task[Any]]] = {}  # that run, by session
         self._reading = asyncio.Lock()  # reading a photo of 40 megapixels takes 300 MB for a second
         # An upload's path follows from its name and bytes: a program that sends one photo with several calls names one
@@ -139,7 +143,7 @@ class Endpoint:
         visitor.take(photo, check, None, preview)  # so that a backend remembers it from call to call, and no longer
         self._visitors.make_room()
         try:
-            news = run(job, photo, self._lines, visitor)
+            news = run(job, photo, self._lines, visitor, self._keeper)
             async with aclosing(news):
                 async for item in news:
                     if isinstance(item, Step):

@@ -7,10 +7,12 @@ from html import escape
 
 from .. import snippets
 from ..compare import differing
+from ..matrix import Matrix
 from ..modelslab import Record
 from ..presets import PRESETS
-from ..request import HeadshotRequest, Note, Standing
-from .job import Job, Shot
+from ..request import HeadshotRequest, Note
+from .job import Job
+from .shots import CLEAN, Shot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
 _WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
@@ -23,6 +25,12 @@ _PERSON = (
 
 def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "enterprise") -> str:
     """The baseline, the headshots that have landed, and a frame for each that is still to come."""
+    matrix = None if job is None or job.kind != "matrix" else Matrix.spanned(job.requests)
+    if job is not None and matrix is not None and len(matrix.rows()) > 1:
+        table = _matrix(job, matrix, baseline, api)
+        if baseline is None or baseline in job.shots:
+            return table
+        return f'<div class="shots">{_card(baseline, job.requests, [], baseline, None, api)}</div>{table}'
     shots = {} if job is None else {shot.request: shot for shot in job.shots}
     requests = [] if job is None else job.requests
     shared = common_notes(list(shots.values()))
@@ -34,10 +42,42 @@ def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "
         if shot is not None:
             cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job, api))
         elif job is not None:
-            cards.append(_to_come(label(request, requests), job.standings.get(request), alive=job.alive))
+            cards.append(_to_come(label(request, requests), job, request))
     if not cards:
         cards = [f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * EMPTY_FRAMES
     return f'<div class="shots">{"".join(cards)}</div>'
+
+
+def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) -> str:
+    """A table in whose cells the headshots stand, or what stands in for them."""
+    shots = {shot.request: shot for shot in job.shots}
+    cells, columns = matrix.cells(), matrix.columns()
+    head = "".join(f'<th scope="col">{_heading(label)}</th>' for label in columns)
+    lines = []
+    for row, label in enumerate(matrix.rows()):
+        line = [f'<th scope="row">{_heading(label)}</th>']
+        for column in range(len(columns)):
+            request = cells[row, column]
+            shot = shots.get(request)
+            if shot is None:
+                line.append(f"<td>{_to_come(_told_at(label, columns[column]), job, request)}</td>")
+            else:
+                line.append(f"<td>{_card(shot, job.requests, [], baseline, job, api)}</td>")
+        lines.append(f"<tr>{''.join(line)}</tr>")
+    return (
+        '<div class="matrix" tabindex="0" role="region" aria-label="The matrix">'
+        f'<table style="--columns: {len(columns)}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _heading(label: Sequence[str]) -> str:
+    return "<br>".join(escape(word) for word in label)
+
+
+def _told_at(row: Sequence[str], column: Sequence[str]) -> str:
+    """What a cell's own card would be called."""
+    return escape(" · ".join([*row, *column]))
 
 
 def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
@@ -117,6 +157,12 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "facts": facts(shot),
             "name": shot.filename,
             "picture": shot.picture,
+            "jpeg": _other(shot, ".jpg"),
+            "webp": _other(shot, ".webp"),
+            "clean": _other(shot, f"{CLEAN}.png"),
+            "likeness": shot.likeness,
+            "face": shot.face_box,
+            "kept": shot.kept,
             "original": shot.overlaid,
             "width": width,
             "height": height,
@@ -132,18 +178,26 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
     )
 
 
+def _other(shot: Shot, ending: str) -> str:
+    """The address of another form of its file."""
+    return shot.picture.removesuffix(".png") + ending
+
+
 def _told(record: Record | None) -> dict[str, object]:
     return {} if record is None else {"sent": record.sent, "reply": record.reply, "timeline": record.timeline}
 
 
-def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
-    """A headshot that has not landed. alive: its comparison is being followed."""
+def _to_come(title: str, job: Job, request: HeadshotRequest) -> str:
+    """A headshot that has not landed."""
+    standing, alive = job.standings.get(request), job.alive
+    if alive and job.alone not in (None, request):
+        return _left_out(title, job, request)
     if alive and standing is None:
         return _frame("waiting", title, '<span class="facts">waiting</span>')
     if alive and standing is not None and standing.kind in ("waiting", "under way"):
         return _frame("waiting", title, f'<span class="facts">{escape(standing.text)}</span>', standing.preview)
-    if standing is None or standing.kind == "waiting" or not (standing.job or standing.error):
-        return ""
+    if standing is None or standing.kind == "waiting" or not standing.job:
+        return _left_out(title, job, request)
     text = _LEFT if standing.kind == "under way" else standing.text
     acts = "".join(
         f'<button type="button" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
@@ -153,6 +207,21 @@ def _to_come(title: str, standing: Standing | None, *, alive: bool) -> str:
     doubt = "doubtful" if standing.kind == "unknown" else ""
     told = f'<span class="facts {doubt}">{escape(text)}</span>' + (f'<div class="acts">{acts}</div>' if acts else "")
     return _frame("missing", title, told)
+
+
+def _left_out(title: str, job: Job, request: HeadshotRequest) -> str:
+    """What nobody makes just now: why, and a button to make it alone; nothing where all of a comparison is missing."""
+    standing = job.standings.get(request)
+    why = job.failures.get(request, "" if standing is None or standing.error is None else standing.text)
+    if job.resumed or not (why or job.kind == "matrix") or not (job.shots or job.kind == "matrix"):
+        return ""
+    words = "Try again" if why else "Make it"
+    button = (
+        f'<div class="acts"><button type="button" data-act="make" data-job="{job.requests.index(request)}" '
+        f'aria-label="{words}: {title}">{words}</button></div>'
+    )
+    told = f'<span class="facts">{escape(why or "not made")}</span>'
+    return _frame("missing", title, told + ("" if job.alive else button))
 
 
 _LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -10,40 +11,72 @@ from PIL import Image
 from .. import face, overlay, sheet
 from ..archive import archive
 from ..errors import PhotoError
+from ..grid import grid_sheet
+from ..matrix import Matrix
+from ..pdf import as_pdf
 from ..photo import Photo
+from ..recipe import Kind, clean_copy, exported
 from ..request import HeadshotRequest
+from ..tables import Line, csv_of
 from . import cards
-from .job import OVERLAID, SHEET, ZIP, Original, Shot
+from .keeping import Keeper
+from .shots import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, Original, Shot
 from .visitors import Visitors
 
+Failures = Mapping[HeadshotRequest, str]  # why one is missing
+
 _TITLE = "Headshot Playground"
+_KEPT = re.compile(r"[0-9a-f]{32}")  # an id of the history
+_KINDS: dict[str, Kind] = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 
 
-def make(visitors: Visitors, visitor_name: str, corner: str, name: str) -> bytes | None:
-    """The file at that address, made now; None where there is nothing to make it of. Takes up to half a second."""
+def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, name: str) -> bytes | None:
+    """The file at that address, made now or found in the history; None where there is nothing to make it of.
+
+    Takes up to half a second. Raises StoreError.
+    """
     visitor = visitors.named(visitor_name)
     if visitor is None:
         return None
+    if _KEPT.fullmatch(corner) and name == THUMBNAIL:
+        return keeper.thumbnail(visitor.owner, corner)
+    shot = visitor.shot(corner)
     if name == OVERLAID:
-        shot = visitor.shot(corner)
         original = None if shot is None else shot.original
         return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))
+    kept = corner if shot is None else shot.kept
+    if _KEPT.fullmatch(kept) and (found := keeper.shot(visitor.owner, kept)) is not None:
+        return _existing(lambda: _as_named(keeper, found.picture.read_bytes(), found.filename, name))
+    if shot is not None:
+        return _existing(lambda: _as_named(keeper, shot.path.read_bytes(), shot.filename, name))
     job = visitor.job
     if job is None or job.id != corner:
         return None
     shots, requests = job.landed, job.requests  # once: more may land meanwhile
-    if shots and name == SHEET:
-        return _existing(lambda: _sheet(shots, requests))
-    if shots and name == ZIP:
-        return _existing(lambda: _zip(shots, requests))
-    return None
+    whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table, ZIP: _zip}.get(name)
+    if not shots or whole is None:
+        return None
+    return _existing(lambda: whole(shots, requests, job.failures))
 
 
-def _existing(make: Callable[[], bytes]) -> bytes | None:
+def _existing(make: Callable[[], bytes | None]) -> bytes | None:
     try:
         return make()
     except FileNotFoundError:  # its pictures have been kept for their time
         return None
+
+
+def _as_named(keeper: Keeper, png: bytes, filename: str, name: str) -> bytes | None:
+    """A headshot's file, in the format and with or without the recipe, as the name says."""
+    stem = filename.removesuffix(".png")
+    if name == filename:
+        return png
+    for ending, kind in _KINDS.items():
+        if name == f"{stem}{ending}":
+            return keeper.signer.signed(exported(png, kind), kind, parent=png)
+        if name == f"{stem}{CLEAN}{ending}":
+            return clean_copy(png, kind)
+    return None
 
 
 def _overlaid(shot: Shot, original: Original) -> bytes:
@@ -61,33 +94,79 @@ def _overlaid(shot: Shot, original: Original) -> bytes:
     return data.getvalue()
 
 
-def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest]) -> bytes:
+def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
+    """All of them as one picture: a matrix as a grid, else one beside the other."""
+    matrix = Matrix.spanned(requests)
+    if matrix is not None and len(matrix.rows()) > 1:
+        there = {shot.request: shot.path for shot in shots}
+        cells = matrix.cells()
+        return grid_sheet(
+            {place: there.get(request) for place, request in cells.items()},
+            matrix.rows(),
+            matrix.columns(),
+            title=_TITLE,
+            reasons={place: failures[request] for place, request in cells.items() if request in failures},
+        )
     labels = [(cards.label(shot.request, requests), " · ".join(cards.facts(shot))) for shot in shots]
-    page = sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
+    return sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
+
+
+def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
     data = io.BytesIO()
-    page.save(data, "PNG")
+    _page(shots, requests, failures).save(data, "PNG")
     return data.getvalue()
 
 
-def _zip(shots: Sequence[Shot], requests: Sequence[HeadshotRequest]) -> bytes:
+def _pdf(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+    return as_pdf([_page(shots, requests, failures)], title=_TITLE)
+
+
+def _table(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+    lines = [
+        Line(
+            shot.request,
+            file=name,
+            backend=shot.backend,
+            seconds=shot.seconds,
+            likeness=shot.likeness,
+            notes=shot.notes,
+        )
+        for shot, name in _named(shots)
+    ]
+    return csv_of([*lines, *(Line(request, error=why) for request, why in failures.items())])
+
+
+def _zip(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
     told = [
         {
-            "file": shot.filename,
+            "file": name,
             "backend": shot.backend,
             "request": shot.request.model_dump(),
             "seconds": round(shot.seconds, 3),
             "likeness": None if shot.likeness is None else round(shot.likeness, 4),
             "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
         }
-        for shot in shots
+        for shot, name in _named(shots)
     ]
     return archive(
         {
-            **{shot.filename: shot.path.read_bytes() for shot in shots},
-            SHEET: _sheet(shots, requests),
+            **{name: shot.path.read_bytes() for shot, name in _named(shots)},
+            SHEET: _sheet(shots, requests, failures),
+            TABLE: _table(shots, requests, failures),
             "headshots.json": json.dumps(told, indent=2, ensure_ascii=False).encode(),
         }
     )
+
+
+def _named(shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
+    """Each with a name of its own: where only the prompt differs, a file's own name is another's too."""
+    names: dict[str, Shot] = {}
+    for shot in shots:
+        stem, number = shot.filename.removesuffix(".png"), 1
+        while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in names:
+            number += 1
+        names[name] = shot
+    return [(shot, name) for name, shot in names.items()]
 
 
 def _opened(shot: Shot) -> Image.Image:

@@ -10,6 +10,7 @@ from .. import backends
 from ..backends import Backend
 from ..compare import format_seeds, parse_guidance_scales, parse_seeds, resize_seeds, vary
 from ..errors import HeadshotError, RequestError
+from ..matrix import Matrix, parse_prompts
 from ..presets import PRESETS
 from ..request import HeadshotRequest, random_seed
 from ..settings import Settings
@@ -23,6 +24,7 @@ _FIRST_SEEDS = 4  # one row of the grid on a wide screen, two on a phone
 _SEED: Final = "seed"
 _GUIDANCE: Final = "guidance_scale"
 _STEPS: Final = "num_inference_steps"
+_MATRIX: Final = "matrix"
 _FIRST_GUIDANCE_SCALES = (1, 4, 7.5, 12)  # the photo, half a look, the full look, drama: one row of the grid
 _NO_PRESET = "() => null"
 
@@ -34,7 +36,7 @@ class Form:
 
     def __init__(self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> None:
         self._settings = settings
-        self._most = settings.max_headshots
+        self._most, self._most_in_a_matrix = settings.max_headshots, settings.max_matrix
         self._first = min(_FIRST_SEEDS, self._most)
         self._first_backend = settings.backend
         self._registry = registry
@@ -55,7 +57,7 @@ class Form:
     def axis(self) -> None:
         """What differs between the headshots: seeds, guidance or steps."""
         self.varied = gr.Radio(
-            [("Seeds", _SEED), ("Guidance", _GUIDANCE), ("Steps", _STEPS)],
+            [("Seeds", _SEED), ("Guidance", _GUIDANCE), ("Steps", _STEPS), ("Matrix", _MATRIX)],
             value=_SEED,
             label="Compare",
             info="What differs from headshot to headshot.",
@@ -64,7 +66,7 @@ class Form:
         self.scales = gr.Textbox(
             value=", ".join(f"{scale:g}" for scale in _FIRST_GUIDANCE_SCALES[: self._most]),
             label="Guidance values",
-            info=f"1, 4, 7.5, 12: one headshot each, at most {self._most}, all with the first seed.",
+            info=f"1, 4, 7.5, 12: one headshot each, at most {self._most}.",
             max_lines=1,
             visible=False,
             elem_id="scales",
@@ -73,9 +75,17 @@ class Form:
             controls.choices(_STEPS),
             value=controls.choices(_STEPS),
             label="Steps to compare",
-            info="One headshot each, all with the first seed.",
+            info="One headshot each.",
             visible=False,
             elem_id="efforts",
+        )
+        self.wordings = gr.Textbox(
+            value="",
+            label="Words to replace in the prompt",
+            info="grey, navy, white: the first is looked for, each of the others takes its place. Empty: one prompt.",
+            max_lines=1,
+            visible=False,
+            elem_id="wordings",
         )
         with gr.Row(elem_id="seeds-row"):
             self.seeds = gr.Textbox(
@@ -106,6 +116,11 @@ class Form:
         """What Generate would do with the form as it stands."""
         requests = vary(HeadshotRequest(), _SEED, range(1, self._first + 1))
         self.plan = gr.HTML(self._planned(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
+        with gr.Column(visible=False, elem_id="confirm", min_width=0) as self.confirm:
+            self.question = gr.HTML(js_on_load=None, elem_id="question")
+            with gr.Row():
+                self.yes = gr.Button("Make them", variant="primary", elem_id="yes", min_width=0)
+                self.no = gr.Button("Not now", elem_id="no", min_width=0)
 
     def fine_tuning(self) -> None:
         with gr.Accordion("Fine tuning", open=False, elem_id="fine-tuning"):
@@ -128,7 +143,8 @@ class Form:
     @property
     def fields(self) -> set[Any]:
         """All that a comparison is read from."""
-        return {self.varied, self.scales, self.efforts, self.seeds, self.locked, self.backend, *self._controls.values()}
+        axes = {self.scales, self.efforts, self.wordings}
+        return axes | {self.varied, self.seeds, self.locked, self.backend, *self._controls.values()}
 
     def wire(self, photo: PhotoPart) -> None:
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -141,17 +157,18 @@ class Form:
         self.varied.change(
             spoken(self._show_axis),
             {self.varied},
-            [self.scales, self.efforts, self._controls[_GUIDANCE], self._controls[_STEPS]],
+            [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
         )
         gr.on(
             [field.change for field in self.fields] + [photo.check.change, *self.account.changes],
             spoken(self._estimate),
             self.fields,
-            [self.plan, self.count, self.backend],
+            [self.plan, self.count, self.backend, self.confirm],
             trigger_mode="always_last",
             **quick,
         )
+        self.no.click(None, None, self.confirm, js="() => ({visible: false, __type__: 'update'})", **quick)
 
     def requests(self, values: Updates) -> list[HeadshotRequest]:
         """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
@@ -170,7 +187,38 @@ class Form:
                 if len(efforts) > self._most:
                     raise RequestError(f"That is {len(efforts)} headshots; at most {self._most} run at once.")
                 return vary(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
-        raise RequestError("Choose what to compare: seeds, guidance or steps.")
+            case "matrix":
+                return self._matrix(values, request, seeds).requests()
+        raise RequestError("Choose what to compare: seeds, guidance, steps or a matrix of them.")
+
+    def matrix(self, values: Updates) -> Matrix | None:
+        """What is asked for where that is a matrix. Raises RequestError as `requests` does."""
+        if values[self.varied] != _MATRIX:
+            return None
+        seeds = parse_seeds(values[self.seeds], at_most=self._most)
+        return self._matrix(values, controls.request(values, self._controls), seeds)
+
+    def _matrix(self, values: Updates, request: HeadshotRequest, seeds: list[int]) -> Matrix:
+        scales, wordings = values[self.scales].strip(), values[self.wordings].strip()
+        matrix = Matrix(
+            request,
+            seeds,
+            parse_guidance_scales(scales, at_most=self._most) if scales else (),
+            [controls.read(_STEPS, effort) for effort in sorted(values[self.efforts])],
+            parse_prompts(request.prompt, wordings, at_most=self._most) if wordings else (),
+        )
+        matrix.check(at_most=self._most_in_a_matrix)
+        return matrix
+
+    def asked(self, values: Updates, visitor: Visitor) -> Updates:
+        """Ask whether so many are meant: how many, how long, and how many of them are paid for."""
+        matrix = self.matrix(values)
+        counted = "" if matrix is None else f"{matrix.counted}. "
+        planned = self._planned(self.requests(values), values[self.backend], visitor)
+        return {
+            self.confirm: gr.Column(visible=True),
+            self.question: f"<p><b>Make all of these?</b> {escape(counted)}</p>{planned}",
+        }
 
     def chain(self, values: Updates, visitor: Visitor) -> list[Backend]:
         """The chosen backend, and those that may take over from it."""
@@ -225,18 +273,23 @@ class Form:
 
     async def _show_axis(self, values: Updates, request: gr.Request) -> Updates:
         varied = values[self.varied]
+        whole = varied == _MATRIX
         return {
-            self.scales: gr.Textbox(visible=varied == _GUIDANCE),
-            self.efforts: gr.CheckboxGroup(visible=varied == _STEPS),
-            self._controls[_GUIDANCE]: gr.Slider(interactive=varied != _GUIDANCE),
-            self._controls[_STEPS]: gr.Dropdown(interactive=varied != _STEPS),
+            self.scales: gr.Textbox(visible=whole or varied == _GUIDANCE),
+            # All of them beside each other, but three times a matrix only for who asks for it.
+            self.efforts: gr.CheckboxGroup(
+                value=controls.choices(_STEPS)[: 1 if whole else None], visible=whole or varied == _STEPS
+            ),
+            self.wordings: gr.Textbox(visible=whole),
+            self._controls[_GUIDANCE]: gr.Slider(interactive=not whole and varied != _GUIDANCE),
+            self._controls[_STEPS]: gr.Dropdown(interactive=not whole and varied != _STEPS),
         }
 
     async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
         about = _readiness(visitor.backends(self._registry), values[self.backend])
-        updates: Updates = {self.backend: gr.Radio(info=about)}
+        updates: Updates = {self.backend: gr.Radio(info=about), self.confirm: gr.Column(visible=False)}
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:

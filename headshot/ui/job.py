@@ -1,82 +1,29 @@
 """One comparison on the page: what was asked, what has landed, and its news while it runs."""
 
 import asyncio
-import io
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
-from PIL import Image
 
 from ..backends import Backend
 from ..compare import compare
-from ..errors import Stopped
+from ..errors import BackendError, Stopped
 from ..face import Face
-from ..modelslab import ModelsLab, Record
+from ..modelslab import ModelsLab
 from ..photo import Photo
 from ..recipe import inscribed
-from ..request import Headshot, HeadshotRequest, Note, Progress, Standing, Step
+from ..request import Headshot, HeadshotRequest, Progress, Standing, Step
+from .keeping import Keeper
 from .line import Line
+from .shots import Album, Original, Shot, found_again, put_down, put_down_original
 
-# What is made of a visitor's headshots when it is asked for: see exports.py.
-OVERLAID, SHEET, ZIP = "original.jpg", "contact-sheet.png", "headshots.zip"
-
-_THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
-_COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills at most half of it
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A headshot that has been put down as files: what the page needs to show it, without its pixels.
-
-    id: the last folder of its picture's path, unguessable.  job: as in Headshot.
-    original: None where the photo was not at hand any more.
-    """
-
-    id: str
-    request: HeadshotRequest
-    backend: str
-    face: int | None
-    filename: str
-    size: tuple[int, int]
-    seconds: float
-    likeness: float | None
-    notes: tuple[Note, ...]
-    path: Path
-    thumbnail_path: Path
-    picture: str  # address of the full PNG, relative to the page
-    thumbnail: str  # address of a small JPEG
-    overlaid: str  # address of the photo laid over this headshot, made when it is asked for; "" without an original
-    original: "Original | None"
-    job: str = ""
-    record: Record | None = None
-
-    @property
-    def corners(self) -> set[Path]:
-        """The folders that its files lie in, the photo's copy included."""
-        originals = [] if self.original is None else [self.original.path]
-        return {path.parent for path in (self.path, self.thumbnail_path, *originals)}
-
-
-@dataclass(frozen=True)
-class Original:
-    """A small copy of the photo that a comparison was made from. box: x, y, width, height of its face in the copy."""
-
-    path: Path
-    box: tuple[float, float, float, float]
-
-
-class Album(Protocol):
-    """Where a job's files go: its visitor's folder."""
-
-    def write(self, name: str, data: bytes, job: "Job | None" = None) -> Path: ...
-
-    def address(self, corner: str, name: str) -> str: ...
+if TYPE_CHECKING:
+    from ..store import Comparison
 
 
 @dataclass
@@ -85,7 +32,10 @@ class Job:
 
     chain: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
     that was found again.  chosen: the photo's face, if the photo was at hand.  resumed: the name of a comparison that
-    goes on, or went on, without this page.
+    goes on, or went on, without this page.  photo_sha256: of the photo, at hand or not.
+    owner: in whose history it is written down, "" for nobody's.  kind, group, name: as there.
+    kept: its id there, "" before it is begun.  kept_shots: by position, the ids of those that are there.
+    unkept: why it is not there.  failures: why one did not come.  alone: the one that is to be made, None for all.
     """
 
     requests: list[HeadshotRequest]
@@ -94,6 +44,16 @@ class Job:
     face: int | None
     chain: Sequence[Backend]
     resumed: str = ""
+    owner: str = ""
+    photo_sha256: str = ""
+    kind: Literal["comparison", "matrix", "team"] = "comparison"
+    group: str = ""
+    name: str = ""
+    kept: str = ""
+    kept_shots: dict[int, str] = field(default_factory=dict)
+    unkept: str = ""
+    failures: dict[HeadshotRequest, str] = field(default_factory=dict)
+    alone: HeadshotRequest | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     shots: list[Shot] = field(default_factory=list)
     standings: dict[HeadshotRequest, Standing] = field(default_factory=dict)  # of those that have not landed
@@ -101,6 +61,8 @@ class Job:
 
     def __post_init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self.photo is not None:
+            self.photo_sha256 = self.photo.sha256
         self.reopen()
 
     def reopen(self) -> None:
@@ -116,6 +78,12 @@ class Job:
     def landed(self) -> list[Shot]:
         """The headshots that are there, in the order in which they were asked for."""
         return sorted(self.shots, key=lambda shot: self.requests.index(shot.request))
+
+    @property
+    def missing(self) -> list[HeadshotRequest]:
+        """What has not landed."""
+        there = {shot.request for shot in self.shots}
+        return [request for request in self.requests if request not in there]
 
     @property
     def alive(self) -> bool:
@@ -141,7 +109,7 @@ class Job:
 
 
 async def run(
-    job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album
+    job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album, keeper: Keeper
 ) -> AsyncGenerator[Step | Standing | Shot]:
     """Run the job when its turn comes: its news, and its headshots once they lie in the album, as they come.
 
@@ -149,7 +117,7 @@ async def run(
     generator leaves the job.
     """
     job.started = True
-    task = asyncio.create_task(_produce(job, photo, lines, album))
+    task = asyncio.create_task(_produce(job, photo, lines, album, keeper))
     complete = False
     try:
         while (item := await job.news.get()) is not None:
@@ -158,6 +126,7 @@ async def run(
             if isinstance(item, Shot):
                 job.shots.append(item)
                 job.standings.pop(item.request, None)
+                job.failures.pop(item.request, None)
             elif isinstance(item, Standing):
                 job.standings[item.request] = item
             yield item
@@ -170,7 +139,7 @@ async def run(
         task.cancel()
 
 
-async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album) -> None:
+async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album, keeper: Keeper) -> None:
     """Errors are news too."""
     started_at = time.perf_counter()
     landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
@@ -189,14 +158,16 @@ async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], alb
             yield
 
     try:
+        await anyio.to_thread.run_sync(keeper.begin, job)
+        wanted = job.missing if job.alone is None else [job.alone]
         if job.resumed:
             made = _resumed(job)
         elif photo is not None:
-            made = compare(job.chain, photo, job.requests, job.progress, face=job.face, turn=turn)
+            made = compare(job.chain, photo, wanted, job.progress, face=job.face, turn=turn)
         else:
             raise TypeError("without a photo only what was begun before can go on")
         # Beside the backend, which is at the next headshot meanwhile.
-        putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed))
+        putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed, keeper))
         try:
             # Without aclosing a stopped job would leave the backend's generator open until it is collected.
             async with aclosing(made) as headshots:
@@ -208,9 +179,23 @@ async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], alb
             landed.put_nowait(None)
             await putting_down
         job.seconds = time.perf_counter() - started_at
+        await anyio.to_thread.run_sync(keeper.end, job)
         job.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read
+        if isinstance(error, BackendError):
+            await anyio.to_thread.run_sync(_write_down, keeper, job, wanted, error)
         job.news.put_nowait(error)
+
+
+def _write_down(keeper: Keeper, job: Job, wanted: Sequence[HeadshotRequest], error: BackendError) -> None:
+    """Why each of those that were wanted did not come."""
+    for request in set(wanted) & set(job.missing):
+        told = job.standings.get(request)
+        if told is not None and told.kind in ("unknown", "under way", "never sent"):
+            continue  # it may still come, and its card says so
+        job.failures[request] = told.text if told is not None and told.error is not None else str(error)
+        keeper.fail(job, request, job.failures[request])
+    keeper.end(job)
 
 
 async def _resumed(job: Job) -> AsyncGenerator[Headshot]:
@@ -221,57 +206,43 @@ async def _resumed(job: Job) -> AsyncGenerator[Headshot]:
     async with aclosing(backend.follow(job.resumed, len(job.requests), job.progress)) as headshots:
         async for headshot in headshots:
             if headshot.request not in have:
-                yield inscribed(headshot)
+                yield inscribed(headshot, photo_sha256=job.photo_sha256)
 
 
-async def _put_down_all(album: Album, job: Job, photo: Photo | None, landed: "asyncio.Queue[Headshot | None]") -> None:
+async def _put_down_all(
+    album: Album, job: Job, photo: Photo | None, landed: "asyncio.Queue[Headshot | None]", keeper: Keeper
+) -> None:
     """What lands becomes news in its order, up to the None."""
     original = None
     if photo is not None and job.chosen is not None:
-        original = await anyio.to_thread.run_sync(_put_down_original, album, job, photo, job.chosen)
+        original = await anyio.to_thread.run_sync(put_down_original, album, photo, job.chosen, job)
     while (headshot := await landed.get()) is not None:
         record = await job.at.record(headshot.job) if isinstance(job.at, ModelsLab) and headshot.job else None
-        job.news.put_nowait(await anyio.to_thread.run_sync(_put_down, album, job, headshot, original, record))
+        shot = await anyio.to_thread.run_sync(put_down, album, job, headshot, original, record, keeper)
+        job.news.put_nowait(shot)
 
 
-def _put_down_original(album: Album, job: Job, photo: Photo, chosen: Face) -> Original:
-    image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
-    scale = min(1.0, _COPY_PX / max(image.size))
-    image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
-    x, y, width, height = (float(value) * scale for value in chosen.box)
-    return Original(album.write("photo.jpg", _encoded(image, 90), job), (x, y, width, height))
+def reopened(comparison: "Comparison", chain: Sequence[Backend], original: Original | None, album: Album) -> Job:
+    """A comparison of the history as a job that has ended, with what has landed of it.
 
-
-def _put_down(album: Album, job: Job, headshot: Headshot, original: Original | None, record: Record | None) -> Shot:
-    """The headshot's own bytes under its own name, and a thumbnail for the page."""
-    small = headshot.image.copy()
-    # Reduced by a whole number first, which for a headshot is all there is to do: 3 ms with the JPEG, where Lanczos and
-    # WebP take 65.
-    small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
-    path = album.write(headshot.filename, headshot.png, job)
-    thumbnail = album.write("thumbnail.jpg", _encoded(small, 88), job)
-    return Shot(
-        id=path.parent.name,
-        request=headshot.request,
-        backend=headshot.backend,
-        face=job.face,
-        filename=headshot.filename,
-        size=headshot.image.size,
-        seconds=headshot.seconds,
-        likeness=headshot.likeness,
-        notes=headshot.notes,
-        path=path,
-        thumbnail_path=thumbnail,
-        picture=album.address(path.parent.name, path.name),
-        thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
-        overlaid="" if original is None else album.address(path.parent.name, OVERLAID),
-        original=original,
-        job=headshot.job,
-        record=record,
+    original: the photo's copy, None where it is not at hand.
+    """
+    job = Job(
+        list(comparison.requests),
+        None,
+        None,
+        comparison.face,
+        chain,
+        owner=comparison.owner,
+        photo_sha256=comparison.photo_sha256,
+        kind=comparison.kind,
+        group=comparison.group,
+        name=comparison.name,
+        kept=comparison.id,
+        kept_shots={shot.position: shot.id for shot in comparison.shots},
+        failures={comparison.requests[position]: why for position, why in comparison.failures.items()},
     )
-
-
-def _encoded(image: Image.Image, quality: int) -> bytes:
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=quality)
-    return data.getvalue()
+    latest = {shot.position: shot for shot in comparison.shots}  # where one was made twice
+    job.shots = [found_again(album, shot, comparison.face, original) for shot in latest.values()]
+    job.ended = True
+    return job

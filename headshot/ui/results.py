@@ -9,7 +9,8 @@ from ..face import SAME_PERSON
 from ..modelslab import Earlier
 from ..request import Step
 from . import cards
-from .job import SHEET, ZIP, Job, Shot
+from .job import Job
+from .shots import PDF, SHEET, TABLE, ZIP, Shot
 
 _MOST_EARLIER = 4  # one line; what is older is in the way here
 
@@ -34,7 +35,7 @@ def shots(
     grid = cards.grid(job, baseline, api=api)
     if job is None or address is None:
         return grid + ("" if baseline else _PROMISE) + _earlier(earlier, job)
-    return grid + (_files(job, address) if job.shots else "") + _earlier(earlier, job)
+    return grid + (_files(job, address) if job.shots or job.kind == "matrix" else "") + _earlier(earlier, job)
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
@@ -66,6 +67,12 @@ def ended(job: Job) -> str:
     return status(f"{done} {noun}{took}", kind="done")
 
 
+def found(job: Job) -> str:
+    """Of a comparison that was found in the history."""
+    done, total = len(job.shots), len(job.requests)
+    return status(f"From your history: {done} of {total} headshots", kind="done" if done == total else "stopped")
+
+
 def some_missing(job: Job) -> str:
     """Of a comparison whose cards say themselves what became of those that did not land."""
     done, total = len(job.shots), len(job.requests)
@@ -78,9 +85,10 @@ def notes(job: Job | None) -> str:
     if job is None or not job.shots:
         return ""
     common = cards.common_notes(job.shots)
+    unkept = [job.unkept] if job.unkept else []
     applied = [note.text for note in common if note.kind == "applied"]
     missing = [note.text for note in common if note.kind == "not applied"]
-    advice = [note.text for note in common if note.kind == "advice"]
+    advice = unkept + [note.text for note in common if note.kind == "advice"]
     parts = []
     if missing:
         parts.append(_note_list("Not applied", "not-applied", missing))
@@ -97,11 +105,27 @@ def notes(job: Job | None) -> str:
 
 
 def _files(job: Job, address: Callable[[str, str], str]) -> str:
-    links = "".join(
-        f'<a class="file {kind}" href="{escape(address(job.id, name))}" download="{name}">{text}</a>'
-        for kind, name, text in (("sheet", SHEET, "Contact sheet"), ("zip", ZIP, "ZIP of all"))
+    links = (
+        ""
+        if not job.shots
+        else "".join(
+            f'<a class="file {kind}" href="{escape(address(job.id, name))}" download="{name}">{text}</a>'
+            for kind, name, text in _FILES
+        )
     )
+    missing = len(job.missing)
+    if missing and not job.alive and not job.resumed:
+        words = "Make the missing one" if missing == 1 else f"Make the missing {missing}"
+        links += f'<button type="button" class="file" data-act="make all" data-job="">{words}</button>'
     return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'
+
+
+_FILES = (
+    ("sheet", SHEET, "Contact sheet"),
+    ("sheet", PDF, "PDF"),
+    ("table", TABLE, "CSV"),
+    ("zip", ZIP, "ZIP of all"),
+)
 
 
 def _earlier(found: Sequence[Earlier], job: Job | None) -> str:

@@ -5,20 +5,23 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import gradio as gr
 
 from ..backends import Backend
 from ..errors import BackendError, PhotoError, RequestError, Stopped
 from ..modelslab import ModelsLab
-from ..request import Standing, Step
+from ..request import HeadshotRequest, Standing, Step
 from ..settings import Settings
 from . import results
 from .account import modelslab
 from .form import Form
-from .job import Job, run
+from .job import Job, reopened, run
+from .keeping import Keeper
 from .line import Line
 from .messages import Updates, note, spoken, toast
 from .photo import IN_ORDER, PhotoPart
+from .shots import put_down_original
 from .visitors import Visitor, Visitors
 
 if TYPE_CHECKING:
@@ -46,12 +49,14 @@ class ShootPart:
         visitors: Visitors,
         lines: Mapping[str, Line],
         form: Form,
+        keeper: Keeper,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._visitors = visitors
         self._lines = lines
         self._form = form
+        self._keeper = keeper
 
     def buttons(self) -> None:
         with gr.Row(elem_id="actions"):
@@ -70,6 +75,7 @@ class ShootPart:
         shown = [self.status, self.shots, self.notes]
         seeds = self._form.seeds
         self._photo = photo
+        self.shown = [*shown, *photo.shown]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         refused = {"otherwise": self._refused}
 
@@ -77,34 +83,48 @@ class ShootPart:
             [self.generate.click, seeds.submit, self._form.scales.submit],
             spoken(self._plan, **refused),
             self._form.fields,
-            [*shown, seeds],
+            [*shown, seeds, self._form.confirm, self._form.question],
             concurrency_id=IN_ORDER,
             **quiet,
         )
-        running = pressed.then(spoken(self._run, **refused), {seeds}, shown, **quiet)
+        confirmed = self._form.yes.click(
+            spoken(self._plan_a_matrix, **refused),
+            self._form.fields,
+            [*shown, seeds, self._form.confirm],
+            concurrency_id=IN_ORDER,
+            **quiet,
+        )
+        running = [event.then(spoken(self._run, **refused), {seeds}, shown, **quiet) for event in (pressed, confirmed)]
         acting = self.shots.select(spoken(self._act, **refused), {seeds}, [*shown, seeds, self._form.locked], **quiet)
-        followed = [running, acting]
+        found = [*self.shown, *self._form.account.lines]
+        followed = [*running, acting, page.load(spoken(self._restore, **refused), {seeds}, found, **quiet)]
         if modelslab(self._registry) is not None:
-            found = [*shown, *photo.shown, self._form.account.line]
-            followed.append(page.load(spoken(self._restore, **refused), {seeds}, found, **quiet))
             followed += [
                 change(spoken(self._go_on, **refused), {seeds}, shown, **quiet) for change in self._form.account.changes
             ]
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
         self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
         # On a phone the results lie below the form.
-        self.generate.click(None, js=_SHOW_RESULTS, api_visibility="private")
+        for button in (self.generate, self._form.yes):
+            button.click(None, js=_SHOW_RESULTS, api_visibility="private")
 
     async def _plan(self, values: Updates, request: gr.Request) -> Updates:
-        """Read the form and show the frames: what can be refused is refused here, at once."""
+        """Read the form and show the frames: what can be refused is refused here, at once. A matrix is asked about."""
+        return await self._pressed(values, request, meant=False)
+
+    async def _plan_a_matrix(self, values: Updates, request: gr.Request) -> Updates:
+        """Once it was said that so many are meant."""
+        return {self._form.confirm: gr.Column(visible=False), **await self._pressed(values, request, meant=True)}
+
+    async def _pressed(self, values: Updates, request: gr.Request, *, meant: bool) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         async with visitor.checking:
             if visitor.job is not None and visitor.job.alive:  # Enter in the seeds; Generate itself is hidden
                 toast(_BUSY)
                 return {self.status: gr.skip()}
-            return await self._planned(values, visitor)
+            return await self._planned(values, visitor, meant=meant)
 
-    async def _planned(self, values: Updates, visitor: Visitor) -> Updates:
+    async def _planned(self, values: Updates, visitor: Visitor, *, meant: bool) -> Updates:
         if visitor.photo is None or visitor.check is None:
             if visitor.lost == "kept its time":
                 minutes = self._settings.keep_minutes
@@ -121,9 +141,20 @@ class ShootPart:
         if not values[self._form.locked]:
             updates[seeds] = self._form.fresh_seeds(values)
             values = {**values, **updates}
-        requests = self._form.requests(values)
+        matrix = self._form.matrix(values)
+        if matrix is not None and not meant:
+            return {self.status: gr.skip(), **self._form.asked(values, visitor)}
         chain = self._form.chain(values, visitor)
-        job = Job(requests, visitor.photo, visitor.check.chosen, visitor.face, chain)
+        requests = self._form.requests(values) if matrix is None else matrix.ordered_for(chain[0].name)
+        job = Job(
+            requests,
+            visitor.photo,
+            visitor.check.chosen,
+            visitor.face,
+            chain,
+            owner=visitor.owner,
+            kind="comparison" if matrix is None else "matrix",
+        )
         visitor.begin(job)
         await self._look_back(visitor)
         return {
@@ -147,7 +178,7 @@ class ShootPart:
         """Run the job, and show what comes of it while it is the one on the page."""
         photo, status = job.photo, _starting(job)
         try:
-            async with aclosing(run(job, photo, self._lines, visitor)) as news:
+            async with aclosing(run(job, photo, self._lines, visitor, self._keeper)) as news:
                 async for item in news:
                     if visitor.job is not job:  # stopped, and the page shows the next one already
                         yield {self.status: gr.skip()}
@@ -171,21 +202,62 @@ class ShootPart:
         yield self._finished(visitor, job)
 
     async def _restore(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
-        """A page that is loaded finds this browser's last comparison at ModelsLab again, and goes on with it."""
+        """A page that is loaded goes on with this browser's last comparison, at ModelsLab or where it was left."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
         hosted = modelslab(visitor.backends(self._registry))
-        if hosted is None:
-            return
         if visitor.key is not None:
             yield self._form.account.shown(visitor)
-        jobs = await hosted.found() if visitor.job is None else ()
-        if not jobs:
-            yield {self.status: gr.skip()}
+        jobs = await hosted.found() if hosted is not None and visitor.job is None else ()
+        if hosted is None or not jobs:
+            left = await self._keeper.unfinished(visitor.owner) if visitor.job is None else None
+            if left is None:
+                yield {self.status: gr.skip()}
+                return
+            async with aclosing(self._taken_up(visitor, left)) as updates:
+                async for update in updates:
+                    yield update
             return
         self._visitors.hand_over(visitor, jobs[0].photo_sha256)
         if visitor.photo is not None:
             yield self._photo.as_it_is(visitor)
         async with aclosing(self._reopened(visitor, hosted, jobs)) as updates:
+            async for update in updates:
+                yield update
+
+    async def opened(self, visitor: Visitor, comparison: "store.Comparison") -> Updates:
+        """The page with a comparison of the history in place of the one on it. Raises RequestError while one runs."""
+        if visitor.job is not None and visitor.job.alive:
+            raise RequestError(_BUSY)
+        self._visitors.hand_over(visitor, comparison.photo_sha256)
+        photo, check, original = visitor.photo, visitor.check, None
+        if photo is not None and photo.sha256 == comparison.photo_sha256 and check is not None and check.chosen:
+            original = await anyio.to_thread.run_sync(put_down_original, visitor, photo, check.chosen)
+        backend = visitor.backends(self._registry).get(comparison.backend)
+        job = reopened(comparison, [] if backend is None else [backend], original, visitor)
+        visitor.begin(job)
+        return {**self._photo.as_it_is(visitor), **self._finished(visitor, job), self.status: results.found(job)}
+
+    async def _taken_up(self, visitor: Visitor, left: "store.Comparison") -> AsyncGenerator[Updates]:
+        """Show a comparison whose page or server went away, and go on with it where its photo is at hand."""
+        yield await self.opened(visitor, left)
+        job = visitor.job
+        if job is not None and job.missing and job.chain and not job.chain[0].lasting and visitor.photo is not None:
+            async with aclosing(self._continued(visitor, job, None)) as updates:
+                async for update in updates:
+                    yield update
+
+    async def _continued(self, visitor: Visitor, job: Job, alone: HeadshotRequest | None) -> AsyncGenerator[Updates]:
+        """Make what is missing of a comparison, or the one of it. Raises PhotoError where its photo is not at hand."""
+        if job.alive:
+            raise RequestError(_BUSY)
+        if not job.chain:
+            raise RequestError("This playground does not have the backend that it was made with: press Generate anew.")
+        if visitor.photo is None or visitor.photo.sha256 != job.photo_sha256:
+            raise PhotoError("It was begun with another photo: choose that one again, then go on.")
+        job.reopen()
+        job.photo, job.alone, job.chosen = visitor.photo, alone, None if visitor.check is None else visitor.check.chosen
+        yield {self.status: _starting(job), **self._shown(visitor)}
+        async with aclosing(self._followed(visitor, job)) as updates:
             async for update in updates:
                 yield update
 
@@ -238,6 +310,7 @@ class ShootPart:
             return {self.status: gr.skip()}
         if job.alive:
             job.stop()
+            await anyio.to_thread.run_sync(self._keeper.end, job)
         return self._finished(visitor, job)
 
     async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> AsyncIterator[Updates]:
@@ -245,6 +318,15 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         if event.action in ("check", "send", "open"):
             async with aclosing(self._pursued(visitor, event.action, str(event.id))) as updates:
+                async for update in updates:
+                    yield update
+            return
+        if event.action in ("make", "make all"):
+            job = visitor.job
+            if job is None:
+                raise RequestError(_GONE)
+            alone = None if event.action == "make all" else _at(job, str(event.id))
+            async with aclosing(self._continued(visitor, job, alone)) as updates:
                 async for update in updates:
                     yield update
             return
@@ -302,6 +384,7 @@ class ShootPart:
     async def _delete(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         self._visitors.delete(visitor.owner)
+        await self._keeper.forget(visitor.owner)
         hosted = modelslab(visitor.backends(self._registry))
         if hosted is not None:
             await hosted.delete()
@@ -342,6 +425,14 @@ class ShootPart:
     async def _look_back(self, visitor: Visitor) -> None:
         hosted = modelslab(visitor.backends(self._registry))
         visitor.earlier = [] if hosted is None else await hosted.earlier()
+
+
+def _at(job: Job, position: str) -> HeadshotRequest:
+    """What is missing at that place of the comparison."""
+    found = next((request for at, request in enumerate(job.requests) if str(at) == position), None)
+    if found is None or found not in job.missing:
+        raise RequestError(_GONE)
+    return found
 
 
 def _starting(job: Job) -> str:

@@ -25,7 +25,8 @@ from ..face import PhotoCheck
 from ..modelslab import Earlier, ModelsLab
 from ..photo import Photo
 from ..trip import Hook
-from .job import Job, Shot
+from .job import Job
+from .shots import Shot
 
 GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of its connection
 PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB

@@ -1,0 +1,49 @@
+"""Content Credentials on what leaves the house."""
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from ..errors import SettingsError
+from ..recipe import Kind
+from ..settings import Settings, variable
+
+if TYPE_CHECKING:  # signing takes a tenth of a second to load
+    from ..recipe.seal import Seal
+
+_log = logging.getLogger(__name__)
+
+
+class Signer:
+    """Signs what leaves the house, with a certificate that is opened, or made, when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError where the certificate that is named cannot sign."""
+        self._settings = settings
+        self._opening = threading.Lock()
+        self._seal: Seal | None = None
+        self._broken = not settings.content_credentials
+        if settings.content_credentials and settings.c2pa_certificate is not None:
+            self._open()
+
+    def signed(self, data: bytes, kind: Kind = "png", *, parent: bytes | None = None) -> bytes:
+        """As Seal.sealed; unsigned where no certificate can be made, for that must cost nobody their headshot."""
+        with self._opening:
+            if self._seal is None and not self._broken:
+                try:
+                    self._open()
+                except SettingsError:
+                    self._broken = True
+                    _log.exception("Headshots are not signed")
+        return data if self._seal is None else self._seal.sealed(data, kind, parent=parent)
+
+    def _open(self) -> None:
+        from ..recipe.seal import Seal
+
+        certificate, key = self._settings.c2pa_certificate, self._settings.c2pa_key
+        if certificate is None:
+            self._seal = Seal.of_folder(self._settings.data_dir.expanduser())
+        elif key is None:
+            raise SettingsError(f"{variable('c2pa_certificate')} needs its private key: set {variable('c2pa_key')}.")
+        else:
+            self._seal = Seal.of_files(certificate.expanduser(), key.expanduser())
