@@ -115,6 +115,14 @@ def told(comparisons: list[Comparison], history: History) -> list[dict[str, Any]
     ]
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """A history that Ann's is in, for tests after which it is the same."""
+    with Store.open(tmp_path_factory.mktemp("full"), clock=Clock()) as store:
+        fill(store.history)
+        yield store.history
+
+
 def repacked(archive: io.BytesIO, change: Callable[[dict[str, Any], dict[str, bytes]], object]) -> io.BytesIO:
     """The same archive, its list and its files changed."""
     with zipfile.ZipFile(archive) as packed:
@@ -324,35 +332,32 @@ def test_a_plain_name_keeps_what_can_be_kept(name: str, made: str) -> None:
 # --- what is refused
 
 
-def test_what_is_no_archive_of_a_history_is_refused(history: History) -> None:
-    fill(history)
-    whole = exported(history).getvalue()
+def test_what_is_no_archive_of_a_history_is_refused(full: History) -> None:
+    whole = exported(full).getvalue()
     for data in (b"", b"PK", b"\x89PNG\r\n\x1a\n", whole[: len(whole) // 2], whole[100:-30], b"x" * 100_000):
-        refused(history, io.BytesIO(data), "archive")
+        refused(full, io.BytesIO(data), "archive")
     empty = io.BytesIO()
     with zipfile.ZipFile(empty, "w") as packed:
         packed.writestr("a.txt", "hello")
-    refused(history, empty, "none of a history")
+    refused(full, empty, "none of a history")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=3))
 def test_a_damaged_archive_is_refused_or_the_damage_did_no_harm(
-    history: History, damages: list[tuple[float, int]]
+    full: History, damages: list[tuple[float, int]]
 ) -> None:
-    if not every(history, ANN):
-        fill(history)
-    history.forget(BEN)
-    damaged = bytearray(exported(history).getvalue())
+    damaged = bytearray(exported(full).getvalue())
     for where, what in damages:
         damaged[int(where * len(damaged))] ^= what
     try:
-        done = import_(history, BEN, io.BytesIO(damaged))
+        done = import_(full, BEN, io.BytesIO(damaged))
     except RequestError:
-        assert every(history, BEN) == []
-        assert history.looks(BEN) == ()
+        assert every(full, BEN) == []
+        assert full.looks(BEN) == ()
     else:
         assert (done.comparisons, done.shots) == (3, 4)
+        full.forget(BEN)
 
 
 def shot(listed: dict[str, Any]) -> dict[str, Any]:
@@ -404,10 +409,9 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, bytes]], object], s
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_an_archive_that_says_what_cannot_be_is_refused_whole(history: History, change: str) -> None:
-    fill(history)
+def test_an_archive_that_says_what_cannot_be_is_refused_whole(full: History, change: str) -> None:
     act, sentence = CHANGES[change]
-    refused(history, repacked(exported(history), act), sentence)
+    refused(full, repacked(exported(full), act), sentence)
 
 
 @pytest.mark.parametrize(
@@ -423,66 +427,62 @@ def test_an_archive_that_says_what_cannot_be_is_refused_whole(history: History, 
         b'{"version": ' + b"9" * 10_000 + b"}",
     ],
 )
-def test_a_list_that_is_no_json_of_ours_is_refused(history: History, text: bytes) -> None:
+def test_a_list_that_is_no_json_of_ours_is_refused(full: History, text: bytes) -> None:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as packed:
         packed.writestr("history.json", text)
-    refused(history, written, "damaged|none of a history")
+    refused(full, written, "damaged|none of a history")
 
 
-def test_a_bomb_is_not_unpacked(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(history)
+def test_a_bomb_is_not_unpacked(full: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "MAX_PICTURE_BYTES", 2**20)
     monkeypatch.setattr(transfer, "MAX_MANIFEST_BYTES", 2**20)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("history.json", b" " * 2**24)
-    refused(history, bomb, "The archive's list has more than 1 MB")
+    refused(full, bomb, "The archive's list has more than 1 MB")
 
     def swollen(listed: dict[str, Any], files: dict[str, bytes]) -> None:
         files[shot(listed)["file"]] += bytes(2**24)
 
-    refused(history, repacked(exported(history), swollen), "A picture in the archive has more than 1 MB")
-    lying = repacked(exported(history), swollen).getvalue()
+    refused(full, repacked(exported(full), swollen), "A picture in the archive has more than 1 MB")
+    lying = repacked(exported(full), swollen).getvalue()
     honest = struct.pack("<I", 2**24 + len(png(0)))
     assert honest in lying
-    refused(history, io.BytesIO(lying.replace(honest, struct.pack("<I", 99))), "archive")
+    refused(full, io.BytesIO(lying.replace(honest, struct.pack("<I", 99))), "archive")
 
 
-def test_the_archives_size_is_counted_while_it_is_read(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(history)
-    archive = exported(history)
+def test_the_archives_size_is_counted_while_it_is_read(full: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = exported(full)
     monkeypatch.setattr(transfer, "MAX_BYTES", 0)
     monkeypatch.setattr(transfer, "MAX_MANIFEST_BYTES", len(zipfile.ZipFile(archive).read("history.json")) + 100)
-    refused(history, archive, "GB, which is more than is read")
+    refused(full, archive, "GB, which is more than is read")
 
 
-def test_a_directory_of_too_many_names_is_not_even_read(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_of_too_many_names_is_not_even_read(full: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "MAX_DIRECTORY_BYTES", 100_000)
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as packed:
         for number in range(3_000):
             packed.writestr(f"{number:04}", b"")
-    refused(history, many, "more entries than are read")
+    refused(full, many, "more entries than are read")
 
 
-def test_too_many_headshots_of_one_picture_are_refused(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(history)
+def test_too_many_headshots_of_one_picture_are_refused(full: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "MAX_SHOTS", 6)
-    refused(history, exported(history), "more than 6 headshots")
+    refused(full, exported(full), "more than 6 headshots")
 
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_packing_that_cannot_be_bounded_is_refused(history: History, way: int) -> None:
+def test_packing_that_cannot_be_bounded_is_refused(full: History, way: int) -> None:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", way) as packed:
         packed.writestr("history.json", b"{}")
-    refused(history, written, "none of a history")
+    refused(full, written, "none of a history")
 
 
-def test_a_picture_that_unpacks_without_end_inside_is_refused(history: History) -> None:
+def test_a_picture_that_unpacks_without_end_inside_is_refused(full: History) -> None:
     """A PNG of a few bytes whose text is a hundred megabytes."""
-    fill(history)
 
     def swollen(listed: dict[str, Any], files: dict[str, bytes]) -> None:
         data = files[shot(listed)["file"]]
@@ -490,7 +490,7 @@ def test_a_picture_that_unpacks_without_end_inside_is_refused(history: History) 
         chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
         files[shot(listed)["file"]] = data[:33] + chunk + data[33:]
 
-    refused(history, repacked(exported(history), swollen), "damaged")
+    refused(full, repacked(exported(full), swollen), "damaged")
 
 
 def test_an_import_that_fails_in_the_middle_leaves_what_was_there_before(
