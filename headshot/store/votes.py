@@ -17,7 +17,7 @@ MAX_TITLE_CHARACTERS = 80
 MAX_BALLOTS = 20_000  # of one vote: some hundred people who each look at some hundred pairs; who floods it, ends there
 
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # read aloud and written down: no 0 and O, no 1, I and L, no U beside V
-_LENGTH = 8  # 30⁸ is 39 bits: at a thousand guesses a second, twenty years for one of a thousand open votes
+_LENGTH = 8  # 30⁸ is 39 bits: with a hundred open votes, a hundred guesses a second need two years for one of them
 
 
 class Votes:
