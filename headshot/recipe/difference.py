@@ -1,6 +1,6 @@
 """Requests side by side: which fields differ, and how."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..request import HeadshotRequest
@@ -9,15 +9,20 @@ _MOST_SHOWN = 6  # values of one field; a matrix has dozens of seeds
 
 
 def differences(
-    mine: HeadshotRequest | Sequence[HeadshotRequest], theirs: HeadshotRequest
+    mine: HeadshotRequest | Sequence[HeadshotRequest],
+    theirs: HeadshotRequest,
+    *,
+    among: Collection[str] = tuple(HeadshotRequest.model_fields),
 ) -> list[tuple[str, str, str]]:
     """The title of each field that differs, with both values as text, in the order of the form.
 
-    mine: one request, or a comparison's, whose values stand beside each other.
+    mine: one request, or a comparison's, whose values stand beside each other.  among: the fields to look at.
     """
     requests = [mine] if isinstance(mine, HeadshotRequest) else mine
     found = []
     for name, field in HeadshotRequest.model_fields.items():
+        if name not in among:
+            continue
         values = list(dict.fromkeys(getattr(request, name) for request in requests))
         if values != [getattr(theirs, name)]:
             more = ", …" if len(values) > _MOST_SHOWN else ""

@@ -66,7 +66,12 @@ class CheckPart:
                 self.against = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="against")
                 with gr.Row(elem_id="restore", visible=False) as self.buttons:
                     self._restores = {
-                        what: gr.Button(label, elem_id=f"restore-{what.replace(' ', '-')}", min_width=0)
+                        what: gr.Button(
+                            label,
+                            variant="primary" if what == "all" else "secondary",
+                            elem_id=f"restore-{what.replace(' ', '-')}",
+                            min_width=0,
+                        )
                         for what, label, _ in _RESTORES
                     }
         self.found = gr.State(None)
@@ -142,7 +147,7 @@ class CheckPart:
         beside = bool(found.told - {"seed"})
         can: dict[Restored, bool] = {"all": True, "all but the seed": beside, "the seed": found.seed is not None}
         return {
-            self.against: _against(differences(mine, theirs), problem, _photo(found, visitor)),
+            self.against: _against(differences(mine, theirs, among=found.told), problem, _photo(found, visitor)),
             self.buttons: gr.Row(visible=True),
             **{self._restores[what]: gr.Button(interactive=can[what]) for what in can},
         }
@@ -193,12 +198,14 @@ def _picture(data: bytes) -> str:
     return f'<img src="{address}" width="{image.width}" height="{image.height}" alt="The picture you dropped">'
 
 
+# In words that stay true where the file comes from a server with other backends.
+_BACKENDS = {"studio": "the studio", "local": "the local pipeline", "modelslab": "ModelsLab"}
 _SEALS = {"ours": "good", "changed": "bad", "broken": "bad", "stranger": "warn", "none": "quiet"}
 
 
 def _report(found: Found, visitor: Visitor) -> str:
     maker = found.maker or ("Nothing tells what made it" if found.request is None else "An unknown program")
-    made = [found.source, found.backend and f"backend {found.backend}", found.model and f"model {found.model}"]
+    made = [found.source, found.backend and f"made by {_BACKENDS.get(found.backend, found.backend)}", found.model]
     asked, given = found.request, found.told
     parts = [
         f"<header><h2>{escape(maker)}</h2>{_line(made)}</header>",
