@@ -57,12 +57,12 @@ def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) 
     for row, label in enumerate(matrix.rows()):
         line = [f'<th scope="row">{_heading(label)}</th>']
         for column in range(len(columns)):
-            request = cells[row, column]
+            request, title = cells[row, column], " · ".join([*label, *columns[column]])
             shot = shots.get(request)
             if shot is None:
-                line.append(f"<td>{_to_come(_told_at(label, columns[column]), job, request)}</td>")
+                line.append(f"<td>{_to_come(escape(title), job, request)}</td>")
             else:
-                line.append(f"<td>{_card(shot, job.requests, [], baseline, job, api)}</td>")
+                line.append(f"<td>{_card(shot, job.requests, [], baseline, job, api, title)}</td>")
         lines.append(f"<tr>{''.join(line)}</tr>")
     return (
         '<div class="matrix" tabindex="0" role="region" aria-label="The matrix">'
@@ -72,12 +72,9 @@ def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) 
 
 
 def _heading(label: Sequence[str]) -> str:
-    return "<br>".join(escape(word) for word in label)
-
-
-def _told_at(row: Sequence[str], column: Sequence[str]) -> str:
-    """What a cell's own card would be called."""
-    return escape(" · ".join([*row, *column]))
+    """The group's word above its own."""
+    *group, own = label
+    return "".join(f"<i>{escape(word)}</i>" for word in group) + escape(own)
 
 
 def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
@@ -120,10 +117,13 @@ def _card(
     baseline: Shot | None,
     job: Job | None,
     api: snippets.Api,
+    title: str = "",
 ) -> str:
-    title = label(shot.request, among)
+    """title: what it is called, where that is not what sets its request apart from the others."""
+    told = facts(shot) if title else [*apart(shot.request, among), *facts(shot)]
+    title = title or label(shot.request, among)
+    called = escape(title)
     pinned = shot == baseline
-    told = [*apart(shot.request, among), *facts(shot)]
     said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in told)
     picture, name = escape(shot.picture), escape(shot.filename)
     notes = "".join(f"<li>{escape(str(note))}</li>" for note in own)
@@ -132,13 +132,13 @@ def _card(
     return (
         f'<figure class="shot landed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
         f'data-shot="{escape(_details(shot, title, job, api, pinned=pinned))}">'
-        f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {title}">'
-        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {title.lower()}" width="{width}" height="{height}"></a>'
+        f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {called}">'
+        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {called.lower()}" width="{width}" height="{height}"></a>'
         f'{badge}<button type="button" class="pick" aria-pressed="false" title="Compare" '
-        f'aria-label="Compare: {title}"></button></div>'
-        f'<figcaption><span class="label"><b>{title}</b><span class="facts">{said}</span>'
+        f'aria-label="Compare: {called}"></button></div>'
+        f'<figcaption><span class="label"><b>{called}</b><span class="facts">{said}</span>'
         f'</span><a class="download" href="{picture}" download="{name}" title="Download {name}" '
-        f'aria-label="Download the headshot: {title}"></a></figcaption>'
+        f'aria-label="Download the headshot: {called}"></a></figcaption>'
         + (f'<ul class="own-notes">{notes}</ul>' if notes else "")
         + "</figure>"
     )

@@ -122,7 +122,7 @@ def _files(job: Job, address: Callable[[str, str], str]) -> str:
 
 _FILES = (
     ("sheet", SHEET, "Contact sheet"),
-    ("sheet", PDF, "PDF"),
+    ("pdf", PDF, "PDF"),
     ("table", TABLE, "CSV"),
     ("zip", ZIP, "ZIP of all"),
 )

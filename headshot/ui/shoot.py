@@ -33,7 +33,9 @@ _VIEWER = "".join(
 _BUSY = "A comparison is running: let it end, or press Stop first."
 _GONE = "This headshot is no longer here: pictures are deleted after a while."
 _SHOW_RESULTS = """() => {
-  if (innerWidth >= 1000) return;
+  // A matrix is asked about first, where Generate stands.
+  const asked = document.querySelector("#varied input[value=matrix]:checked") && !document.querySelector("#yes");
+  if (innerWidth >= 1000 || asked) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   document.querySelector("#results").scrollIntoView({behavior: calm ? "auto" : "smooth"});
 }"""
