@@ -302,7 +302,7 @@ class Desk:
     async def comparison(self, owner: str, comparison: str | None = None) -> "tuple[Job, ...]":
         """The jobs of one comparison, the latest where none is named, one for each of its headshots."""
         if comparison is None:
-            last = await self._ledger.do(lambda store: store.history(owner, limit=1))
+            last = await self._ledger.do(lambda store: store.jobs(owner, limit=1))
             if not last:
                 return ()
             comparison = last[0].comparison
@@ -312,7 +312,7 @@ class Desk:
     async def comparisons(self, owner: str) -> "list[tuple[Job, ...]]":
         """This visitor's comparisons as `comparison` gives them, the latest first; at most 50 jobs' worth."""
         found: dict[str, list[Job]] = {}
-        for job in await self._ledger.do(lambda store: store.history(owner)):
+        for job in await self._ledger.do(lambda store: store.jobs(owner)):
             found.setdefault(job.comparison, []).append(job)
         return [latest(reversed(jobs)) for jobs in found.values()]
 

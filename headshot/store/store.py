@@ -40,7 +40,7 @@ class Store:
             this = session.scalars(select(StoreRow)).one()
         self.salt = this.salt  # for `key_mark`
         self._ground = Ground(engine, Pictures(folder, this.name), clock)
-        self.history = _Callable(self._ground, self.jobs)
+        self.history = History(self._ground)
 
     @classmethod
     def open(
@@ -370,14 +370,3 @@ class Store:
         """In the order they are shown in."""
         rows = select(JobRow).where(*where).order_by(JobRow.comparison, JobRow.position, JobRow.created_at, JobRow.id)
         return tuple(job_of(row, self._ground.pictures) for row in session.scalars(rows))
-
-
-class _Callable(History):
-    """The history, which still answers to a call with a visitor's jobs, as it was before there was one."""
-
-    def __init__(self, ground: Ground, jobs: Callable[..., tuple[Job, ...]]) -> None:
-        super().__init__(ground)
-        self._its_jobs = jobs
-
-    def __call__(self, owner: str, *, before: Job | None = None, limit: int = 50) -> tuple[Job, ...]:
-        return self._its_jobs(owner, before=before, limit=limit)
