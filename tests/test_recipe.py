@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import headshot
-from headshot.recipe import inscribed
+from headshot.recipe import inscribed, read, timed
 from headshot.request import Headshot, HeadshotRequest, Note
 from headshot.ui.photo import EXAMPLE
 
@@ -44,9 +44,18 @@ def test_other_tools_read_the_parameters() -> None:
     )
 
 
-def test_the_same_headshot_gives_the_same_bytes() -> None:
+def test_the_same_headshot_gives_the_same_bytes_and_the_clock_leaves_no_trace() -> None:
     made = _headshot()
-    assert inscribed(made).png == inscribed(made).png == inscribed(replace(made, likeness=0.1)).png
+    assert inscribed(made).png == inscribed(made).png == inscribed(replace(made, seconds=99.0, likeness=0.1)).png
+
+
+def test_how_long_it_took_is_added_where_it_is_asked_for() -> None:
+    plain = inscribed(_headshot(prompt="navy")).png
+    told = read(timed(timed(plain, 9.9), 1.23456))
+    assert (told.seconds, read(plain).seconds) == (1.235, None)
+    assert told == replace(read(plain), seconds=1.235)
+    assert timed(_headshot().png, 1.0) == _headshot().png
+    Image.open(io.BytesIO(timed(plain, 1.0))).verify()
 
 
 def test_a_backend_that_gives_no_png_is_a_bug() -> None:

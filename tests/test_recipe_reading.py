@@ -20,7 +20,7 @@ from PIL import Image
 import headshot
 from headshot.errors import HeadshotError, PhotoError, RequestError
 from headshot.photo import MAX_FILE_BYTES
-from headshot.recipe import Source, clean_copy, differences, exported, inscribed, read
+from headshot.recipe import Source, clean_copy, differences, exported, inscribed, read, timed
 from headshot.recipe import exif as exif_block
 from headshot.recipe.carried import Kind
 from headshot.recipe.png import with_texts
@@ -88,7 +88,8 @@ def saved(kind: str, **options: object) -> bytes:
 def test_every_backend_s_file_gives_back_its_request_in_every_format(
     backend: str, kind: Kind, request: HeadshotRequest
 ) -> None:
-    found = read(exported(inscribed(made(backend, request), photo_sha256=SHA256, parent="p1").png, kind))
+    full = timed(inscribed(made(backend, request), photo_sha256=SHA256, parent="p1").png, 1.25)
+    found = read(exported(full, kind))
     assert found.request == request and found.seed == request.seed
     assert found.told == set(HeadshotRequest.model_fields)
     assert (found.backend, found.photo_sha256, found.parent, found.seconds) == (backend, SHA256, "p1", 1.25)

@@ -13,7 +13,7 @@ bounds.py         how much of a stranger's file is read
 
 from .carried import Kind
 from .difference import differences
-from .inscribe import clean_copy, exported, inscribed
+from .inscribe import clean_copy, exported, inscribed, timed
 from .reading import Found, read
 from .record import VERSION, details, parameters
 from .source import Source
@@ -30,4 +30,5 @@ __all__ = [
     "inscribed",
     "parameters",
     "read",
+    "timed",
 ]

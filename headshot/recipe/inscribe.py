@@ -22,7 +22,8 @@ _QUALITY = {"jpeg": 92, "webp": 90}
 def inscribed(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> Headshot:
     """The same headshot whose file tells how it was made. The same headshot gives the same bytes.
 
-    Nothing in it tells who, where or when. photo_sha256: of the cleaned photo, `Photo.sha256`.
+    Nothing in it tells who, where or when. Its seconds and its likeness stay outside: they are what one run measured,
+    and `timed` adds the seconds to what leaves the house. photo_sha256: of the cleaned photo, `Photo.sha256`.
     parent: names the picture that this one was made from, "" where it was made from the photo alone.
     """
     if not headshot.png.startswith(png.SIGNATURE):
@@ -34,6 +35,18 @@ def inscribed(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -
         png.XMP: xmp.packet(Source.of(headshot.backend), _tool(told)).decode(),
     }
     return replace(headshot, png=png.with_texts(headshot.png, texts))
+
+
+def timed(data: bytes, seconds: float) -> bytes:
+    """A headshot's PNG whose record also tells how long it took; from then on no second run gives the same bytes.
+
+    A PNG without our record stays as it is.
+    """
+    record = dict(png.texts(data)).get("headshot")
+    if record is None:
+        return data
+    told = {**_told(record), "timings": {"seconds": round(seconds, 3)}}
+    return png.with_texts(png.without(data, "headshot"), {"headshot": as_json(told)})
 
 
 def exported(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:

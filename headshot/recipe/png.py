@@ -23,6 +23,13 @@ def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
     return png[:_HEADER_END] + chunks + png[_HEADER_END:]
 
 
+def without(png: bytes, keyword: str) -> bytes:
+    """The same file without the texts of that name."""
+    return SIGNATURE + b"".join(
+        _chunk(name, data) for name, data in chunks(png) if name not in _TEXTS or _read(name, data)[0] != keyword
+    )
+
+
 def pixels_only(png: bytes) -> bytes:
     """The same picture, bit for bit, without whatever else the file tells."""
     return SIGNATURE + b"".join(_chunk(name, data) for name, data in chunks(png) if name in _PIXELS)

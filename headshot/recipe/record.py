@@ -34,7 +34,6 @@ def details(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> 
         "backend": headshot.backend,
         "request": headshot.request.model_dump(),
         "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
-        "timings": {"seconds": round(headshot.seconds, 3)},
         **({"made_by": made_by} if made_by else {}),
         **({"photo_sha256": photo_sha256} if photo_sha256 else {}),
         **({"parent": parent} if parent else {}),
