@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import c2pa
@@ -10,13 +12,14 @@ import pytest
 from PIL import Image
 
 from headshot.errors import PhotoError, SettingsError
-from headshot.recipe import Source, clean_copy, exported, inscribed
+from headshot.recipe import Source, clean_copy, credentials, exported, inscribed
 from headshot.recipe.carried import Kind
 from headshot.recipe.certificate import Certificate, made
 from headshot.recipe.credentials import checked
 from headshot.recipe.seal import Seal
 from headshot.request import Headshot, HeadshotRequest
 
+ROOT = Path(__file__).parent.parent
 KINDS: list[Kind] = ["png", "jpeg", "webp"]
 MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
@@ -160,3 +163,22 @@ def test_what_is_no_such_picture_is_not_signed(seal: Seal) -> None:
         seal.sealed(b"text", "png")
     with pytest.raises(PhotoError, match="no picture file"):
         seal.sealed(picture(), "png", parent=b"text")
+
+
+@pytest.mark.parametrize(
+    "does", ["import os; os.abort()", "raise SystemExit(3)", "print('no JSON')", "while True: pass"]
+)
+def test_a_reader_that_dies_or_hangs_costs_no_more_than_its_verdict(
+    seal: Seal, does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "verify.py").write_text(does)
+    monkeypatch.setattr(credentials, "_VERIFY", tmp_path / "verify.py")
+    monkeypatch.setattr(credentials, "_SECONDS", 1)
+    assert checked(seal.sealed(picture(), "png"), "png", seal.chain).state == "broken"
+
+
+def test_nobody_who_does_not_sign_pays_for_it() -> None:
+    loaded = "[name for name in ('c2pa', 'cryptography') if name in sys.modules]"
+    script = f"import sys, headshot.recipe, headshot.recipe.seal; print({loaded})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
