@@ -89,7 +89,7 @@ def _footer(settings: Settings, *, hosted: bool) -> str:
     )
     return (
         "<footer><p>Your photo and headshots are seen by nobody else. They are deleted when you press <i>Delete my "
-        f"pictures</i>: your photo also {round(GRACE_SECONDS / 60)} minutes after you close this page and after {kept}, "
-        f"the headshots in your history after {hours}."
+        f"pictures</i>: your photo also {round(GRACE_SECONDS / 60)} minutes after you close this page and after {kept},"
+        f" the headshots in your history after {hours}."
         f"{elsewhere if hosted else ''} Use a photo of yourself, or one that you have permission for.</p></footer>"
     )

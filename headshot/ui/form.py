@@ -214,7 +214,8 @@ class Form:
         """Ask whether so many are meant: how many, how long, and how many of them are paid for."""
         matrix = self.matrix(values)
         counted = "" if matrix is None else f"{matrix.counted}. "
-        planned = self._planned(self.requests(values), values[self.backend], visitor)
+        visitor.asked = self.requests(values)
+        planned = self._planned(visitor.asked, values[self.backend], visitor)
         return {
             self.confirm: gr.Column(visible=True),
             self.question: f"<p><b>Make all of these?</b> {escape(counted)}</p>{planned}",
@@ -298,6 +299,8 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
+        if requests == visitor.asked:  # a field's own news that come after the question
+            updates[self.confirm] = gr.skip()
         return {**updates, self.plan: self._planned(requests, values[self.backend], visitor)}
 
     def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
