@@ -118,22 +118,25 @@ def _card(
     job: Job | None,
     api: snippets.Api,
     title: str = "",
+    name: str = "",
 ) -> str:
-    """title: what it is called, where that is not what sets its request apart from the others."""
+    """title: what it is called, where that is not what sets it apart from the others.  name: see `of_person`."""
     told = facts(shot) if title else [*apart(shot.request, among), *facts(shot)]
     title = title or label(shot.request, among)
     called = escape(title)
     pinned = shot == baseline
     said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in told)
-    picture, name = escape(shot.picture), escape(shot.filename)
+    details = escape(_details(shot, title, job, api, name=name, pinned=pinned))
+    alt = called if name else called.lower()
+    picture, name = escape(shot.picture), escape(name or shot.filename)
     notes = "".join(f"<li>{escape(str(note))}</li>" for note in own)
     width, height = shot.size
     badge = '<span class="badge">Baseline</span>' if pinned else ""
     return (
         f'<figure class="shot landed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
-        f'data-shot="{escape(_details(shot, title, job, api, pinned=pinned))}">'
+        f'data-shot="{details}">'
         f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {called}">'
-        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {called.lower()}" width="{width}" height="{height}"></a>'
+        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {alt}" width="{width}" height="{height}"></a>'
         f'{badge}<button type="button" class="pick" aria-pressed="false" title="Compare" '
         f'aria-label="Compare: {called}"></button></div>'
         f'<figcaption><span class="label"><b>{called}</b><span class="facts">{said}</span>'
@@ -144,8 +147,28 @@ def _card(
     )
 
 
-def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool) -> str:
-    """What the viewer shows of a headshot, as JSON."""
+def of_person(shot: Shot, person: str, own: Sequence[Note], name: str, *, api: snippets.Api = "enterprise") -> str:
+    """A card of a team. person: as plain text.  own: notes that stand on it.  name: what its file is saved as."""
+    return _card(shot, [shot.request], own, None, None, api, person, name)
+
+
+def small(shot: Shot, title: str, acts: str, *, api: snippets.Api = "enterprise") -> str:
+    """A card of the history. title: as plain text.  acts: buttons, as HTML."""
+    name, picture = escape(title), escape(shot.picture)
+    width, height = shot.size
+    return (
+        f'<figure class="shot landed small" id="shot-{shot.id}" '
+        f'data-shot="{escape(_details(shot, title, None, api, pinned=False))}">'
+        f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {name}">'
+        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {name}" width="{width}" height="{height}" loading="lazy" '
+        f'decoding="async"></a><button type="button" class="pick" aria-pressed="false" title="Compare" '
+        f'aria-label="Compare: {name}"></button></div>'
+        f'<figcaption><b title="{name}">{name}</b><span class="icons">{acts}</span></figcaption></figure>'
+    )
+
+
+def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool, name: str = "") -> str:
+    """What the viewer shows of a headshot, as JSON. name: what its file is saved as, its own where that is ""."""
     timings = [["This headshot", f"{shot.seconds:.2f} s"]]
     if job is not None and job.seconds and not job.resumed:
         timings.append([f"All {len(job.shots)} with what they share", f"{job.seconds:.2f} s"])
@@ -155,7 +178,7 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "id": shot.id,
             "label": title,
             "facts": facts(shot),
-            "name": shot.filename,
+            "name": name or shot.filename,
             "picture": shot.picture,
             "jpeg": _other(shot, ".jpg"),
             "webp": _other(shot, ".webp"),
