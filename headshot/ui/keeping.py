@@ -16,7 +16,7 @@ from ..thumbnail import thumbnail_of
 from .signing import Signer
 
 if TYPE_CHECKING:
-    from ..store import Comparison, History, Kept
+    from ..store import Comparison, History, Kept, Look
     from .job import Job
 
 _T = TypeVar("_T")
@@ -120,11 +120,11 @@ class Keeper:
     # What is found again.
 
     async def unfinished(self, owner: str) -> "Comparison | None":
-        """The visitor's last comparison, where its page went before it had ended."""
+        """The visitor's last comparison, where its page went before it had ended; a team's has no photo any more."""
         if not self.has_entries:
             return None
         latest = await self.do(lambda history: history.latest(owner))
-        return None if latest is None or latest.ended else latest
+        return None if latest is None or latest.ended or latest.kind == "team" else latest
 
     async def alike(self, job: "Job") -> "Comparison | None":
         """The comparison of this job, where an earlier page had written it down."""
@@ -142,6 +142,14 @@ class Keeper:
     def thumbnail(self, owner: str, name: str) -> bytes | None:
         """As History.thumbnail, in a worker thread of the caller's."""
         return self._now(lambda history: history.thumbnail(owner, name)) if self.has_entries else None
+
+    def group(self, owner: str, group: str) -> "tuple[Comparison, ...]":
+        """As History.group, in a worker thread of the caller's."""
+        return self._now(lambda history: history.group(owner, group)) if self.has_entries else ()
+
+    async def looks(self, owner: str) -> "tuple[Look, ...]":
+        """As History.looks."""
+        return await self.do(lambda history: history.looks(owner)) if self.has_entries else ()
 
     async def expire(self, hours: float) -> None:
         """Delete what everybody's history has held for that long."""

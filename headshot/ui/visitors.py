@@ -27,6 +27,7 @@ from ..photo import Photo
 from ..request import HeadshotRequest
 from ..trip import Hook
 from .job import Job
+from .roster import Team
 from .shots import Shot
 
 GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of its connection
@@ -70,6 +71,7 @@ class Visitor:
         self.upload = ""  # the path of the last one, which is deleted once it is read
         self.asked: list[HeadshotRequest] = []  # the matrix that was asked about last
         self.job: Job | None = None
+        self.team = Team()
         self.earlier: list[Earlier] = []  # what else ModelsLab has made, or makes
         self.baseline: Shot | None = None  # stays beside the comparisons that follow
         self.checking = asyncio.Lock()  # held while a photo is looked at: Generate pressed meanwhile waits for it
@@ -93,7 +95,7 @@ class Visitor:
             self.photo, self.check, self.face, self.preview, self.lost = photo, check, face, path, ""
             if former is None or former.sha256 != photo.sha256:
                 self.taken_at = self._clock()
-        self._clear(former_preview)
+        self.clear(former_preview)
         if former is not None and former.sha256 != photo.sha256:
             self._forget_photo(former)
 
@@ -103,7 +105,7 @@ class Visitor:
             self.turn += 1
             photo, preview = self.photo, self.preview
             self.photo, self.check, self.face, self.preview, self.lost = None, None, None, None, lost
-        self._clear(preview)
+        self.clear(preview)
         if photo is not None:
             self._forget_photo(photo)
 
@@ -128,36 +130,41 @@ class Visitor:
         return "/".join(["headshots", self.name, corner, quote(name)])
 
     def shot(self, name: str) -> Shot | None:
-        """The headshot with that id, of the comparison on the page or the baseline."""
-        shots = [] if self.job is None else self.job.shots
-        return next((shot for shot in [self.baseline, *shots] if shot is not None and shot.id == name), None)
+        """The headshot with that id, of what is on the page."""
+        return next((shot for shot in self._on_the_page if shot.id == name), None)
+
+    @property
+    def _on_the_page(self) -> list[Shot]:
+        """The baseline, the comparison's and the team's."""
+        shots = [self.baseline, *([] if self.job is None else self.job.shots), *self.team.shots]
+        return [shot for shot in shots if shot is not None]
 
     def begin(self, job: Job) -> None:
         """This comparison takes the place of the one before, whose files go, all but the baseline's."""
         with self._lock:
             former, self.job = self.job, job
-            self._clear_shots([] if former is None else former.shots)
+            self.clear_shots([] if former is None else former.shots)
 
     def set_baseline(self, shot: Shot | None) -> None:
         """The headshot that stays beside the comparisons that follow; None for none."""
         with self._lock:
             former, self.baseline = self.baseline, shot
-            self._clear_shots([] if former is None else [former])
+            self.clear_shots([] if former is None else [former])
 
-    def _clear_shots(self, shots: Collection[Shot]) -> None:
-        """Delete the files of headshots that are no longer on the page."""
-        on_the_page = [*([] if self.job is None else self.job.shots), self.baseline]
-        needed = {corner for shot in on_the_page if shot is not None for corner in shot.corners}
+    def clear_shots(self, shots: Collection[Shot]) -> None:
+        """Delete the files of headshots, but of those that are still on the page."""
+        needed = {corner for shot in self._on_the_page for corner in shot.corners}
         for corner in {corner for shot in shots for corner in shot.corners} - needed:
-            self._clear(corner / "anything")
+            self.clear(corner / "anything")
 
     def delete(self) -> None:
         """Everything goes: what runs, the photo, the headshots, every file."""
         with self._lock:
             if self.job is not None:
                 self.job.stop()
+            self.team.stop()
             self.put_back()
-            self.job, self.baseline, self.earlier = None, None, []
+            self.job, self.team, self.baseline, self.earlier = None, Team(), None, []
             self._written.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -172,11 +179,11 @@ class Visitor:
             if self.photo is not None and self.taken_at < before:
                 self.put_back("kept its time")
             for corner in [corner for corner, written in self._written.items() if written < before]:
-                self._clear(corner / "anything")
+                self.clear(corner / "anything")
                 if self.baseline is not None and self.baseline.path.parent == corner:
                     self.baseline = None
 
-    def _clear(self, path: Path | None) -> None:
+    def clear(self, path: Path | None) -> None:
         """Delete the corner that a file lies in."""
         if path is None:
             return
@@ -301,10 +308,12 @@ class Visitors:
                     self._left_at[session] = self._clock()
 
     def stop(self, session: str | None) -> None:
-        """Nobody is looking any more: the comparison that runs for this tab ends."""
+        """Nobody is looking any more: what runs for this tab ends."""
         visitor = self._visitors.get(session or "")
-        if visitor is not None and visitor.job is not None:
-            visitor.job.leave()
+        if visitor is not None:
+            visitor.team.leave()
+            if visitor.job is not None:
+                visitor.job.leave()
 
     def sweep(self) -> None:
         """Delete what has been kept for its time, and everything of the tabs that closed."""

@@ -1,0 +1,176 @@
+"""A visitor's team: the people whose photos were put in, their one look, and what has landed of each."""
+
+import asyncio
+import io
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..backends import Backend
+from ..errors import PhotoError
+from ..face import Face
+from ..photo import Photo
+from ..presets import PRESETS
+from ..request import HeadshotRequest
+from ..team import names_of
+from .job import Job
+from .shots import Shot
+
+_LONG_CHARS = 60  # of a prompt that is no look's, in one line
+
+
+def in_words(request: HeadshotRequest, maker: str, name: str = "") -> list[str]:
+    """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
+    looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+    prompt = request.prompt.strip() or "No prompt"
+    short = prompt if len(prompt) <= _LONG_CHARS else f"{prompt[: _LONG_CHARS - 1].rstrip()}…"
+    called = name or looks.get((request.prompt, request.negative_prompt)) or f"“{short}”"
+    told = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
+    return [*told, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]
+
+
+@dataclass(frozen=True)
+class Locked:
+    """The look of a run: read once, and the same for everybody. words: as of `in_words`."""
+
+    request: HeadshotRequest
+    chain: Sequence[Backend]
+    words: Sequence[str]
+
+    def is_like(self, other: "Locked | None") -> bool:
+        """Whether the other one makes the same headshots."""
+        return other is not None and (self.request, self.chain[0].name) == (other.request, other.chain[0].name)
+
+
+@dataclass(eq=False)
+class Person:
+    """One of the team. name: that of the headshot's file, without its ending.
+
+    photo: the clean photo as a file, None where it was refused.  face: which of its faces, None for the largest.
+    thumbnail: address of a small picture around the face, "" where there is none.  refusal: why there will be no
+    headshot of this photo.  remarks: what will hurt the headshot.  failure: why the last try gave none.
+    """
+
+    file_name: str
+    name: str = ""
+    photo: Path | None = None
+    sha256: str = ""
+    chosen: Face | None = None
+    face: int | None = None
+    thumbnail: str = ""
+    thumbnail_path: Path | None = None
+    refusal: str = ""
+    remarks: Sequence[str] = ()
+    job: Job | None = None
+    failure: str = ""
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(8))
+
+    @property
+    def shot(self) -> Shot | None:
+        return self.job.shots[0] if self.job is not None and self.job.shots else None
+
+    @property
+    def reason(self) -> str:
+        return self.refusal or self.failure
+
+    def opened(self) -> Photo:
+        """The photo, into memory. Raises PhotoError where it has been kept for its time."""
+        try:
+            data = b"" if self.photo is None else self.photo.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if not data:
+            raise PhotoError("This photo was deleted after its time, as promised: choose it again.")
+        with Image.open(io.BytesIO(data)) as clean:
+            pixels = np.array(clean)
+        pixels.flags.writeable = False
+        return Photo(pixels, self.sha256)
+
+
+def lossless(photo: Photo) -> bytes:
+    """A PNG of its pixels, of which `Person.opened` is the same photo again. 12 megapixels: half a second, 15 MB."""
+    data = io.BytesIO()
+    Image.fromarray(photo.pixels).save(data, "PNG", compress_level=1)  # not `photo.image`, which would stay in memory
+    return data.getvalue()
+
+
+class Team:
+    """Belongs to one tab, and goes with it.
+
+    group: of the run's comparisons in the history, "" before the first run.  due: a run was asked for and has not
+    begun.  running: from then to its end.  at: whose headshot is being made.  unkept: as in Job.
+    """
+
+    def __init__(self) -> None:
+        self.people: list[Person] = []
+        self.locked: Locked | None = None
+        self.group = ""
+        self.due = False
+        self.running = False
+        self.stopped = False
+        self.at: Person | None = None
+        self.unkept = ""
+        self.checking = asyncio.Lock()  # held while photos are looked at
+
+    def add(self, person: Person) -> None:
+        self.people.append(person)
+        self._name()
+
+    def remove(self, person: Person) -> None:
+        self.people.remove(person)
+        self._name()
+
+    def _name(self) -> None:
+        """Nobody's name changes once there is a headshot under it."""
+        for person, name in zip(self.people, names_of(each.file_name for each in self.people), strict=True):
+            if person.job is None:
+                person.name = name.removesuffix(".png")
+
+    @property
+    def able(self) -> list[Person]:
+        """Those whose photos can be used."""
+        return [person for person in self.people if not person.refusal]
+
+    @property
+    def shots(self) -> list[Shot]:
+        return [person.shot for person in self.people if person.shot is not None]
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """By name, why somebody has no headshot."""
+        return {each.name: each.reason or "Not made." for each in self.people if each.shot is None}
+
+    def missing(self, locked: Locked) -> list[Person]:
+        """Those who have no headshot in that look."""
+        same = locked.is_like(self.locked)
+        return [person for person in self.able if not same or person.shot is None]
+
+    def begin(self, locked: Locked) -> list[Shot]:
+        """A run in that look: of those who lack it, or of everybody. Returns the headshots that it replaces."""
+        former: list[Shot] = []
+        if not locked.is_like(self.locked):
+            former, self.group, self.unkept = self.shots, secrets.token_hex(16), ""
+            for person in self.people:
+                person.job = None
+            self._name()
+        self.locked = locked
+        for person in self.people:
+            person.failure = ""
+        self.due, self.running, self.stopped = True, True, False
+        return former
+
+    def stop(self) -> None:
+        """At the visitor's wish. From any thread."""
+        self.due, self.running, self.stopped = False, False, True
+        if (at := self.at) is not None and at.job is not None:
+            at.job.stop()
+
+    def leave(self) -> None:
+        """Nobody looks any more: nobody else's turn comes. From any thread."""
+        self.due, self.running, self.stopped = False, False, True
+        if (at := self.at) is not None and at.job is not None:
+            at.job.leave()
