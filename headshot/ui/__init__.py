@@ -18,10 +18,12 @@ from ..settings import Settings
 from .account import modelslab
 from .api import Endpoint
 from .form import Form
+from .history import HistoryPart
 from .keeping import Keeper
 from .line import Line
 from .photo import PhotoPart
 from .shoot import ShootPart
+from .team import TeamPart
 from .visitors import GRACE_SECONDS, Visitors
 
 CACHE = Path(gr.utils.get_upload_folder())
@@ -40,7 +42,9 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         form = Form(settings, registry, visitors)
         lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
         shoot = ShootPart(settings, registry, visitors, lines, form, keeper)
-        with gr.Tabs(elem_id="tabs"):
+        history = HistoryPart(settings, registry, visitors, keeper, CACHE)
+        team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
                 with gr.Column(elem_id="form", min_width=0):
                     photo = PhotoPart(visitors, CACHE)
@@ -52,8 +56,10 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                     form.fine_tuning()
                 with gr.Column(elem_id="results", min_width=0):
                     shoot.results()
-            with gr.Tab("History", id="history"):
-                gr.HTML("soon")
+            with gr.Tab("History", id="history") as history_tab:
+                history.build()
+            with gr.Tab("Team", id="team") as team_tab:
+                team.build()
         gr.HTML(
             _footer(settings, hosted=modelslab(registry) is not None),
             apply_default_css=False,
@@ -62,6 +68,8 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         )
         form.wire(photo)
         shoot.wire(page, photo)
+        history.wire(history_tab, tabs, "headshots", shoot, form)
+        team.wire(team_tab)
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)
 
         def closed(request: gr.Request) -> None:

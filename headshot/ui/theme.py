@@ -6,7 +6,9 @@ import gradio as gr
 
 from ..presets import PRESETS
 
-STYLESHEETS = [Path(__file__).with_name(name) for name in ("page.css", "matrix.css", "viewer.css", "account.css")]
+STYLESHEETS = [
+    Path(__file__).with_name(name) for name in ("page.css", "matrix.css", "viewer.css", "account.css", "history.css", "team.css")
+]
 
 _PINE = gr.themes.Color(
     name="pine",

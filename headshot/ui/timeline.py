@@ -15,7 +15,7 @@ from .shots import Album, found_again
 if TYPE_CHECKING:
     from ..store import Comparison, Kept, Usage
 
-_MOST_THUMBNAILS = 14  # two rows on a wide screen; the others come when they are asked for
+_MOST_THUMBNAILS = 14  # two rows on a wide screen; history.css folds what comes after
 _TITLE_CHARACTERS = 90  # of a prompt: two lines beside the thumbnails
 _LOOKS = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
 _VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
@@ -78,16 +78,31 @@ def line(usage: "Usage", hours: float) -> str:
     if not usage.comparisons:
         return ""
     each = "Each is" if usage.comparisons > 1 else "It is"
-    parts = [_counted(usage.comparisons, "comparison"), _counted(usage.shots, "headshot"), _size(usage.bytes)]
+    parts = [_counted(usage.comparisons, "comparison"), _counted(usage.shots, "headshot"), size(usage.bytes)]
     return f"{', '.join(parts)}. {each} deleted {_counted(round(hours), 'hour')} after it was made."
+
+
+def came(comparisons: int, shots: int, skipped: int, looks: int) -> str:
+    """What an archive has brought."""
+    brought = [
+        _counted(count, noun)
+        for count, noun in ((comparisons, "comparison"), (shots, "headshot"), (looks, "look"))
+        if count
+    ]
+    there = f"{_counted(skipped, 'headshot')} {'was' if skipped == 1 else 'were'} here already."
+    if not brought:
+        return there if skipped else "The archive holds nothing."
+    told = f"{', '.join(brought)} came in."
+    return f"{told} {there}" if skipped else told
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _size(size: int) -> str:
-    megabytes = size / 1e6
+def size(bytes_: int) -> str:
+    """In the unit that says it in three digits."""
+    megabytes = bytes_ / 1e6
     if megabytes >= 1_000:
         return f"{megabytes / 1_000:.1f} GB"
     return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(0.1, megabytes):.1f} MB"
@@ -145,7 +160,7 @@ def _strip(figures: Sequence[str]) -> str:
     if more <= 1:  # a button takes the place of one
         return f'<div class="thumbnails">{"".join(figures)}</div>'
     return (
-        f'<div class="thumbnails folded" style="--most: {_MOST_THUMBNAILS}">{"".join(figures)}</div>'
+        f'<div class="thumbnails folded">{"".join(figures)}</div>'
         f'<button type="button" class="act unfold" data-do="unfold">Show all {len(figures)}</button>'
     )
 
