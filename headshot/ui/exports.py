@@ -18,7 +18,7 @@ from ..photo import Photo
 from ..recipe import Kind, clean_copy, exported
 from ..request import HeadshotRequest
 from ..tables import Line, csv_of
-from . import cards
+from . import cards, team_files
 from .keeping import Keeper
 from .shots import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, Original, Shot
 from .visitors import Visitors
@@ -40,6 +40,12 @@ def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, nam
         return None
     if _KEPT.fullmatch(corner) and name == THUMBNAIL:
         return keeper.thumbnail(visitor.owner, corner)
+    if _KEPT.fullmatch(corner) and name in team_files.NAMES:
+        team, group = visitor.team, keeper.group(visitor.owner, corner)
+        if team.group != corner or team.locked is None:
+            return _existing(lambda: team_files.make(group, name))
+        words, absent = team.locked.words, team.absent
+        return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
     shot = visitor.shot(corner)
     if name == OVERLAID:
         original = None if shot is None else shot.original

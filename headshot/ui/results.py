@@ -10,6 +10,7 @@ from ..modelslab import Earlier
 from ..request import Step
 from . import cards
 from .job import Job
+from .roster import Team
 from .shots import PDF, SHEET, TABLE, ZIP, Shot
 
 _MOST_EARLIER = 4  # one line; what is older is in the way here
@@ -80,7 +81,7 @@ def some_missing(job: Job) -> str:
     return status(f"{landed}: the cards say why.", kind="stopped")
 
 
-def notes(job: Job | None) -> str:
+def notes(job: Job | Team | None) -> str:
     """What was and was not applied, once for all the headshots where it is the same for all."""
     if job is None or not job.shots:
         return ""

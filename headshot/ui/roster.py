@@ -23,7 +23,7 @@ from .shots import Shot
 _LONG_CHARS = 60  # of a prompt that is no look's, in one line
 
 
-def in_words(request: HeadshotRequest, maker: str, name: str = "") -> list[str]:
+def in_words(request: HeadshotRequest, maker: str = "", name: str = "") -> list[str]:
     """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
     looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
     prompt = request.prompt.strip() or "No prompt"
@@ -52,7 +52,8 @@ class Person:
 
     photo: the clean photo as a file, None where it was refused.  face: which of its faces, None for the largest.
     thumbnail: address of a small picture around the face, "" where there is none.  refusal: why there will be no
-    headshot of this photo.  remarks: what will hurt the headshot.  failure: why the last try gave none.
+    headshot of this photo.  remarks: what will hurt the headshot.  crowd: that one of several faces was taken.
+    failure: why the last try gave none.  size_bytes: of the clean photo's file.
     """
 
     file_name: str
@@ -67,6 +68,8 @@ class Person:
     remarks: Sequence[str] = ()
     job: Job | None = None
     failure: str = ""
+    crowd: str = ""
+    size_bytes: int = 0
     key: str = field(default_factory=lambda: secrets.token_urlsafe(8))
 
     @property
@@ -102,7 +105,8 @@ class Team:
     """Belongs to one tab, and goes with it.
 
     group: of the run's comparisons in the history, "" before the first run.  due: a run was asked for and has not
-    begun.  running: from then to its end.  at: whose headshot is being made.  unkept: as in Job.
+    begun.  running: from then to its end.  turn: changes whenever a run begins or is to end.  at: whose headshot is
+    being made.  unkept: as in Job.
     """
 
     def __init__(self) -> None:
@@ -112,9 +116,11 @@ class Team:
         self.due = False
         self.running = False
         self.stopped = False
+        self.turn = 0
         self.at: Person | None = None
         self.unkept = ""
         self.checking = asyncio.Lock()  # held while photos are looked at
+        self.making = asyncio.Lock()  # held by a run: the next one waits until a stopped one has put its things away
 
     def add(self, person: Person) -> None:
         self.people.append(person)
@@ -160,17 +166,26 @@ class Team:
         self.locked = locked
         for person in self.people:
             person.failure = ""
+        self.turn += 1
         self.due, self.running, self.stopped = True, True, False
         return former
 
     def stop(self) -> None:
         """At the visitor's wish. From any thread."""
-        self.due, self.running, self.stopped = False, False, True
-        if (at := self.at) is not None and at.job is not None:
-            at.job.stop()
+        at = self._end()
+        if at is not None:
+            at.stop()
 
     def leave(self) -> None:
         """Nobody looks any more: nobody else's turn comes. From any thread."""
-        self.due, self.running, self.stopped = False, False, True
-        if (at := self.at) is not None and at.job is not None:
-            at.job.leave()
+        at = self._end()
+        if at is not None:
+            at.leave()
+
+    def _end(self) -> Job | None:
+        """Nobody else's turn comes. Returns the job that is at work."""
+        at, self.at = self.at, None
+        self.turn += 1
+        self.stopped = self.stopped or self.running
+        self.due = self.running = False
+        return None if at is None else at.job
