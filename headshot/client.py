@@ -149,6 +149,11 @@ class HeadShotClient:
             headers={"User-Agent": "headshot-playground", "Accept-Encoding": "identity"},
         )
 
+    @property
+    def endpoint(self) -> str:
+        """The address that a headshot is asked of."""
+        return f"{self._base}/head_shot"
+
     def __repr__(self) -> str:
         return f"HeadShotClient({self._base})"
 

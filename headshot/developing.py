@@ -56,12 +56,19 @@ class Sitter:
 
 
 def developed(
-    data: bytes, request: HeadshotRequest, reply: Reply, sitter: Sitter | None, *, seconds: float, job: str
+    data: bytes,
+    request: HeadshotRequest,
+    reply: Reply,
+    sitter: Sitter | None,
+    made_by: Mapping[str, Any],
+    *,
+    seconds: float,
+    job: str,
 ) -> Headshot:
     """The headshot that a picture file is, whatever its format: cleaned as a stranger's photo is, and written as PNG.
 
     sitter: None where the photo is not at hand any more; then nothing is said of its likeness.
-    Raises PhotoError where the file is no usable picture.
+    made_by: the headshot's facts.  Raises PhotoError where the file is no usable picture.
     """
     pixels = Photo.from_bytes(data).pixels
     image = Image.fromarray(pixels)
@@ -69,7 +76,7 @@ def developed(
     image.save(png, "PNG")
     likeness = None if sitter is None else sitter.likeness(pixels)
     notes = tuple(_notes(pixels, request, reply))
-    return Headshot(image, png.getvalue(), request, BACKEND, seconds, notes, likeness, job)
+    return Headshot(image, png.getvalue(), request, BACKEND, seconds, notes, likeness, job, made_by)
 
 
 def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: Reply) -> list[Note]:
@@ -90,6 +97,7 @@ def kept(headshot: Headshot) -> dict[str, Any]:
         "seconds": headshot.seconds,
         "likeness": headshot.likeness,
         "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
+        "made_by": dict(headshot.facts),
     }
 
 
@@ -98,4 +106,5 @@ def restored(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job
     image = Image.open(io.BytesIO(png))
     image.load()
     notes = tuple(Note(note["kind"], note["text"]) for note in facts["notes"])
-    return Headshot(image, png, request, BACKEND, facts["seconds"], notes, facts["likeness"], job)
+    made_by = facts.get("made_by", {})  # what was made before this was kept has none
+    return Headshot(image, png, request, BACKEND, facts["seconds"], notes, facts["likeness"], job, made_by)

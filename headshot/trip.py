@@ -130,8 +130,9 @@ class Trip:
             if self._sent_at:
                 self.seconds = time.monotonic() - self._sent_at
             seconds = self.seconds or reply.seconds or 0.0
+            made_by = {"endpoint": client.endpoint}
             headshot = await anyio.to_thread.run_sync(
-                lambda: developed(data, self.request, reply, self.sitter, seconds=seconds, job=self.job)
+                lambda: developed(data, self.request, reply, self.sitter, made_by, seconds=seconds, job=self.job)
             )
         except (Refused, Failed, Unknown):
             raise

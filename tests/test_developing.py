@@ -34,7 +34,7 @@ def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def shot(data: bytes, reply: Reply = REPLY, sitter: Sitter | None = None) -> Headshot:
-    return developed(data, REQUEST, reply, sitter, seconds=1.5, job="j1")
+    return developed(data, REQUEST, reply, sitter, {"endpoint": "https://modelslab.com/"}, seconds=1.5, job="j1")
 
 
 def test_a_headshot_comes_back_from_its_file_and_what_was_kept_to_the_byte(portrait: Image.Image) -> None:

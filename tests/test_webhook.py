@@ -33,6 +33,7 @@ from headshot.desk import Desk
 from headshot.modelslab import ModelsLab
 from headshot.settings import Settings
 from headshot.store import Job, JobId, State, Store, key_mark, mark
+from headshot.ui.keeping import Keeper
 from headshot.ui.visitors import Visitors
 from headshot.waiting import Waits
 
@@ -345,8 +346,9 @@ def test_a_call_that_cannot_be_looked_up_is_asked_to_come_again(
 ) -> None:
     (tmp_path / "data").write_text("where a folder should be")
     token = secrets.token_urlsafe(32)
-    desk = Desk(Settings(data_dir=tmp_path / "data"))
-    app = Starlette(routes=server._routes(Visitors(tmp_path / "visitors", 60), desk))
+    desk_settings = Settings(data_dir=tmp_path / "data")
+    desk = Desk(desk_settings)
+    app = Starlette(routes=server._routes(Visitors(tmp_path / "visitors", 60), Keeper.of(desk_settings), desk))
 
     async def call() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

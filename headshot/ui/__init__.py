@@ -17,6 +17,7 @@ from ..backends import Backend
 from ..settings import Settings
 from .account import modelslab
 from .api import Endpoint
+from .check import CheckPart
 from .form import Form
 from .history import HistoryPart
 from .keeping import Keeper
@@ -44,6 +45,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot = ShootPart(settings, registry, visitors, lines, form, keeper)
         history = HistoryPart(settings, registry, visitors, keeper, CACHE)
         team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
+        check = CheckPart(visitors, CACHE, chain=keeper.signer.chain)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
                 with gr.Column(elem_id="form", min_width=0):
@@ -60,6 +62,8 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                 history.build()
             with gr.Tab("Team", id="team") as team_tab:
                 team.build()
+            with gr.Tab("Check a file", id="check") as check_tab:
+                check.build()
         gr.HTML(
             _footer(settings, hosted=modelslab(registry) is not None),
             apply_default_css=False,
@@ -70,6 +74,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot.wire(page, photo)
         history.wire(history_tab, tabs, "headshots", shoot, form)
         team.wire(team_tab)
+        check.wire(form, tab=check_tab, tabs=tabs, home="headshots")
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)
 
         def closed(request: gr.Request) -> None:

@@ -5,7 +5,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError
-from ..recipe import Kind
+from ..recipe import Kind, timed
+from ..request import Headshot
 from ..settings import Settings, variable
 
 if TYPE_CHECKING:  # signing takes a tenth of a second to load
@@ -26,8 +27,9 @@ class Signer:
         if settings.content_credentials and settings.c2pa_certificate is not None:
             self._open()
 
-    def signed(self, data: bytes, kind: Kind = "png", *, parent: bytes | None = None) -> bytes:
-        """As Seal.sealed; unsigned where no certificate can be made, for that must cost nobody their headshot."""
+    @property
+    def signs(self) -> bool:
+        """Whether there is a certificate, or one could be made just now."""
         with self._opening:
             if self._seal is None and not self._broken:
                 try:
@@ -35,7 +37,19 @@ class Signer:
                 except SettingsError:
                     self._broken = True
                     _log.exception("Headshots are not signed")
-        return data if self._seal is None else self._seal.sealed(data, kind, parent=parent)
+        return self._seal is not None
+
+    def chain(self) -> str:
+        """The certificates by which this server's pictures are known, PEM; "" while nothing was signed."""
+        return "" if self._seal is None else self._seal.chain
+
+    def signed(self, data: bytes, kind: Kind = "png", *, parent: bytes | None = None) -> bytes:
+        """As Seal.sealed; unsigned where no certificate can be made, for that must cost nobody their headshot."""
+        return self._seal.sealed(data, kind, parent=parent) if self.signs and self._seal is not None else data
+
+    def finished(self, headshot: Headshot) -> bytes:
+        """A headshot's file as it leaves the house. Unsigned it is the same file whenever it is made."""
+        return self.signed(timed(headshot.png, headshot.seconds)) if self.signs else headshot.png
 
     def _open(self) -> None:
         from ..recipe.seal import Seal

@@ -7,7 +7,8 @@ import gradio as gr
 from ..presets import PRESETS
 
 STYLESHEETS = [
-    Path(__file__).with_name(name) for name in ("page.css", "matrix.css", "viewer.css", "account.css", "history.css", "team.css")
+    Path(__file__).with_name(f"{name}.css")
+    for name in ("page", "matrix", "viewer", "account", "history", "team", "check")
 ]
 
 _PINE = gr.themes.Color(
