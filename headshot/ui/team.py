@@ -87,7 +87,7 @@ class TeamPart:
                     [("The form as it stands", _THE_FORM)],
                     value=_THE_FORM,
                     label="Look",
-                    info="Locked while the team is made: the same settings and seed for everybody.",
+                    info="The same settings and the same seed for everybody.",
                     filterable=False,
                     elem_id="team-look",
                 )
@@ -201,7 +201,7 @@ class TeamPart:
         if len(check.faces) > 1:
             person.face, person.crowd = (
                 check.faces.index(check.chosen),
-                f"{len(check.faces)} faces: the largest is taken.",
+                f"The largest of {len(check.faces)} faces is taken.",
             )
         person.remarks = [advice.text for advice in check.advice if advice.code != "several faces"]
         data = lossless(photo)
@@ -416,14 +416,12 @@ class TeamPart:
         if not team.people:
             return _GREETING
         if not team.group:
-            refused = len(team.people) - total
-            others = f", {refused} cannot be used: the card says why" if refused else ""
-            return results.status(f"{_counted(total, 'photo')} ready{others}.")
-        if done == len(team.people):
-            return results.status(_counted(done, "headshot"), kind="done")
+            return results.status(f"{_counted(total, 'photo')} ready{_unusable(team)}.")
+        if done == total:
+            return results.status(f"{_counted(done, 'headshot')}{_unusable(team)}", kind="done")
         if team.stopped:
             return results.status(f"Stopped: {done} of {total}", kind="stopped")
-        return results.status(f"{done} of {_counted(len(team.people), 'headshot')}: the cards say why.", kind="stopped")
+        return results.status(f"{done} of {_counted(total, 'headshot')}: the cards say why.", kind="stopped")
 
     async def _now(self, values: Updates, visitor: Visitor) -> Updates:
         """The whole tab as things stand, the look as it is now, and what the button would do."""
@@ -446,6 +444,13 @@ class TeamPart:
 
     def _refused_photos(self, words: str, request: gr.Request) -> Updates:
         return {self.files: None, **self._refused(words, request)}
+
+
+def _unusable(team: Team) -> str:
+    number = len(team.people) - len(team.able)
+    return f", {_counted(number, 'photo')} cannot be used: the {'card says' if number == 1 else 'cards say'} why" * (
+        number > 0
+    )
 
 
 def _planned(team: Team, locked: Locked) -> str:

@@ -9,7 +9,7 @@ from . import cards
 from .roster import Person, Team
 from .team_files import PDF, SHEET, TABLE, ZIP
 
-_FILES = (("zip", ZIP, "ZIP with everybody’s name"), ("sheet", SHEET, "Team sheet"), ("sheet", PDF, "PDF"))
+_FILES = (("zip", ZIP, "ZIP of everybody"), ("sheet", SHEET, "Team sheet"), ("sheet", PDF, "PDF"))
 _PERSON = (
     '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
     '<path d="M6 100c1-24 14-35 34-35s33 11 34 35z"/></svg>'
@@ -38,8 +38,7 @@ def drawn(team: Team, address: Callable[[str, str], str], *, api: snippets.Api =
 def line(words: Sequence[str]) -> str:
     """A look in one line."""
     called, *settings = words
-    told = "".join(f"<span>{escape(word)}</span>" for word in settings)
-    return f'<p class="locked-look"><b>{escape(called)}</b>{told}</p>'
+    return f'<p class="locked-look"><b>{escape(called)}</b>{"".join(f" · {escape(word)}" for word in settings)}</p>'
 
 
 def running(done: int, total: int, text: str, stage: str) -> str:
@@ -84,9 +83,8 @@ def _told(team: Team, person: Person) -> tuple[str, str]:
         return "queued", '<span class="facts">waiting</span>'
     if team.group:
         return "ready", '<span class="facts">not made yet</span>'
-    said = [*([person.crowd] if person.crowd else []), *person.remarks]
-    if said:
-        remarks = "".join(f"<li>{escape(remark)}</li>" for remark in said)
+    remarks = "".join(f"<li>{escape(remark)}</li>" for remark in (person.crowd, *person.remarks) if remark)
+    if remarks:
         return "ready", f'<ul class="facts remarks">{remarks}</ul>'
     return "ready", '<span class="facts fine">ready</span>'
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from ..lettering import plain
 from ..pdf import as_pdf
 from ..request import HeadshotRequest, Note
 from ..tables import Line, csv_of
@@ -70,8 +71,16 @@ def _people(group: "Sequence[Comparison]", absent: Mapping[str, str]) -> list[_O
 
 
 def _sheet(people: Sequence[_One], title: str, settings: Sequence[str]) -> Image.Image:
-    members = [Member(each.name, each.shot.picture if each.shot else None, reason=each.reason) for each in people]
+    members = [
+        Member(_spelled(each.name, number), each.shot.picture if each.shot else None, reason=each.reason)
+        for number, each in enumerate(people, start=1)
+    ]
     return team_sheet(members, title=title, footer=" · ".join(settings))
+
+
+def _spelled(name: str, number: int) -> str:
+    """The name, or a number where it is in a script that the sheet's font lacks."""
+    return name if plain(name.removesuffix(".png")).strip("? ") else f"No. {number}"
 
 
 def _table(people: Sequence[_One]) -> bytes:
