@@ -22,6 +22,7 @@ from .form import Form
 from .history import HistoryPart
 from .keeping import Keeper
 from .line import Line
+from .looks import LooksPart
 from .photo import PhotoPart
 from .shoot import ShootPart
 from .team import TeamPart
@@ -45,12 +46,14 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot = ShootPart(settings, registry, visitors, lines, form, keeper)
         history = HistoryPart(settings, registry, visitors, keeper, CACHE)
         team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
+        looks = LooksPart(visitors, keeper, form)
         check = CheckPart(visitors, CACHE, chain=keeper.signer.chain)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
                 with gr.Column(elem_id="form", min_width=0):
                     photo = PhotoPart(visitors, CACHE)
                     form.look()
+                    looks.build()
                     form.axis()
                     with gr.Column(elem_id="go", min_width=0):
                         form.outlook()
@@ -71,6 +74,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
             elem_id="footer",
         )
         form.wire(photo)
+        looks.wire(page)
         shoot.wire(page, photo)
         history.wire(history_tab, tabs, "headshots", shoot, form)
         team.wire(team_tab)

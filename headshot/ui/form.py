@@ -221,6 +221,16 @@ class Form:
             self.question: f"<p><b>Make all of these?</b> {escape(counted)}</p>{planned}",
         }
 
+    @property
+    def backends(self) -> set[str]:
+        """The names that the backend's field can have."""
+        return {backends.AUTO, *self._registry}
+
+    def look_of(self, values: Updates) -> dict[str, Any]:
+        """The look that the form spells, without what tells its headshots apart, as JSON's types."""
+        request = controls.request(values, self._controls)
+        return {**request.model_dump(exclude={"seed"}), "backend": values[self.backend]}
+
     def chain(self, values: Updates, visitor: Visitor) -> list[Backend]:
         """The chosen backend, and those that may take over from it."""
         return backends.choose(visitor.backends(self._registry), values[self.backend])
