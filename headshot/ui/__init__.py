@@ -17,6 +17,7 @@ from ..backends import Backend
 from ..settings import Settings
 from .account import modelslab
 from .api import Endpoint
+from .calibration import Calibration
 from .check import CheckPart
 from .form import Form
 from .history import HistoryPart
@@ -43,7 +44,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS, elem_id="header")
         form = Form(settings, registry, visitors)
         lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
-        shoot = ShootPart(settings, registry, visitors, lines, form, keeper)
+        shoot = ShootPart(settings, registry, visitors, lines, form, keeper, Calibration(visitors, CACHE))
         history = HistoryPart(settings, registry, visitors, keeper, CACHE)
         team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
         looks = LooksPart(visitors, keeper, form)

@@ -15,6 +15,7 @@ from ..request import HeadshotRequest, Standing, Step
 from ..settings import Settings
 from . import results
 from .account import modelslab
+from .calibration import Calibration
 from .form import Form
 from .job import Job, reopened, run
 from .keeping import Keeper
@@ -52,6 +53,7 @@ class ShootPart:
         lines: Mapping[str, Line],
         form: Form,
         keeper: Keeper,
+        calibration: Calibration,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -59,6 +61,7 @@ class ShootPart:
         self._lines = lines
         self._form = form
         self._keeper = keeper
+        self._calibration = calibration
 
     def buttons(self) -> None:
         with gr.Row(elem_id="actions"):
@@ -71,6 +74,7 @@ class ShootPart:
         self.status = gr.HTML(_greeting(self._registry), elem_id="status", js_on_load=None, **about)
         self.shots = gr.HTML(results.shots(None, None), elem_id="shots", js_on_load=_VIEWER, **about)
         self.notes = gr.HTML(elem_id="notes", js_on_load=None, **about)
+        self._calibration.build()
         self.delete = gr.Button("Delete my pictures", size="sm", elem_id="delete")
 
     def wire(self, page: gr.Blocks, photo: PhotoPart) -> None:
@@ -106,6 +110,7 @@ class ShootPart:
             ]
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
         self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
+        self._calibration.wire()
         # On a phone the results lie below the form.
         for button in (self.generate, self._form.yes):
             button.click(None, js=_SHOW_RESULTS, api_visibility="private")
