@@ -15,9 +15,10 @@ from .shots import Album, found_again
 if TYPE_CHECKING:
     from ..store import Comparison, Kept, Usage
 
-_MOST_THUMBNAILS = 14  # two rows on a wide screen; history.css folds what comes after
-_TITLE_CHARACTERS = 90  # of a prompt: two lines beside the thumbnails
+_MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes after
+_TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
 _LOOKS = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+_SINGLE = "1 headshot"
 _VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
 
 
@@ -59,7 +60,7 @@ def asked(request: HeadshotRequest) -> str:
     words = " ".join(request.prompt.split())
     if len(words) > _TITLE_CHARACTERS:
         words = words[:_TITLE_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
-    return words or "Without a prompt"
+    return words[:1].upper() + words[1:] or "Without a prompt"
 
 
 def kind(runs: Sequence["Comparison"]) -> str:
@@ -70,7 +71,7 @@ def kind(runs: Sequence["Comparison"]) -> str:
     if first.kind == "matrix":
         return "Matrix"
     varied = [name for name in differing(first.requests) if name in _VARIED]
-    return _VARIED[varied[0]] if varied else "One headshot"
+    return _VARIED[varied[0]] if varied else _SINGLE
 
 
 def line(usage: "Usage", hours: float) -> str:
@@ -114,7 +115,10 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     favourite = all(run.favourite for run in runs)
     landed = sum(len({shot.position for shot in run.shots}) for run in runs)
     total = sum(len(run.requests) for run in runs)
+    about = [kind(runs), _made_by(runs, backends)]
+    told = "".join(f"<span>{escape(words)}</span>" for words in about)
     count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
+    whole = "" if count == _SINGLE else f"<span>{count}</span>"
     heading = (
         f"<span>{name}</span>"
         if team
@@ -124,10 +128,9 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
         "" if team else f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
     )
     return (
-        f'<div class="heading">{_star("the comparison", favourite, first.id)}'
-        f'<h4 data-name="{escape("" if team else first.name)}" data-auto="{auto}">{heading}</h4></div>'
-        f'<p class="about"><span>{escape(kind(runs))}</span><span>{escape(_made_by(runs, backends))}</span>'
-        f'<time class="at"></time><span>{count}</span></p>{_why(runs, landed, total)}'
+        f'<div class="heading"><h4 data-name="{escape("" if team else first.name)}" data-auto="{auto}">{heading}</h4>'
+        f"{_star('the comparison', favourite, first.id)}</div>"
+        f'<p class="about">{told}<time class="at"></time>{whole}</p>{_why(runs, landed, total)}'
         f'<p class="left" data-until="{until}"></p>'
         f'<div class="acts" data-id="{first.id}" data-count="{sum(len(run.shots) for run in runs)}">{open_it}'
         f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
