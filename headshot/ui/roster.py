@@ -26,9 +26,9 @@ _LONG_CHARS = 60  # of a prompt that is no look's, in one line
 def in_words(request: HeadshotRequest, maker: str = "", name: str = "") -> list[str]:
     """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
     looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
-    prompt = request.prompt.strip() or "No prompt"
+    prompt = " ".join(request.prompt.split())
     short = prompt if len(prompt) <= _LONG_CHARS else f"{prompt[: _LONG_CHARS - 1].rstrip()}…"
-    called = name or looks.get((request.prompt, request.negative_prompt)) or f"“{short}”"
+    called = name or looks.get((request.prompt, request.negative_prompt)) or (f"“{short}”" if short else "No prompt")
     told = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
     return [*told, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]
 

@@ -38,7 +38,8 @@ def drawn(team: Team, address: Callable[[str, str], str], *, api: snippets.Api =
 def line(words: Sequence[str]) -> str:
     """A look in one line."""
     called, *settings = words
-    return f'<p class="locked-look"><b>{escape(called)}</b>{"".join(f" · {escape(word)}" for word in settings)}</p>'
+    told = "".join(f" · <span>{escape(word)}</span>" for word in settings)
+    return f'<p class="locked-look"><b>{escape(called)}</b>{told}</p>'
 
 
 def running(done: int, total: int, text: str, stage: str) -> str:

@@ -63,8 +63,9 @@ def _people(group: "Sequence[Comparison]", absent: Mapping[str, str]) -> list[_O
     names = names_of(f"{each.name}.png" for each, _ in landed)
     people = [_One(name, shot.request, shot) for name, (_, shot) in zip(names, landed, strict=True)]
     there = {each.name for each, _ in landed}
-    reasons = {each.name: next(iter(each.failures.values()), "Not made.") for each in group if not each.shots}
-    for name, reason in {**reasons, **absent}.items():
+    missing = {each.name: "Not made." for each in group if not each.shots}
+    told = {each.name: why for each in group for why in each.failures.values()}
+    for name, reason in {**missing, **absent, **told}.items():
         if name not in there and group:
             people.append(_One(f"{name}.png", group[0].requests[0], reason=reason))
     return people
