@@ -130,7 +130,7 @@ class HistoryPart:
         backends, hours, api = self._titles, self._settings.history_hours, self._settings.modelslab_api
 
         def read(history: "History") -> "tuple[list[dict[str, Any]], Shown, bool, Usage]":
-            found, more, now = _page(history, visitor.owner, shown, limit)
+            found, more, now = page_of(history, visitor.owner, shown, limit)
             told = [timeline.entry(runs, visitor, backends, hours=hours, api=api) for runs in found]
             return told, now, more, history.usage(visitor.owner)
 
@@ -288,7 +288,7 @@ class HistoryPart:
         return {self.list: self._news("stale", refused=sentence)}
 
 
-def _page(
+def page_of(
     history: "History", owner: str, shown: Shown, limit: int
 ) -> "tuple[list[tuple[Comparison, ...]], bool, Shown]":
     """The next entries, whether others follow, and what is shown with them. A team stands where its latest run does."""
