@@ -261,3 +261,23 @@ def test_somebody_is_taken_out_and_a_new_team_begins_with_nobody(
     expect(people(team)).to_have_count(0)
     make(team)
     expect(status(team)).to_have_text("Put in the photos of your team first.")
+
+
+def test_what_is_too_large_or_one_too_many_is_left_out_and_the_others_are_taken(team: Visit) -> None:
+    made = """([bytes, count]) => {
+      const passed = new DataTransfer();
+      passed.items.add(new File([new Uint8Array(bytes)], "Large.jpg", {type: "image/jpeg"}));
+      for (let n = 1; n < count; n++) passed.items.add(new File(["no picture " + n], `Person ${n}.HEIC`));
+      return passed;
+    }"""
+    dropped = team.page.evaluate_handle(made, [10 * 2**20 + 1, 49])
+    team.page.locator("#team-files button").dispatch_event("drop", {"dataTransfer": dropped})
+    told = "A team has at most 48 people here: one person was left out."
+    expect(status(team)).to_have_text(told, timeout=LANDED_WITHIN_MS)
+    expect(people(team)).to_have_count(48)
+    expect(people(team).first).to_contain_text("Large")
+    expect(people(team).first).to_contain_text("The file is larger than 10 MB: export it smaller.")
+    expect(people(team).last).to_contain_text("Person 47")
+    assert uploads() == []
+    make(team)
+    expect(status(team)).to_have_text("None of these photos can be used: the cards say why.")
