@@ -28,6 +28,7 @@ from .photo import PhotoPart
 from .shoot import ShootPart
 from .team import TeamPart
 from .visitors import GRACE_SECONDS, Visitors
+from .voting import VotePart
 
 CACHE = Path(gr.utils.get_upload_folder())
 
@@ -47,6 +48,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot = ShootPart(settings, registry, visitors, lines, form, keeper, Calibration(visitors, CACHE))
         history = HistoryPart(settings, registry, visitors, keeper, CACHE)
         team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
+        votes = VotePart(visitors, keeper)
         looks = LooksPart(visitors, keeper, form)
         check = CheckPart(visitors, CACHE, chain=keeper.signer.chain)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -62,6 +64,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                     form.fine_tuning()
                 with gr.Column(elem_id="results", min_width=0):
                     shoot.results()
+                    votes.build()
             with gr.Tab("History", id="history") as history_tab:
                 history.build()
             with gr.Tab("Team", id="team") as team_tab:
@@ -76,6 +79,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         )
         form.wire(photo)
         looks.wire(page)
+        votes.wire(form)
         shoot.wire(page, photo)
         history.wire(history_tab, tabs, "headshots", shoot, form)
         team.wire(team_tab)

@@ -18,7 +18,7 @@ from ..photo import Photo
 from ..recipe import Kind, clean_copy, exported
 from ..request import HeadshotRequest
 from ..tables import Line, csv_of
-from . import cards, team_files
+from . import cards, ranking, team_files
 from .keeping import Keeper
 from .shots import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, Original, Shot
 from .visitors import Visitors
@@ -46,6 +46,9 @@ def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, nam
             return _existing(lambda: team_files.make(group, name))
         words, absent = team.locked.words, team.absent
         return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
+    if name in (ranking.TABLE, ranking.CHART):
+        vote = keeper.now(lambda history: ranking.ranking(history, visitor.owner, corner))
+        return None if vote is None else _existing(vote.csv if name == ranking.TABLE else vote.png)
     shot = visitor.shot(corner)
     if name == OVERLAID:
         original = None if shot is None else shot.original
@@ -59,10 +62,14 @@ def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, nam
     if job is None or job.id != corner:
         return None
     shots, requests = job.landed, job.requests  # once: more may land meanwhile
-    whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table, ZIP: _zip}.get(name)
-    if not shots or whole is None:
+    if not shots:
         return None
-    return _existing(lambda: whole(shots, requests, job.failures))
+    if name == ZIP:
+        kept = job.kept
+        votes = keeper.now(lambda history: ranking.rankings(history, visitor.owner, kept)) if kept else []
+        return _existing(lambda: _zip(shots, requests, job.failures, ranking.files(votes)))
+    whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table}.get(name)
+    return None if whole is None else _existing(lambda: whole(shots, requests, job.failures))
 
 
 def _existing(make: Callable[[], bytes | None]) -> bytes | None:
@@ -142,7 +149,9 @@ def _table(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures:
     return csv_of([*lines, *(Line(request, error=why) for request, why in failures.items())])
 
 
-def _zip(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+def _zip(
+    shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures, votes: Mapping[str, bytes]
+) -> bytes:
     told = [
         {
             "file": name,
@@ -159,6 +168,7 @@ def _zip(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: F
             **{name: shot.path.read_bytes() for shot, name in _named(shots)},
             SHEET: _sheet(shots, requests, failures),
             TABLE: _table(shots, requests, failures),
+            **votes,
             "headshots.json": json.dumps(told, indent=2, ensure_ascii=False).encode(),
         }
     )

@@ -16,7 +16,7 @@ from ..thumbnail import thumbnail_of
 from .signing import Signer
 
 if TYPE_CHECKING:
-    from ..store import Comparison, History, Kept, Look
+    from ..store import Ballot, Comparison, History, Kept, Look, Outcome, Vote
     from .job import Job
 
 _T = TypeVar("_T")
@@ -50,6 +50,10 @@ class Keeper:
         """Something with the history. Raises StoreError, and RequestError as the history does."""
         return await self._ledger.do(lambda store: act(store.history))
 
+    def now(self, act: "Callable[[History], _T]") -> _T:
+        """As `do`, in a worker thread of the caller's."""
+        return self._ledger.at_once(lambda store: act(store.history))
+
     # What comes of a job.
 
     def begin(self, job: "Job") -> None:
@@ -58,7 +62,7 @@ class Keeper:
             return
         asked = job.chain[0].name
         with _told(job):
-            job.kept = self._now(
+            job.kept = self.now(
                 lambda history: history.begin(
                     job.owner,
                     job.requests,
@@ -89,7 +93,7 @@ class Keeper:
             "face": None if box is None else list(box),
         }
         with _told(job):
-            kept = self._now(
+            kept = self.now(
                 lambda history: history.land(
                     job.kept,
                     position,
@@ -109,13 +113,13 @@ class Keeper:
         """Write down why that one did not come."""
         if job.kept:
             with _told(job):
-                self._now(lambda history: history.fail(job.kept, job.requests.index(request), sentence))
+                self.now(lambda history: history.fail(job.kept, job.requests.index(request), sentence))
 
     def end(self, job: "Job") -> None:
         """Nothing more comes of the job unless its visitor asks."""
         if job.kept:
             with _told(job):
-                self._now(lambda history: history.end(job.kept))
+                self.now(lambda history: history.end(job.kept))
 
     # What is found again.
 
@@ -137,19 +141,35 @@ class Keeper:
 
     def shot(self, owner: str, name: str) -> "Kept | None":
         """As History.shot, in a worker thread of the caller's."""
-        return self._now(lambda history: history.shot(owner, name)) if self.has_entries else None
+        return self.now(lambda history: history.shot(owner, name)) if self.has_entries else None
 
     def thumbnail(self, owner: str, name: str) -> bytes | None:
         """As History.thumbnail, in a worker thread of the caller's."""
-        return self._now(lambda history: history.thumbnail(owner, name)) if self.has_entries else None
+        return self.now(lambda history: history.thumbnail(owner, name)) if self.has_entries else None
 
     def group(self, owner: str, group: str) -> "tuple[Comparison, ...]":
         """As History.group, in a worker thread of the caller's."""
-        return self._now(lambda history: history.group(owner, group)) if self.has_entries else ()
+        return self.now(lambda history: history.group(owner, group)) if self.has_entries else ()
 
     async def looks(self, owner: str) -> "tuple[Look, ...]":
         """As History.looks."""
         return await self.do(lambda history: history.looks(owner)) if self.has_entries else ()
+
+    # For those who vote, by the code that lets them in.
+
+    def vote(self, code: str) -> "Vote | None":
+        return self.now(lambda history: history.vote(code)) if self.has_entries else None
+
+    def ballots(self, code: str) -> "tuple[Ballot, ...]":
+        return self.now(lambda history: history.ballots(code))
+
+    def cast(self, code: str, voter: str, left: str, right: str, outcome: "Outcome") -> bool:
+        return self.now(lambda history: history.cast(code, voter, left, right, outcome))
+
+    def shot_of_vote(self, code: str, shot: str) -> "Kept | None":
+        return self.now(lambda history: history.shot_of_vote(code, shot))
+
+    # What goes.
 
     async def expire(self, hours: float) -> None:
         """Delete what everybody's history has held for that long."""
@@ -164,9 +184,6 @@ class Keeper:
         """Delete everything of a visitor."""
         if self.has_entries:
             await self.do(lambda history: history.forget(owner))
-
-    def _now(self, act: "Callable[[History], _T]") -> _T:
-        return self._ledger.at_once(lambda store: act(store.history))
 
 
 @contextmanager

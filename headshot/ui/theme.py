@@ -8,7 +8,10 @@ from ..presets import PRESETS
 
 STYLESHEETS = [
     Path(__file__).with_name(f"{name}.css")
-    for name in ("page", "matrix", "viewer", "account", "history", "team", "check")
+    for name in (
+        *("page", "matrix", "voting", "account", "history", "team", "check"),
+        *("viewer", "stage", "looking", "details", "against", "picking", "showcase"),
+    )
 ]
 
 _PINE = gr.themes.Color(
