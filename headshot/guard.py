@@ -30,6 +30,7 @@ _PATHS = {
     "/manifest.json",
     "/robots.txt",
     "/theme.css",
+    "/vote",
     "/gradio_api/app_id",
     "/gradio_api/cancel",
     "/gradio_api/info",
@@ -41,13 +42,13 @@ _PATHS = {
     "/gradio_api/upload",
     "/gradio_api/upload_progress",
 }
-_FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/gradio_api/heartbeat/", "/gradio_api/file=")
+_FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/vote/", "/gradio_api/heartbeat/", "/gradio_api/file=")
 _CALLS = "/gradio_api/queue/join"
 _FILE = "/gradio_api/file="
 _HEARTBEAT = "/gradio_api/heartbeat/"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # as `secrets.token_urlsafe(32)` makes it
 _WEBHOOK = re.compile(rf"/webhooks/{_SECRET.pattern}")
-_SECRETS_IN_ADDRESSES = re.compile(r"(/webhooks/|/headshots/|/heartbeat/|/file=|session_hash=)[^\s?&]+")
+_SECRETS_IN_ADDRESSES = re.compile(r"(/webhooks/|/headshots/|/vote/|/heartbeat/|/file=|session_hash=)[^\s?&]+")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -222,7 +223,8 @@ def _with_headers(send: Send, path: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.update(_HEADERS)
+            for name, value in _HEADERS.items():  # the voters' page has stricter ones
+                headers.setdefault(name, value)
             if path.startswith((_FILE, "/headshots/")):
                 headers["Cache-Control"] = _PRIVATE
         await send(message)

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import face, ui, webhook
+from . import booth, face, ui, webhook
 from .backends import Backend
 from .desk import Desk
 from .errors import HeadshotError
@@ -216,6 +216,7 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
         Route("/healthz", healthz),
         Route("/webhooks/{token}", hook, methods=["POST"]),
         Route("/headshots/{visitor}/{corner}/{name}", picture),
+        *booth.routes(keeper.do),
     ]
 
 

@@ -75,9 +75,9 @@ def test_the_link_lets_somebody_vote_until_the_vote_is_closed(
     voter = browser.new_context()
     page = voter.new_page()
     page.goto(f"{site.address}vote/{code}")
-    page.locator("img").nth(1).wait_for()
-    page.keyboard.press("1")
-    visit.page.wait_for_timeout(300)
+    page.wait_for_function("[...document.images].filter(image => image.naturalWidth > 0).length === 2")
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.keyboard.press("1")
     visit.page.get_by_role("button", name="Refresh").click()
     expect(visit.page.locator("#votes .count")).to_have_text("1 vote by 1 person")
     visit.page.get_by_role("button", name="Close the vote").click()

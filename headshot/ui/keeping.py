@@ -16,7 +16,7 @@ from ..thumbnail import thumbnail_of
 from .signing import Signer
 
 if TYPE_CHECKING:
-    from ..store import Ballot, Comparison, History, Kept, Look, Outcome, Vote
+    from ..store import Comparison, History, Kept, Look
     from .job import Job
 
 _T = TypeVar("_T")
@@ -154,20 +154,6 @@ class Keeper:
     async def looks(self, owner: str) -> "tuple[Look, ...]":
         """As History.looks."""
         return await self.do(lambda history: history.looks(owner)) if self.has_entries else ()
-
-    # For those who vote, by the code that lets them in.
-
-    def vote(self, code: str) -> "Vote | None":
-        return self.now(lambda history: history.vote(code)) if self.has_entries else None
-
-    def ballots(self, code: str) -> "tuple[Ballot, ...]":
-        return self.now(lambda history: history.ballots(code))
-
-    def cast(self, code: str, voter: str, left: str, right: str, outcome: "Outcome") -> bool:
-        return self.now(lambda history: history.cast(code, voter, left, right, outcome))
-
-    def shot_of_vote(self, code: str, shot: str) -> "Kept | None":
-        return self.now(lambda history: history.shot_of_vote(code, shot))
 
     # What goes.
 

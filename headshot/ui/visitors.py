@@ -34,7 +34,7 @@ GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of i
 PHOTO_BYTES = 2**30  # of all tabs' photos together: twenty of the largest, hundreds from phones, on a machine of 4 GB
 
 COOKIE = "headshot-visitor"
-COOKIE_SECONDS = 48 * 3600  # the service keeps a result for a day, and nothing is kept here for longer than another
+COOKIE_SECONDS = 400 * 86_400  # the most that browsers allow, and as long as a look of one's own is kept
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # token_urlsafe(32): what anybody could guess opens nothing
 
