@@ -75,7 +75,7 @@ def test_the_link_lets_somebody_vote_until_the_vote_is_closed(
     voter = browser.new_context()
     page = voter.new_page()
     page.goto(f"{site.address}vote/{code}")
-    page.wait_for_function("[...document.images].filter(image => image.naturalWidth > 0).length === 2")
+    expect(page.locator("#left")).to_be_enabled()
     with page.expect_response(lambda response: response.request.method == "POST"):
         page.keyboard.press("1")
     visit.page.get_by_role("button", name="Refresh").click()

@@ -15,6 +15,7 @@ from .visitors import Visitor, Visitors
 
 _ACTS = Path(__file__).with_name("voting.js").read_text(encoding="utf-8")
 _NOTHING = "Make at least two headshots first: a vote is between them."
+_TITLE = "Which headshot is the best?"  # and not the prompt, from which a voter could tell one from another
 _ABOUT = (
     '<p class="about">Let others choose, two headshots at a time, without seeing which is which: by a link, on any '
     "phone. What they prefer becomes a ranking that says how certain it is.</p>"
@@ -58,8 +59,8 @@ class VotePart:
         shots = [] if job is None else [shot.kept for shot in job.landed if shot.kept]
         if job is None or len(shots) < 2:
             raise RequestError(_NOTHING)
-        kept, title = job.kept, job.requests[0].prompt
-        await self._keeper.do(lambda history: history.open_vote(visitor.owner, kept, shots, title))
+        kept = job.kept
+        await self._keeper.do(lambda history: history.open_vote(visitor.owner, kept, shots, _TITLE))
 
     async def _told(self, visitor: Visitor) -> str:
         job = visitor.job
