@@ -8,6 +8,15 @@ from contextlib import contextmanager
 _NEW_SHARE = 0.4  # of the latest time in the estimate: three runs after the machine got busy, the estimate knows
 
 
+def spoken_duration(seconds: float) -> str:
+    """As a person would say it: 5 s, 3 min, 2 h."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
 class Pace:
     """The seconds that one kind of work takes: a running mean, `first_guess` until it was done once.
 

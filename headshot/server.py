@@ -221,10 +221,8 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
 
 
 def _inline(name: str, data: bytes) -> Response:
-    """A file that a browser shows where it is linked, and saves under its name."""
-    return Response(
-        data, media_type=_MEDIA_TYPES[Path(name).suffix], headers={"Content-Disposition": f'inline; filename="{name}"'}
-    )
+    """A file that a browser shows where it is linked, and saves under the link's name, or else under its address's."""
+    return Response(data, media_type=_MEDIA_TYPES[Path(name).suffix], headers={"Content-Disposition": "inline"})
 
 
 def _lifespan(

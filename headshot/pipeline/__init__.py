@@ -20,7 +20,7 @@ from .. import face as faces
 from .. import safety
 from ..backends import Readiness
 from ..errors import HeadshotError, NotConfigured, Refused, Stopped, Unavailable
-from ..pace import Pace
+from ..pace import Pace, spoken_duration
 from ..photo import Photo
 from ..request import Headshot, HeadshotRequest, Note, Progress, Standing
 from ..settings import Settings, variable
@@ -249,7 +249,7 @@ class Pipeline:
         four = passes([HeadshotRequest(seed=0)]) * self._pace.seconds  # a bucket costs the same with one in it
         where = " and ".join(dict.fromkeys(device.title for device in able))
         self._ready = (
-            f"The local pipeline is ready: {recipe.title} on {where}, about {_spoken(four)} for one to four headshots. "
+            f"The local pipeline is ready: {recipe.title} on {where}, about {spoken_duration(four)} for one to four headshots. "
             "Your photo stays on this machine."
         )
         self._benches = Benches(benches, self._idle_seconds)
@@ -377,12 +377,3 @@ def _first_step(loaded: "Loaded") -> None:
 
 def _opening(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def _spoken(seconds: float) -> str:
-    """A time in words: 5 s, 3 minutes, 2 hours."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} minutes"
-    return f"{round(seconds / 3600)} hours"

@@ -11,6 +11,7 @@ from ..backends import Backend
 from ..compare import format_seeds, parse_guidance_scales, parse_seeds, resize_seeds, vary
 from ..errors import HeadshotError, RequestError
 from ..matrix import Matrix, parse_prompts
+from ..pace import spoken_duration
 from ..presets import PRESETS
 from ..request import HeadshotRequest, random_seed
 from ..settings import Settings
@@ -323,15 +324,9 @@ class Form:
             return f'<p class="plan wrong">{escape(str(error))}</p>'
         photo, face = (None, None) if visitor is None else (visitor.photo, visitor.face)
         seconds = chosen.estimate(photo, requests, face=face)
-        about = "" if seconds is None else f", about {_duration(seconds)}"
+        about = "" if seconds is None else f", about {spoken_duration(seconds)}"
         what = f"paid {noun} by {chosen.title}" if chosen.lasting else noun
         return f'<p class="plan">{len(requests)} {what}{about}</p>'
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min"
 
 
 def _readiness(registry: Mapping[str, Backend], name: str) -> str:

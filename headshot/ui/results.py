@@ -99,7 +99,7 @@ def notes(job: Job | Team | None) -> str:
         parts.append(_note_list("Applied", "applied", applied))
     if any(shot.likeness is not None for shot in job.shots):
         parts.append(
-            '<p class="legend">Likeness compares the face with your photo’s: two photos of one person reach about '
+            '<p class="legend">Likeness compares the face with the photo’s: two photos of one person reach about '
             f"0.65 to 0.8, and below {SAME_PERSON:.2f} it could be somebody else.</p>"
         )
     return f'<div class="notes">{"".join(parts)}</div>' if parts else ""

@@ -16,6 +16,7 @@ from .. import backends, face
 from ..backends import Backend
 from ..errors import HeadshotError, NotConfigured, PhotoError, RequestError, Stopped, Unavailable
 from ..face import Face
+from ..pace import spoken_duration
 from ..photo import MAX_FILE_BYTES, Photo
 from ..request import HeadshotRequest, Step
 from ..settings import Settings
@@ -462,15 +463,11 @@ def _planned(team: Team, locked: Locked) -> str:
         return '<p class="plan">Everybody has a headshot in this look.</p>'
     backend = locked.chain[0]
     seconds = backend.estimate(None, [locked.request])
-    about = "" if seconds is None else f", about {_duration(len(missing) * seconds)}"
+    about = "" if seconds is None else f", about {spoken_duration(len(missing) * seconds)}"
     what = f"paid headshot by {backend.title}" if backend.lasting else "headshot"
     noun = what if len(missing) == 1 else what.replace("headshot", "headshots")
     rest = "" if len(missing) == len(team.able) else ": the others are there in this look"
     return f'<p class="plan">{len(missing)} {noun}{about}{rest}</p>'
-
-
-def _duration(seconds: float) -> str:
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def _may_be_billed(person: Person) -> bool:
