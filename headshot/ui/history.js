@@ -184,7 +184,7 @@ const ACTS = {
   delete: (button) => ask(button.closest(".acts")),
   keep: (button) => unask(button.closest(".acts")),
   discard(button) {
-    button.disabled = true;
+    button.ariaDisabled = true;
     trigger("discard", { id: idOf(button) });
   },
   unfold(button) {
@@ -205,7 +205,7 @@ const ACTS = {
     trigger("seek", sought());
   },
   further(button) {
-    button.disabled = true;
+    button.ariaDisabled = true;
     trigger("further");
   },
   pack() {
@@ -221,7 +221,7 @@ const idOf = (button) => button.dataset.id ?? button.closest(".acts").dataset.id
 
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-do]");
-  if (!button || button.disabled) return;
+  if (!button || button.ariaDisabled === "true") return;
   say("");
   ACTS[button.dataset.do](button);
 });
@@ -231,10 +231,10 @@ element.addEventListener("keydown", (event) => {
   unask(event.target.closest(".acts"));
 });
 
+// Not disabled, for a disabled button loses the focus.
 function busy(on) {
-  for (const button of element.querySelectorAll(".pack, .unpack")) button.disabled = on;
-  find(".further").disabled = false;
-  for (const button of element.querySelectorAll("[data-do=discard]")) button.disabled = false;
+  for (const button of element.querySelectorAll(".pack, .unpack")) button.ariaDisabled = on;
+  for (const button of element.querySelectorAll(".further, [data-do=discard]")) button.ariaDisabled = false;
 }
 
 // The question stands where the buttons were.
@@ -278,7 +278,6 @@ function rename(heading) {
       const title = name || heading.dataset.auto;
       const run = heading.closest(".run");
       button.textContent = title;
-      button.setAttribute("aria-label", `Rename: ${title}`);
       run.dataset.title = title;
       run.setAttribute("aria-label", title);
       for (const each of run.querySelectorAll(".info .acts [aria-label]"))
@@ -289,9 +288,10 @@ function rename(heading) {
     button.hidden = false;
     if (refocus) button.focus();
   };
-  input.addEventListener("keydown", ({ key }) => {
-    if (key === "Enter") end(true, true);
-    if (key === "Escape") end(false, true);
+  input.addEventListener("keydown", (event) => {
+    if (!["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault(); // or Enter would press the button that has the focus next
+    end(event.key === "Enter", true);
   });
   input.addEventListener("blur", () => end(true, false));
   button.hidden = true;

@@ -116,13 +116,13 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     landed = sum(len({shot.position for shot in run.shots}) for run in runs)
     total = sum(len(run.requests) for run in runs)
     about = [kind(runs), _made_by(runs, backends)]
-    told = "".join(f"<span>{escape(words)}</span>" for words in about)
+    told = "".join(f"<span>{escape(words)} · </span>" for words in about)
     count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
-    whole = "" if count == _SINGLE else f"<span>{count}</span>"
+    whole = "" if count == _SINGLE else f"<span> · {count}</span>"
     heading = (
         f"<span>{name}</span>"
         if team
-        else f'<button type="button" class="name" data-do="rename" aria-label="Rename: {name}">{name}</button>'
+        else f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
     )
     open_it = (
         "" if team else f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
