@@ -98,8 +98,8 @@ def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
 def _table(one: Ranking, thumbnails: Mapping[str, str]) -> str:
     lines = "".join(
         f'<tr><td class="place">{standing.place}</td>'
-        f'<td class="who"><img src="{escape(thumbnails.get(standing.shot, ""))}" alt="" width="40" height="50">'
-        f"<span>{escape(one.names.get(standing.shot, 'deleted'))}</span></td>"
+        f'<td><div class="who"><img src="{escape(thumbnails.get(standing.shot, ""))}" alt="" width="40" height="50">'
+        f"<span>{escape(one.names.get(standing.shot, 'deleted'))}</span></div></td>"
         f'<td class="chance">{_bar(standing)}</td>'
         f'<td class="sum">{standing.wins} / {standing.losses} / {standing.ties}</td></tr>'
         for standing in one.standings
