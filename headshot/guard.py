@@ -48,7 +48,9 @@ _FILE = "/gradio_api/file="
 _HEARTBEAT = "/gradio_api/heartbeat/"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # as `secrets.token_urlsafe(32)` makes it
 _WEBHOOK = re.compile(rf"/webhooks/{_SECRET.pattern}")
-_SECRETS_IN_ADDRESSES = re.compile(r"(/webhooks/|/headshots/|/vote/|/heartbeat/|/file=|session_hash=)[^\s?&]+")
+_SECRETS_IN_ADDRESSES = re.compile(
+    r"(/webhooks/|/headshots/|/vote/|/heartbeat/|/file=|session_hash=|[?&]code=)[^\s?&]+"
+)
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

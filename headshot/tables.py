@@ -51,20 +51,21 @@ def csv_of(lines: Iterable[Line]) -> bytes:
         asked = line.request
         rows.writerow(
             [
-                *([_text(line.photo)] if with_photo else []),
-                *(_text(words) for words in (line.file, line.backend, asked.prompt, asked.negative_prompt)),
+                *([safe_text(line.photo)] if with_photo else []),
+                *(safe_text(words) for words in (line.file, line.backend, asked.prompt, asked.negative_prompt)),
                 asked.num_inference_steps,
                 repr(asked.guidance_scale).removesuffix(".0"),
                 "" if asked.seed is None else asked.seed,
                 "" if line.seconds is None else round(line.seconds, 3),
                 "" if line.likeness is None else round(line.likeness, 4),
-                _text("; ".join(str(note) for note in line.notes)),
-                _text(line.error),
+                safe_text("; ".join(str(note) for note in line.notes)),
+                safe_text(line.error),
             ]
         )
     return written.getvalue().encode("utf-8-sig", "replace")
 
 
-def _text(words: str) -> str:
+def safe_text(words: str) -> str:
+    """What a spreadsheet shows as it is and never runs as a formula."""
     seen = _UNSEEN.sub(" ", words)
     return f"'{seen}" if _FORMULA.match(seen) else seen

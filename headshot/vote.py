@@ -9,7 +9,6 @@ A picture's strength s is its log odds of being preferred: P(a over b) = 1 / (1 
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from PIL import Image, ImageDraw
 
 from .lettering import Colour, length, shortened, write
 from .sheet import GREY, HAIRLINE, INK, MAT, PAPER
+from .tables import safe_text
 
 Outcome = Literal["left", "right", "tie"]
 OUTCOMES: tuple[Outcome, ...] = ("left", "right", "tie")
@@ -292,7 +292,6 @@ _COLUMNS = (
     *("place_from", "place_to", "headshot", "preferred_percent", "low_percent", "high_percent"),
     *("won", "lost", "tied", "strength"),
 )
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")  # as in tables
 
 
 def table(standings: Sequence[Standing], names: Mapping[str, str]) -> bytes:
@@ -304,8 +303,7 @@ def table(standings: Sequence[Standing], names: Mapping[str, str]) -> bytes:
     rows = csv.writer(written, lineterminator="\r\n")
     rows.writerow(_COLUMNS)
     for one in standings:
-        name = names[one.shot]
-        name = f"'{name}" if _FORMULA.match(name) else name  # a spreadsheet runs what looks like a formula
+        name = safe_text(names[one.shot])
         shares = (round(share * 100, 1) for share in (one.share, one.share_low, one.share_high))
         rows.writerow(
             (one.best, one.worst, name, *shares, one.wins, one.losses, one.ties, round(one.strength, 3)),

@@ -31,6 +31,11 @@ class Ranking:
     def standings(self) -> list[Standing]:
         return fit(self.vote.shots, self.ballots)
 
+    @property
+    def counted(self) -> str:
+        voters = len({ballot.voter for ballot in self.ballots})
+        return f"{_counted(len(self.ballots), 'vote')} by {_counted(voters, 'person', 'people')}"
+
     def csv(self) -> bytes:
         return table(self.standings, self.names)
 
@@ -38,7 +43,8 @@ class Ranking:
         """Raises FileNotFoundError where a picture is gone."""
         pictures = {name: Image.open(io.BytesIO(kept.picture.read_bytes())) for name, kept in self.shots.items()}
         data = io.BytesIO()
-        chart(self.standings, pictures, self.names, self.vote.title).save(data, "PNG")
+        page = chart(self.standings, pictures, self.names, self.vote.title, footer=self.counted)
+        page.save(data, "PNG")
         return data.getvalue()
 
 
@@ -72,7 +78,7 @@ def _names(run: "Comparison", shots: "Mapping[str, Kept]") -> dict[str, str]:
 
 def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
     """What its owner sees. address: where its files lie, up to the slash.  thumbnails: addresses, by the shots' ids."""
-    code, voters = escape(one.vote.code), len({ballot.voter for ballot in one.ballots})
+    code = escape(one.vote.code)
     state = (
         f'<p class="share">Whoever opens <a href="vote/{code}" target="_blank">vote/<b>{code}</b></a> on this server sees '
         "these pictures, without a label, and votes. "
@@ -80,7 +86,6 @@ def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
         if one.vote.open
         else '<p class="share">This vote is closed.</p>'
     )
-    count = f"{_counted(len(one.ballots), 'vote')} by {_counted(voters, 'person', 'people')}"
     acts = '<button type="button" data-act="refresh">Refresh</button>'
     if one.vote.open:
         acts += f'<button type="button" data-act="close" data-code="{code}">Close the vote</button>'
@@ -89,7 +94,7 @@ def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
         for kind, name, words in (("table", TABLE, "Table"), ("sheet", CHART, "Chart"))
     )
     return (
-        f'<section class="vote" data-code="{code}">{state}<p class="count" role="status">{count}</p>'
+        f'<section class="vote" data-code="{code}">{state}<p class="count" role="status">{one.counted}</p>'
         f"{_table(one, thumbnails) if one.ballots else ''}"
         f'<nav class="files" aria-label="The vote">{files if one.ballots else ""}{acts}</nav></section>'
     )
