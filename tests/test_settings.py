@@ -137,7 +137,7 @@ def _written(default: Any) -> str:
     """A default as it would stand in a shell."""
     if isinstance(default, SecretStr):
         return default.get_secret_value()
-    return str(default).lower() if isinstance(default, bool) else str(default)
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def test_settings_show_neither_key_nor_the_databases_password(monkeypatch: pytest.MonkeyPatch) -> None:
