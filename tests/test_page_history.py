@@ -105,7 +105,7 @@ def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit:
     _go(visit)
     run = _runs(visit)
     expect(run).to_have_count(1)
-    expect(run.locator(".about")).to_contain_text(re.compile(r"Seeds · Stub · \d+:\d\d.* · 2 headshots"))
+    expect(run.locator(".about")).to_contain_text(re.compile(r"Seeds · Stub · \d+:\d\d.* · 2\sheadshots"))
     expect(run.locator(".left")).to_have_text("Deleted in 24 h")
     expect(visit.page.locator("#history h3")).to_have_text(["Today"])
     line = visit.page.locator("#history .store")
@@ -125,8 +125,7 @@ def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit:
     second.click()
     expect(second).to_have_attribute("aria-pressed", "true")
 
-    visit.page.reload()
-    visit.page.locator("#generate").wait_for()
+    visit.again()
     _go(visit)
     expect(_does(visit, "rename")).to_have_text(f"Board {NASTY}")
     expect(run.locator(".strip .star").nth(1)).to_have_attribute("aria-pressed", "true")
@@ -189,6 +188,7 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     expect(visit.page.locator("#generate")).to_be_visible()
     expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 7", "Seed 8"])
     expect(visit.status).to_have_text("From your history: 2 of 2 headshots")
+    expect(visit.page.locator("#results")).to_be_in_viewport()
 
     _go(visit)
     _does(visit, "continue", 1).click()

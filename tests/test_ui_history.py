@@ -82,7 +82,7 @@ def test_an_entry_says_what_was_compared(
 def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(history: History) -> None:
     requests = [HeadshotRequest(seed=seed) for seed in (1, 2, 3)]
     whole = _entry(_run(history, *requests))["info"]
-    assert "<span> · 3 headshots</span>" in whole
+    assert "<span> · 3\N{NO-BREAK SPACE}headshots</span>" in whole
     assert "<span>Studio · </span>" in whole
     name = begin(history, requests=requests, backend="modelslab")
     land(history, name, 0)
@@ -90,7 +90,7 @@ def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(hi
     broken = history.comparison(ANN, name)
     assert broken is not None
     info = _entry(broken)["info"]
-    assert "<span> · 1 of 3</span>" in info
+    assert "1\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}3" in info
     assert "The service &lt;declined&gt; it." in info
     assert "ModelsLab, then Studio" in info
     assert "was broken off" in _entry(_run(history, *requests, landed=1))["info"]

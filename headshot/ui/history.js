@@ -108,6 +108,7 @@ const ticking = setInterval(() => (element.isConnected ? tellTime() : clearInter
 function say(text, kind = "") {
   work.textContent = text;
   work.className = `work ${kind}`;
+  parcel.hidden = true;
 }
 
 function heard({ mode, entries: came = [], more: others, key, line, said, refused, parcel: packed }) {
@@ -210,7 +211,6 @@ const ACTS = {
   },
   pack() {
     busy(true);
-    parcel.hidden = true;
     say("Packing everything into one file…", "running");
     trigger("pack");
   },
@@ -318,7 +318,6 @@ chooser.addEventListener("change", async () => {
   if (!file) return;
   if (file.size > MAX_ARCHIVE_BYTES) return say(`The archive is too large: at most ${MAX_ARCHIVE_BYTES / 2 ** 30} GB come in.`, "refused");
   busy(true);
-  parcel.hidden = true;
   const paths = [];
   try {
     for (let at = 0; at === 0 || at < file.size; at += PART_BYTES) {

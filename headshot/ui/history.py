@@ -101,8 +101,12 @@ class HistoryPart:
         heard.discard(
             said(self._discard), {self.shown}, [self.list, *self._on_the_page], trigger_mode="multiple", **quiet
         )
-        heard.resume(said(self._open), {self.shown}, [self.list, tabs, *shoot.shown], **quiet)
-        heard.carry_on(said(self._carry_on), {self.shown}, [self.list, tabs, shoot.shots, *form.fillable], **quiet)
+        opened = heard.resume(said(self._open), {self.shown}, [self.list, tabs, *shoot.shown], **quiet)
+        continued = heard.carry_on(
+            said(self._carry_on), {self.shown}, [self.list, tabs, shoot.shots, *form.fillable], **quiet
+        )
+        opened.then(None, js=_scroll_to("#results"), api_visibility="private")
+        continued.then(None, js=_scroll_to("#header"), api_visibility="private")
         heard.pack(said(self._pack), {self.shown}, [self.list], **quiet)
         heard.unpack(said(self._unpack), {self.shown}, listed, **quiet)
 
@@ -286,6 +290,15 @@ class HistoryPart:
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """What the page showed before it was asked may not be so."""
         return {self.list: self._news("stale", refused=sentence)}
+
+
+def _scroll_to(narrow: str) -> str:
+    """The list may have been scrolled far down. narrow: what a phone shows first."""
+    # The tab is there once the update is drawn, and not at all where the act was refused.
+    return f"""() => setTimeout(() => {{
+      if (!document.querySelector("#page").offsetParent) return;
+      document.querySelector(innerWidth < 1000 ? "{narrow}" : "#header").scrollIntoView();
+    }}, 50)"""
 
 
 def page_of(

@@ -19,6 +19,7 @@ _MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes a
 _TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
 _LOOKS = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
 _SINGLE = "1 headshot"
+_HARD_BLANK = "\N{NO-BREAK SPACE}"
 _VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
 
 
@@ -118,7 +119,7 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     about = [kind(runs), _made_by(runs, backends)]
     told = "".join(f"<span>{escape(words)} · </span>" for words in about)
     count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
-    whole = "" if count == _SINGLE else f"<span> · {count}</span>"
+    whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
     heading = (
         f"<span>{name}</span>"
         if team
