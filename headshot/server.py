@@ -17,7 +17,7 @@ from gradio.route_utils import CustomCORSMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from . import booth, face, ui, webhook
@@ -186,6 +186,8 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
     async def picture(request: Request) -> Response:
         address = [request.path_params[part] for part in ("visitor", "corner", "name")]
         path = visitors.picture(*address)
+        if path is not None and path.suffix == ".zip":  # a whole history, which may be larger than the memory
+            return FileResponse(path, content_disposition_type="inline")
         if path is not None:
             # The bytes at once: a picture that is deleted while it is sent would break off in the middle.
             with suppress(FileNotFoundError):
