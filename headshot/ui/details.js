@@ -1,4 +1,5 @@
-// One headshot's details under its picture: what was said of it, and its request as JSON and as code. Part of viewer.js.
+// One headshot's details under its picture: its files, what was said of it, and its request as JSON and as code. Part of
+// the viewer.
 const NOTES = [
   ["not applied", "Not applied"],
   ["advice", "Good to know"],
@@ -19,6 +20,19 @@ const EXCHANGED = [
 const tab = (key, title) =>
   `<button type="button" role="tab" id="viewer-tab-${key}" aria-controls="viewer-${key}">${title}</button>`;
 
+const FORMS = [
+  ["jpeg", "JPEG", ".jpg"],
+  ["webp", "WebP", ".webp"],
+  ["clean", "Clean copy", "-clean.png"],
+];
+
+const FILES = `
+  <a class="act main" download>${icon("M10 3v10m-4.5-4 4.5 4.5L14.5 9M3.5 17h13")}<span></span></a>
+  <div class="forms" role="group" aria-label="Other files">
+    ${FORMS.map(([key, title]) => `<a class="act" data-form="${key}"${key === "clean" ? ' aria-describedby="viewer-clean"' : ""} download>${title}</a>`).join("")}
+    <p id="viewer-clean">The clean copy is without the recipe; the mark that says AI made it stays.</p>
+  </div>`;
+
 const DETAILS = `
   <div class="tabs" role="tablist" aria-label="Details">
     ${tab("notes", "Notes")}${CODE.map(([key, title]) => tab(key, title)).join("")}
@@ -33,6 +47,23 @@ const DETAILS = `
   ).join("")}`;
 
 let exchanged = ""; // what stands under the request, so that a text that is being selected stays so
+
+function drawFiles(shot) {
+  const [, stem, ending] = shot.name.match(/^(.*?)(\.\w+)?$/);
+  const main = find("a.main");
+  main.href = shot.picture;
+  main.download = shot.name;
+  for (const [key, , suffix] of FORMS) {
+    const link = find(`[data-form=${key}]`);
+    link.hidden = !shot[key];
+    if (shot[key]) link.href = shot[key];
+    else link.removeAttribute("href");
+    link.download = stem + suffix;
+  }
+  find(".forms").hidden = !FORMS.some(([key]) => shot[key]);
+  find("#viewer-clean").hidden = !shot.clean;
+  main.querySelector("span").textContent = `Download${find(".forms").hidden ? "" : ` ${(ending ?? "").slice(1).toUpperCase()}`}`;
+}
 
 function drawDetails(shot) {
   for (const [key] of CODE) {

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .. import store
 
 _VIEWER = "".join(
-    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("details.js", "viewer.js", "missing.js")
+    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
+    for name in ("found", "details", "viewer", "zoom", "against", "picking", "showcase", "missing")
 )
 _BUSY = "A comparison is running: let it end, or press Stop first."
 _GONE = "This headshot is no longer here: pictures are deleted after a while."

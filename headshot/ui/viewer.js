@@ -1,16 +1,12 @@
-// The headshots, large and against each other: a dialog and a bar outside this component, whose content is renewed.
-// details.js stands before this, in the same function.
+// The headshots, large and against each other: a dialog outside this component, whose content is renewed.
 const ORIGINAL = "";
-const FIELDS = [
-  ["prompt", "Prompt"],
-  ["negative_prompt", "Negative prompt"],
-  ["guidance_scale", "Guidance"],
-  ["num_inference_steps", "Steps"],
-  ["seed", "Seed"],
-];
 const GONE = "This picture is no longer here: pictures are deleted after a while.";
-
-const icon = (path) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path d="${path}"/></svg>`;
+const VIEWS = [
+  ["slider", "Slider", "M3 4h14v12H3zM10 2v16M10 4h7v12h-7"],
+  ["side", "Side by side", "M3 4h6v12H3zM11 4h6v12h-6z"],
+  ["flip", "Flip", "M3 6h10v11H3zM7 6V3h10v11h-4"],
+];
+const SIDES = ["left", "right", "third", "fourth"];
 
 const dialog = document.createElement("dialog");
 dialog.className = "viewer";
@@ -23,29 +19,43 @@ dialog.innerHTML = `
       <button type="button" data-go="1" aria-label="Next headshot">${icon("m8 4 6 6-6 6")}</button>
     </div>
     <div class="choose against">
-      <select data-side="left" aria-label="Left picture"></select>
+      <select data-at="0"></select>
       <button type="button" data-do="swap" aria-label="Swap left and right" title="Swap left and right">${icon(
         "M3 7h13m-4-4 4 4-4 4M17 13H4m4-4-4 4 4 4"
       )}</button>
-      <select data-side="right" aria-label="Right picture"></select>
+      <select data-at="1"></select>
+      <select data-at="2"></select>
+      <select data-at="3"></select>
     </div>
     <button type="button" data-do="close" aria-label="Close">${icon("m5 5 10 10M15 5 5 15")}</button>
   </header>
   <div class="stage">
     <div class="pair">
-      <div class="side right"><img alt=""><span></span></div>
-      <div class="side left against"><img alt=""><span></span></div>
-      <i class="line against">${icon("m7.5 5-5 5 5 5m5-10 5 5-5 5")}</i>
-      <input class="against" type="range" min="0" max="100" step="0.5" aria-label="Share of the left picture">
+      ${SIDES.map((side) => `<div class="side ${side}"><img alt="" draggable="false"><p><b></b><small></small></p></div>`).join("")}
+      <i class="line">${icon("m7.5 5-5 5 5 5m5-10 5 5-5 5")}</i>
+      <input type="range" min="0" max="100" step="0.5" aria-label="Share of the left picture">
     </div>
     <p class="state" role="status"></p>
+  </div>
+  <div class="looking">
+    <div class="views" role="group" aria-label="View">
+      ${VIEWS.map(([key, title, path]) => `<button type="button" data-view="${key}" title="${title}">${icon(path)}<span>${title}</span></button>`).join("")}
+    </div>
+    <div class="zooms" role="group" aria-label="Zoom">
+      <button type="button" data-zoom="out" aria-label="Zoom out" title="Zoom out (−)">${icon("M4 10h12")}</button>
+      <button type="button" data-zoom="fit" aria-describedby="viewer-percent" aria-label="Fit" title="Fit (0)"><span class="percent" id="viewer-percent"></span></button>
+      <button type="button" data-zoom="in" aria-label="Zoom in" title="Zoom in (+)">${icon("M4 10h12M10 4v12")}</button>
+      <button type="button" data-zoom="face" aria-pressed="false" aria-label="Zoom to face" title="Zoom to face">${icon(
+        "M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4M7.500 8v.5M12.500 8v.5M7 12.200c1.700 1.700 4.300 1.700 6 0"
+      )}<span>Face</span></button>
+    </div>
   </div>
   <div class="panel">
     <h2 id="viewer-title" tabindex="-1"><span></span><b class="mark alone">Baseline</b></h2>
     <div class="alone">
       <p class="facts"></p>
       <div class="acts">
-        <a class="act main" download>${icon("M10 3v10m-4.5-4 4.5 4.5L14.5 9M3.5 17h13")}Download</a>
+        ${FILES}
         <button type="button" class="act" data-do="original">Compare with the original</button>
         <button type="button" class="act" data-do="against-baseline">Compare with the baseline</button>
         <button type="button" class="act" data-do="use_seed">Use this seed</button>
@@ -54,83 +64,57 @@ dialog.innerHTML = `
       ${DETAILS}
     </div>
     <div class="against">
-      <p class="hint">Drag the line or use the arrow keys. Space flips.</p>
+      <p class="hint"></p>
       <section class="differences"></section>
-      <section class="both"></section>
     </div>
   </div>
   <p class="aloud" role="status"></p>`;
-
-const bar = document.createElement("div");
-bar.className = "picked-bar";
-bar.setAttribute("role", "region");
-bar.setAttribute("aria-label", "Compare");
-bar.hidden = true;
-bar.innerHTML = `
-  <p role="status"></p>
-  <button type="button" data-do="original">Compare with the original</button>
-  <button type="button" data-do="against-baseline">Compare with the baseline</button>
-  <button type="button" data-do="clear">Clear</button>`;
-
-// The component may be mounted again, and its elements outside would otherwise stay.
-for (const old of document.querySelectorAll("body > .viewer, body > .picked-bar")) old.remove();
-document.body.append(dialog, bar);
+document.body.append(dialog);
 
 const find = (selector) => dialog.querySelector(selector);
+const stageNode = find(".stage");
+const board = find(".pair");
 const range = find("input");
-const images = { left: find(".left img"), right: find(".right img") };
-const selects = { left: find("select[data-side=left]"), right: find("select[data-side=right]") };
+const sides = SIDES.map((side) => find(`.${side}`));
+const selects = [...dialog.querySelectorAll("select")];
 const tabs = [...dialog.querySelectorAll("[role=tab]")];
 
-let picks = []; // ids, the older first
-let alone = null; // the id that is shown large, or
-let sides = null; // the two that are compared: {left, right}, each an id or ORIGINAL
-let opener = null; // where the focus was: {id, selector} of a card's part, for the card may be another element by then
+let alone = null; // the key of the one that is shown large, or
+let compared = null; // of those that are compared: two to four, each a key or ORIGINAL
+let opener = null; // where the focus was: {key, selector} of a card's part, for the card may be another element by then
 let shown = ""; // which addresses stand on the stage, so that a renewed page does not load them again
-
-function make(tag, className, ...content) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.append(...content);
-  return node;
-}
+let spent = false; // whether what is compared was picked for it
 
 function say(text) {
   find(".aloud").textContent = text;
 }
 
-function landed() {
-  return [...element.querySelectorAll(".shot.landed[data-shot]")].map((card) => ({
-    ...JSON.parse(card.dataset.shot),
-    thumbnail: card.querySelector("img").src,
-  }));
-}
-
-const card = (id) => element.querySelector(`#shot-${CSS.escape(id)}`);
-
 // Opening and closing
 
-function openAlone(id, from) {
+function openAlone(key, from) {
   opener ??= from;
-  sides = null;
-  alone = id;
+  compared = null;
+  alone = key;
   open();
   find("h2").focus();
 }
 
-function openAgainst(left, right, from) {
+function openAgainst(keys, from) {
   opener ??= from;
   alone = null;
-  sides = { left, right };
+  compared = keys;
   range.value = 50;
   open();
-  range.focus();
+  (viewNow() === "slider" ? range : find("h2")).focus();
 }
 
 function open() {
   const page = document.documentElement;
-  if (!dialog.open) page.style.setProperty("--scrollbar", `${innerWidth - page.clientWidth}px`);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    page.style.setProperty("--scrollbar", `${innerWidth - page.clientWidth}px`);
+    Object.assign(sight, { zoom: 1, at: [0.5, 0.5], aligned: false });
+    dialog.showModal();
+  }
   bar.hidden = true;
   dialog.scrollTop = find(".panel").scrollTop = 0;
   say("");
@@ -138,192 +122,102 @@ function open() {
 }
 
 dialog.addEventListener("close", () => {
-  const { id, selector } = opener;
-  alone = sides = opener = null;
+  const { key, selector } = opener;
+  alone = compared = opener = null;
   shown = "";
-  for (const image of Object.values(images)) image.removeAttribute("src");
-  pick([]);
-  card(id)?.querySelector(selector)?.focus();
+  scenes = [];
+  for (const side of sides) side.querySelector("img").removeAttribute("src");
+  pick(spent ? [] : picks);
+  spent = false;
+  card(key)?.querySelector(selector)?.focus();
 });
 
 // Drawing
 
 function draw() {
-  const shots = landed();
-  const byId = new Map(shots.map((shot) => [shot.id, shot]));
-  const wanted = sides ? [sides.left, sides.right].filter((id) => id !== ORIGINAL) : [alone];
-  if (wanted.some((id) => !byId.has(id))) return dialog.close();
-  dialog.classList.toggle("comparing", sides !== null);
-  if (sides) drawAgainst(shots, byId);
-  else drawAlone(byId.get(alone), shots);
+  const shots = known();
+  const byKey = new Map(shots.map((shot) => [shot.key, shot]));
+  const wanted = (compared ?? [alone]).filter((key) => key !== ORIGINAL);
+  if (wanted.some((key) => !byKey.has(key))) return dialog.close();
+  dialog.classList.toggle("comparing", compared !== null);
+  dialog.dataset.view = viewNow();
+  if (compared) drawAgainst(shots, byKey);
+  else drawAlone(byKey.get(alone), shots);
 }
 
 function drawAlone(shot, shots) {
-  const baseline = shots.find((other) => other.baseline && other.id !== shot.id);
+  const beside = shots.filter(({ place }) => place === shot.place);
+  const baseline = shots.find((other) => other.baseline && other.key !== shot.key);
   find("h2 span").textContent = shot.label;
   find(".mark").hidden = !shot.baseline;
-  find(".panel .facts").textContent = shot.facts.join(" · ");
-  find(".walk").hidden = shots.length < 2;
-  find(".count").textContent = `${shots.findIndex((other) => other.id === shot.id) + 1} of ${shots.length}`;
-  find("a.main").href = shot.picture;
-  find("a.main").download = shot.name;
+  find(".panel .facts").textContent = [shot.run, ...shot.facts].filter(Boolean).join(" · ");
+  find(".walk").hidden = beside.length < 2;
+  find(".count").textContent = `${beside.findIndex(({ key }) => key === shot.key) + 1} of ${beside.length}`;
+  drawFiles(shot);
   find("[data-do=baseline]").textContent = shot.baseline ? "No longer the baseline" : "Make it the baseline";
+  // Of others, the form and the comparison beside it know nothing.
+  for (const act of ["baseline", "use_seed"]) find(`[data-do=${act}]`).hidden = shot.place !== "shots";
   find("[data-do=original]").hidden = !shot.original;
   find("[data-do=against-baseline]").hidden = !baseline;
   drawDetails(shot);
-  stage({ right: { label: shot.label, picture: shot.picture } }, shot);
-}
-
-function drawAgainst(shots, byId) {
-  const [left, right] = [byId.get(sides.left), byId.get(sides.right)];
-  const options = [[ORIGINAL, "Original"], ...shots.map((s) => [s.id, s.baseline ? `${s.label} (baseline)` : s.label])];
-  for (const [side, select] of Object.entries(selects)) {
-    // Only when it changed: a list that is open would close.
-    if (JSON.stringify([...select.options].map((o) => [o.value, o.text])) !== JSON.stringify(options))
-      select.replaceChildren(...options.map(([id, label]) => new Option(label, id)));
-    select.value = sides[side];
-  }
-  const original = { label: "Original", picture: (left ?? right).original };
-  find("h2 span").textContent = `${(left ?? original).label} and ${(right ?? original).label}`;
-  find(".differences").replaceChildren(...(left && right ? differences(left, right) : photoAnd(left ?? right)));
-  find(".both").replaceChildren(...[left, right].filter(Boolean).map(summary));
-  stage({ left: left ?? original, right: right ?? original }, left ?? right);
-  tellShare();
-}
-
-function differences(left, right) {
-  const [before, after] = [JSON.parse(left.request), JSON.parse(right.request)];
-  const list = make("dl", "");
-  for (const [field, title] of FIELDS) {
-    if (before[field] === after[field]) continue;
-    const [old, now] = [before, after].map((request) => String(request[field] ?? "") || "none");
-    list.append(make("dt", "", title), make("dd", "", make("b", "", now), " instead of ", make("span", "", old)));
-  }
-  return [make("h3", "", "What differs on the right"), list.children.length ? list : make("p", "", "Nothing: both come from the same request.")];
-}
-
-function photoAnd(shot) {
-  const text = "The original is your photo, laid over this headshot’s frame, the eyes at the same place.";
-  return [make("p", "", text), noteList(shot, "applied", "Applied to your photo") ?? ""];
-}
-
-function summary(shot) {
-  const button = make("button", "act", "Open");
-  button.type = "button";
-  button.dataset.open = shot.id;
-  button.setAttribute("aria-label", `Open ${shot.label}`);
-  const name = make("b", "", shot.label);
-  if (shot.baseline) name.append(make("small", "mark", "Baseline"));
-  return make("div", "one", make("p", "", name, make("span", "facts", shot.facts.join(" · "))), button);
+  stage([shot]);
 }
 
 // The stage
 
-async function stage(pictures, frame) {
-  const pair = find(".pair");
-  pair.style.setProperty("--ratio", frame.width / frame.height);
-  for (const [side, { label }] of Object.entries(pictures)) {
-    find(`.${side} span`).textContent = label;
-    images[side].alt = label === "Original" ? "Your photo" : `Headshot, ${label}`;
-  }
-  const wanted = JSON.stringify(Object.entries(pictures).map(([side, { picture }]) => [side, picture]));
+const alt = ({ label, key }) => (key === ORIGINAL ? "Your photo" : `Headshot, ${label}`);
+
+async function stage(pictures) {
+  const [first] = pictures;
+  stageNode.style.setProperty("--ratio", first.width / first.height);
+  sides.forEach((side, at) => (side.hidden = at >= pictures.length));
+  scenes = pictures.map(({ width, height, face }, at) => {
+    return { side: sides[at], image: sides[at].querySelector("img"), size: [width, height], face };
+  });
+  pictures.forEach((picture, at) => {
+    sides[at].querySelector("b").textContent = picture.label;
+    sides[at].querySelector("small").textContent = likenessOf(picture);
+    scenes[at].image.alt = alt(picture);
+  });
+  drawFront();
+  lay();
+  const wanted = JSON.stringify(pictures.map(({ picture }) => picture));
   if (wanted === shown) return;
   shown = wanted;
   // The small picture stands in for the large one, which may be on its way.
-  pair.style.setProperty("--thumbnail", sides ? "none" : `url(${JSON.stringify(frame.thumbnail)})`);
-  find(".stage").className = "stage loading";
-  find(".state").textContent = sides ? "Loading both pictures…" : "";
-  const decoded = Object.entries(pictures).map(([side, { picture }]) => {
-    images[side].src = picture;
-    return images[side].decode();
+  board.style.setProperty("--thumbnail", compared ? "none" : `url(${JSON.stringify(first.thumbnail)})`);
+  stageNode.className = "stage loading";
+  find(".state").textContent = compared ? `Loading ${pictures.length > 2 ? "the" : "both"} pictures…` : "";
+  const decoded = scenes.map(({ image }, at) => {
+    image.src = pictures[at].picture;
+    return image.decode();
   });
   const failed = (await Promise.allSettled(decoded)).some((result) => result.status === "rejected");
   if (wanted !== shown) return; // others were asked for meanwhile
-  find(".stage").className = failed ? "stage gone" : "stage";
+  stageNode.className = failed ? "stage gone" : "stage";
   find(".state").textContent = failed ? GONE : "";
 }
 
-function tellShare() {
-  const share = Number(range.value);
-  find(".pair").style.setProperty("--share", `${share}%`);
-  const [left, right] = ["left", "right"].map((side) => find(`.${side} span`).textContent);
-  range.setAttribute("aria-valuetext", `${share} % ${left}, ${100 - share} % ${right}`);
+// As many columns as make the pictures largest.
+function lay() {
+  if (!scenes.length) return;
+  const count = viewNow() === "side" ? scenes.length : 1;
+  const ratio = Number(stageNode.style.getPropertyValue("--ratio"));
+  const { clientWidth, clientHeight } = stageNode;
+  const narrow = dialog.scrollHeight > dialog.clientHeight || innerWidth < 700; // there the stage takes its own height
+  const width = (columns) => Math.min(clientWidth / columns, (clientHeight * ratio) / Math.ceil(count / columns));
+  const choices = [1, 2, 3, 4].slice(0, count).sort((one, other) => width(other) - width(one));
+  const columns = narrow ? Math.min(count, 2) : choices[0];
+  stageNode.style.setProperty("--columns", columns);
+  stageNode.style.setProperty("--rows", Math.ceil(count / columns));
+  show();
 }
 
-range.addEventListener("input", tellShare);
-
-// A finger that turns out to scroll has moved the line already, which goes back to where it was.
-let resting = 50;
-range.addEventListener("pointerdown", () => (resting = range.value));
-range.addEventListener("pointercancel", () => {
-  range.value = resting;
-  tellShare();
-});
-
-range.addEventListener("keydown", (event) => {
-  if (event.key !== " ") return;
-  event.preventDefault();
-  if (event.repeat) return;
-  range.value = range.value < 50 ? 100 : 0;
-  tellShare();
-});
-
-dialog.addEventListener("change", ({ target }) => {
-  const side = target.dataset.side;
-  if (!side) return;
-  const other = side === "left" ? "right" : "left";
-  // Nothing is compared with itself: the other side takes what stood here.
-  if (sides[other] === target.value) sides[other] = sides[side];
-  sides[side] = target.value;
-  draw();
-});
-
-// Picking
-
-function pick(ids) {
-  picks = ids;
-  const shots = landed();
-  for (const { id } of shots) {
-    card(id).classList.toggle("picked", picks.includes(id));
-    card(id).querySelector(".pick")?.setAttribute("aria-pressed", picks.includes(id));
-  }
-  const shot = shots.find(({ id }) => id === picks[0]);
-  bar.hidden = !shot || dialog.open;
-  if (!shot) return;
-  bar.querySelector("p").textContent = `${shot.label} picked. Pick another, or`;
-  bar.querySelector("[data-do=original]").hidden = !shot.original;
-  bar.querySelector("[data-do=against-baseline]").hidden = shot.baseline || !shots.some(({ baseline }) => baseline);
-}
-
-function baselineId() {
-  return landed().find((shot) => shot.baseline).id;
-}
+new ResizeObserver(lay).observe(stageNode);
 
 // Events
 
-element.addEventListener("click", (event) => {
-  const from = event.target.closest("a.frame, .pick");
-  const figure = from?.closest(".shot.landed[data-shot]");
-  if (!figure || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  const { id } = JSON.parse(figure.dataset.shot);
-  if (from.matches("a.frame")) return openAlone(id, { id, selector: "a.frame" });
-  if (picks.includes(id)) return pick(picks.filter((other) => other !== id));
-  pick([...picks, id]);
-  if (picks.length === 2) openAgainst(...picks, { id, selector: ".pick" });
-});
-
-bar.addEventListener("click", ({ target }) => {
-  const action = target.dataset.do;
-  const [id] = picks;
-  const from = { id, selector: ".pick" };
-  if (action === "original") openAgainst(ORIGINAL, id, from);
-  if (action === "against-baseline") openAgainst(baselineId(), id, from);
-  if (action === "clear") {
-    pick([]);
-    card(id).querySelector(".pick").focus();
-  }
-});
+const plain = (event) => !(event.altKey || event.ctrlKey || event.metaKey || event.shiftKey);
 
 let pressed = null; // a drag that began on the slider may end on the backdrop, which is not a click there
 dialog.addEventListener("pointerdown", ({ target }) => (pressed = target));
@@ -331,47 +225,45 @@ dialog.addEventListener("click", ({ target }) => {
   if (target === dialog && pressed === dialog) return dialog.close();
   const button = target.closest("button");
   if (!button) return;
-  const { go, copy, open: id, do: action } = button.dataset;
+  const { go, copy, open: key, do: action, view: chosen, zoom } = button.dataset;
   if (go) walk(Number(go));
   else if (copy !== undefined) copyBeside(button);
-  else if (id) openAlone(id);
+  else if (key) openAlone(key);
+  else if (chosen) choose(chosen);
+  else if (zoom) doZoom(button);
   else if (button.role === "tab") select(button);
   else if (action === "close") dialog.close();
   else if (action === "swap") {
-    [sides.left, sides.right] = [sides.right, sides.left];
+    compared.reverse();
     draw();
-  } else if (action === "original") openAgainst(ORIGINAL, alone);
-  else if (action === "against-baseline") openAgainst(baselineId(), alone);
-  else if (action === "use_seed") {
-    trigger("select", { action, id: alone });
-    dialog.close();
-  } else if (action === "baseline") {
-    const { baseline } = landed().find((shot) => shot.id === alone);
-    trigger("select", { action: baseline ? "no_baseline" : "baseline", id: alone });
+  } else if (action === "original") openAgainst([ORIGINAL, alone]);
+  else if (action === "against-baseline") openAgainst([baselineKey(), alone]);
+  else if (action) {
+    const { id, baseline } = known().find((shot) => shot.key === alone);
+    if (action === "use_seed") dialog.close();
+    trigger("select", { action: action === "baseline" && baseline ? "no_baseline" : action, id });
   }
 });
 
 dialog.addEventListener("keydown", (event) => {
+  if (event.target.role === "tab") chooseTab(event);
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (event.target.role === "tab") return chooseTab(event);
-  if (step && alone && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  const ours = zoomKey(event) || flipKey(event);
+  if (ours) event.preventDefault();
+  else if (step && alone && plain(event) && event.target.role !== "tab") {
     event.preventDefault();
     walk(step);
   }
 });
 
 function walk(step) {
-  const shots = landed();
-  const at = shots.findIndex((shot) => shot.id === alone);
+  const { place } = known().find(({ key }) => key === alone);
+  const shots = known().filter((shot) => shot.place === place);
+  const at = shots.findIndex(({ key }) => key === alone);
   const next = shots[(at + step + shots.length) % shots.length];
-  alone = next.id;
+  alone = next.key;
   draw();
   say(`${next.label}, ${find(".count").textContent}`);
 }
 
 select(tabs[0]);
-
-watch("value", () => {
-  pick(picks.filter((id) => card(id)));
-  if (dialog.open) draw();
-});

@@ -1,0 +1,128 @@
+// The headshots' cards, wherever they stand on the page, and the toolbar above those that were just made. Part of the
+// viewer: found.js, details.js, viewer.js, zoom.js, against.js, picking.js, showcase.js are one function, in this order.
+const PLACES = ":is(#shots, #history, #team)";
+const CARDS = `${PLACES} .shot.landed[data-shot]`;
+
+// The component may be mounted again: nothing of the earlier one stays, neither elements nor listeners.
+globalThis.headshotViewer?.abort();
+const mounted = new AbortController();
+globalThis.headshotViewer = mounted;
+const whileMounted = { signal: mounted.signal };
+for (const old of document.querySelectorAll("body > :is(.viewer, .picked-bar, .showcase), .grid-tools")) old.remove();
+
+function make(tag, className, ...content) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.append(...content);
+  return node;
+}
+
+function icon(path) {
+  return `<svg viewBox="0 0 20 20" aria-hidden="true"><path d="${path}"/></svg>`;
+}
+
+// Cards. A headshot may stand in two places, so that its key has the place in it.
+
+const read = new WeakMap(); // by element: what its JSON says, for a history has hundreds
+const remembered = new Map(); // by key: those that are picked, for the history's page may be turned
+
+function shotOf(figure) {
+  const text = figure.dataset.shot;
+  if (read.get(figure)?.text !== text) {
+    const shot = JSON.parse(text);
+    const place = figure.closest(PLACES).id;
+    read.set(figure, { text, shot: { ...shot, place, key: `${place}/${shot.id}` } });
+  }
+  const run = figure.closest(".run");
+  const thumbnail = figure.querySelector("img").src;
+  return { ...read.get(figure).shot, thumbnail, run: run?.dataset.title ?? "", group: run ?? figure.closest(PLACES) };
+}
+
+function landed(within = document) {
+  return [...within.querySelectorAll(CARDS)].map(shotOf);
+}
+
+// What was picked in the history is still there when another page of it is shown; what left the last comparison is not.
+function known() {
+  const here = landed();
+  if (!here.length) remembered.clear();
+  const keys = new Set(here.map(({ key }) => key));
+  return [...here, ...[...remembered.values()].filter(({ key, place }) => place !== "shots" && !keys.has(key))];
+}
+
+function card(key) {
+  return [...document.querySelectorAll(CARDS)].find((figure) => shotOf(figure).key === key);
+}
+
+// The toolbar, outside of what is renewed
+
+const tools = document.createElement("div");
+tools.className = "grid-tools";
+tools.hidden = true;
+tools.innerHTML = `
+  <button type="button" data-do="sort" aria-pressed="false">${icon("M5 4v12m-3-3 3 3 3-3M11 5h7m-7 5h5m-5 5h3")}Sort by likeness</button>
+  <button type="button" data-do="showcase">${icon("M3 7.500V3h4.500M12.500 3H17v4.500M17 12.500V17h-4.500M7.500 17H3v-4.500")}Showcase</button>`;
+element.before(tools);
+const [sortButton] = tools.children;
+let sorted = false;
+let unsorted = []; // the cards as Python has put them
+let held = null; // the part of a card that has the focus: {key, selector}
+
+element.addEventListener(
+  "focusin",
+  ({ target }) => {
+    const figure = target.closest(".shot.landed[data-shot]");
+    const selector = ["a.frame", ".pick", ".download"].find((each) => target.matches(each));
+    held = figure && selector ? { key: shotOf(figure).key, selector } : null;
+  },
+  whileMounted
+);
+
+const grid = () => element.querySelector(".shots:not(:has(~ .matrix))");
+
+function drawTools() {
+  const shots = landed(element);
+  const sortable = shots.filter(({ likeness }) => typeof likeness === "number").length > 1 && grid();
+  tools.hidden = !shots.length;
+  sortButton.hidden = !sortable;
+  unsorted = grid() ? [...grid().children] : [];
+  if (sorted && sortable) arrange();
+  // The elements are renewed by where they stand, so that the focus may have come to another card.
+  const at = document.activeElement;
+  if (!sorted || !held || !element.contains(at)) return;
+  const same = card(held.key)?.querySelector(held.selector);
+  if (same && same !== at) same.focus({ preventScroll: true });
+}
+
+function arrange() {
+  const rank = (node) => (node.matches("[data-shot]") ? (shotOf(node).likeness ?? -1) : -2);
+  const wanted = sorted ? [...unsorted].sort((one, other) => rank(other) - rank(one)) : unsorted;
+  // The elements themselves, so that the keys go the way that the eyes go.
+  if (wanted.some((node, at) => grid().children[at] !== node)) grid().append(...wanted);
+}
+
+tools.addEventListener("click", ({ target }) => {
+  const action = target.closest("button")?.dataset.do;
+  if (action === "showcase") openShowcase(() => landed(element), target.closest("button"));
+  if (action !== "sort") return;
+  sorted = !sorted;
+  sortButton.setAttribute("aria-pressed", sorted);
+  arrange();
+});
+
+// News. Of the other places nobody tells us.
+
+const others = new MutationObserver((changes) => {
+  if (changes.some(({ target }) => target.closest?.("#history, #team"))) pick(picks);
+});
+others.observe(document.body, { childList: true, subtree: true, attributeFilter: ["aria-pressed"] });
+mounted.signal.addEventListener("abort", () => others.disconnect());
+
+watch("value", () => {
+  drawTools();
+  pick(picks);
+  if (dialog.open) draw();
+  if (showcase.open) drawShowcase();
+});
+
+drawTools();

@@ -1,0 +1,253 @@
+// Showcase: one comparison on a black screen, a picture at a time, by keys or by hand. Part of the viewer.
+const CURSOR_MS = 2000; // then the cursor and the cross go
+const HINT_MS = 3000;
+const HOLD_MS = 350; // a key or a finger that rests longer looks at the original only as long
+const SWIPE_PX = 40;
+const TAP_PX = 10;
+const LARGE_IN_GRID = 12; // of more, the small pictures do
+
+const showcase = document.createElement("dialog");
+showcase.className = "showcase";
+showcase.setAttribute("aria-label", "Showcase");
+showcase.innerHTML = `
+  <div class="room" role="application" tabindex="-1" aria-label="Showcase. Arrow keys: the next one. O: the original. G: all of them. L: the label. Escape: the end.">
+    <div class="one"></div>
+    <div class="all"></div>
+    <p class="name"></p>
+    <p class="keys" aria-hidden="true">
+      <span class="typed"><kbd>→</kbd> next <kbd>O</kbd> original <kbd>G</kbd> all <kbd>L</kbd> label <kbd>Esc</kbd> end</span>
+      <span class="touched">Tap: next · Hold: original · Swipe down: end</span>
+    </p>
+    <button type="button" class="leave" aria-label="End the showcase">${icon("m5 5 10 10M15 5 5 15")}</button>
+  </div>
+  <p class="aloud" role="status"></p>`;
+document.body.append(showcase);
+
+const room = showcase.querySelector(".room");
+const warm = new Map(); // by address: {image, ready}
+let stand = null; // what is going on: {list, from, key, original, all, full}
+let labelled = true;
+let hiding, hinting, holding;
+
+function openShowcase(list, from) {
+  const [first] = list();
+  if (!first) return;
+  stand = { list, from, key: first.key, original: false, all: false, full: false };
+  showcase.showModal();
+  room.focus();
+  room.classList.remove("hinted");
+  hinting = setTimeout(() => room.classList.add("hinted"), HINT_MS);
+  wake();
+  drawShowcase();
+  fill(stand);
+}
+
+// The whole screen where the browser lets us have it; else the whole window, which the dialog is already.
+async function fill(mine) {
+  try {
+    await room.requestFullscreen({ navigationUI: "hide" });
+    mine.full = true;
+    if (stand !== mine) await document.exitFullscreen();
+  } catch {
+    mine.full = false;
+  }
+}
+
+document.addEventListener(
+  "fullscreenchange",
+  () => {
+    if (stand?.full && !document.fullscreenElement) showcase.close();
+  },
+  whileMounted
+);
+
+showcase.addEventListener("close", () => {
+  const { from } = stand;
+  stand = null;
+  for (const timer of [hiding, hinting, holding]) clearTimeout(timer);
+  warm.clear();
+  room.querySelector(".one").replaceChildren();
+  room.querySelector(".all").replaceChildren();
+  if (document.fullscreenElement) document.exitFullscreen();
+  from.focus();
+});
+
+// Drawing
+
+function drawShowcase() {
+  const shots = stand.list();
+  if (!shots.length) return showcase.close();
+  const at = Math.max(0, shots.findIndex(({ key }) => key === stand.key));
+  const shot = shots[at];
+  stand.key = shot.key;
+  const original = stand.original && shot.original;
+  room.classList.toggle("gridded", stand.all);
+  room.classList.toggle("blind", !labelled);
+  room.querySelector(".name").textContent = original ? "Original" : shot.label;
+  const where = `${at + 1} of ${shots.length}`;
+  const told = stand.all ? `All ${shots.length}` : `${original ? "Original" : labelled ? shot.label : "Headshot"}, ${where}`;
+  showcase.querySelector(".aloud").textContent = stand.original && !original ? `${told}: there is no original of it` : told;
+  if (stand.all) return drawAll(shots, at);
+  const beside = [at + 1, at - 1].map((next) => shots.at(next % shots.length).picture);
+  const wanted = [original || shot.picture, shot.picture, shot.original, ...beside].filter(Boolean);
+  for (const address of warm.keys()) if (!wanted.includes(address)) warm.delete(address);
+  for (const address of wanted) preload(address);
+  hang(wanted[0], original ? "Your photo" : labelled ? `Headshot, ${shot.label}` : `Headshot ${where}`);
+}
+
+function preload(address) {
+  if (warm.has(address)) return;
+  const image = Object.assign(new Image(), { src: address, draggable: false });
+  const ready = image.decode().then(
+    () => true,
+    () => false
+  );
+  warm.set(address, { image, ready });
+}
+
+// The one before stays until the next can be seen whole.
+async function hang(address, alt) {
+  stand.wanted = address;
+  const { image, ready } = warm.get(address);
+  const there = await ready;
+  if (stand?.wanted !== address) return; // another was asked for meanwhile
+  image.alt = alt;
+  room.querySelector(".one").replaceChildren(there ? image : make("p", "", GONE));
+}
+
+function drawAll(shots, at) {
+  const list = room.querySelector(".all");
+  const ratio = shots[0].width / shots[0].height;
+  const size = (columns) => Math.min(innerWidth / columns, (innerHeight * ratio) / Math.ceil(shots.length / columns));
+  const columns = shots.map((_, each) => each + 1).sort((one, other) => size(other) - size(one))[0];
+  list.style.setProperty("--columns", columns);
+  list.style.setProperty("--width", `${size(columns)}px`);
+  list.style.setProperty("--ratio", ratio);
+  const cells = shots.map(({ key, label, picture, thumbnail }, each) => {
+    const cell = make("button", "", make("img", ""), make("span", "", label));
+    cell.type = "button";
+    cell.dataset.key = key;
+    cell.setAttribute("aria-label", labelled ? label : `Headshot ${each + 1} of ${shots.length}`);
+    const [image] = cell.children;
+    Object.assign(image, { src: shots.length > LARGE_IN_GRID ? thumbnail : picture, alt: "", draggable: false });
+    return cell;
+  });
+  list.replaceChildren(...cells);
+  cells[at].focus();
+}
+
+// Moving
+
+function turn(change) {
+  Object.assign(stand, change);
+  drawShowcase();
+  if (!stand.all && document.activeElement !== room) room.focus();
+}
+
+function move(step) {
+  const shots = stand.list();
+  const at = shots.findIndex(({ key }) => key === stand.key);
+  turn({ key: shots[(at + step + shots.length) % shots.length].key, original: false });
+}
+
+const columnsOf = () => (stand.all ? Number(room.querySelector(".all").style.getPropertyValue("--columns")) : 1);
+const MOVES = {
+  ArrowRight: () => move(1),
+  ArrowLeft: () => move(-1),
+  ArrowDown: () => move(Math.min(columnsOf(), stand.list().length - 1)),
+  ArrowUp: () => move(-Math.min(columnsOf(), stand.list().length - 1)),
+  PageDown: () => move(1),
+  PageUp: () => move(-1),
+  Home: () => turn({ key: stand.list()[0].key, original: false }),
+  End: () => turn({ key: stand.list().at(-1).key, original: false }),
+  " ": () => (stand.all ? turn({ all: false }) : move(1)),
+  Enter: () => (stand.all ? turn({ all: false }) : move(1)),
+  g: () => turn({ all: !stand.all, original: false }),
+  l() {
+    labelled = !labelled;
+    drawShowcase();
+  },
+};
+
+let down = 0; // since when the key O is
+
+showcase.addEventListener("keydown", (event) => {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (!plain(event) && event.key !== "L" && event.key !== "G" && event.key !== "O") return;
+  if (event.target.matches(".leave") && [" ", "Enter"].includes(key)) return;
+  if (key === "o" && !stand.all) {
+    event.preventDefault();
+    if (event.repeat) return;
+    down = event.timeStamp;
+    turn({ original: !stand.original });
+  } else if (MOVES[key]) {
+    event.preventDefault();
+    if (!event.repeat || key.startsWith("Arrow")) MOVES[key]();
+  }
+});
+
+showcase.addEventListener("keyup", ({ key, timeStamp }) => {
+  if (key.toLowerCase() === "o" && stand?.original && timeStamp - down > HOLD_MS) turn({ original: false });
+});
+
+// By hand
+
+function wake() {
+  room.classList.remove("idle");
+  clearTimeout(hiding);
+  hiding = setTimeout(() => room.classList.add("idle"), CURSOR_MS);
+}
+
+let touch = null; // where a finger or the mouse went down: {x, y, held}
+
+room.addEventListener("pointermove", ({ movementX, movementY }) => (movementX || movementY) && wake());
+
+room.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0 || event.target.closest("button")) return;
+  touch = { x: event.clientX, y: event.clientY, held: false };
+  clearTimeout(holding);
+  holding = setTimeout(() => {
+    if (!touch || stand.all) return;
+    touch.held = true;
+    turn({ original: true });
+  }, HOLD_MS);
+});
+
+room.addEventListener("pointerup", (event) => {
+  clearTimeout(holding);
+  if (!touch) return;
+  const [x, y] = [event.clientX - touch.x, event.clientY - touch.y];
+  const { held: looked } = touch;
+  touch = null;
+  if (event.pointerType !== "mouse") wake();
+  if (looked) return turn({ original: false });
+  if (stand.all) return;
+  if (event.pointerType !== "mouse" && y > 2 * SWIPE_PX && y > Math.abs(x)) showcase.close();
+  else if (event.pointerType !== "mouse" && Math.abs(x) > SWIPE_PX && Math.abs(x) > Math.abs(y)) move(x < 0 ? 1 : -1);
+  else if (Math.hypot(x, y) < TAP_PX) move(1);
+});
+
+room.addEventListener("pointercancel", () => {
+  clearTimeout(holding);
+  if (touch?.held) turn({ original: false });
+  touch = null;
+});
+
+room.addEventListener("contextmenu", (event) => event.preventDefault()); // what a long touch would open
+
+room.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button?.matches(".leave")) showcase.close();
+  else if (button) turn({ key: button.dataset.key, all: false });
+});
+
+// A button elsewhere on the page shows the run that it belongs to.
+document.addEventListener(
+  "click",
+  ({ target }) => {
+    const button = target.closest?.("[data-showcase]");
+    const run = button?.closest(".run") ?? button?.closest(PLACES);
+    if (run) openShowcase(() => landed(run), button);
+  },
+  whileMounted
+);
