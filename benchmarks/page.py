@@ -169,12 +169,13 @@ def free_port() -> int:
 @contextmanager
 def running(port: int, *command: str) -> Iterator[subprocess.Popen[str]]:
     """A server in a process of its own, ended as a container ends it."""
-    environment = {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "HEADSHOT_OPEN_BROWSER": "false",
-    }
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as data:
+        environment = {
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "HEADSHOT_DATA_DIR": data,
+            "HEADSHOT_OPEN_BROWSER": "false",
+        }
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
