@@ -65,6 +65,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
                 with gr.Column(elem_id="results", min_width=0):
                     shoot.results()
                     votes.build()
+                    shoot.deletion()
             with gr.Tab("History", id="history") as history_tab:
                 history.build()
             with gr.Tab("Team", id="team") as team_tab:

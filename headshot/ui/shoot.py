@@ -76,6 +76,9 @@ class ShootPart:
         self.shots = gr.HTML(results.shots(None, None), elem_id="shots", js_on_load=_VIEWER, **about)
         self.notes = gr.HTML(elem_id="notes", js_on_load=None, **about)
         self._calibration.build()
+
+    def deletion(self) -> None:
+        """The last thing of the right column."""
         self.delete = gr.Button("Delete my pictures", size="sm", elem_id="delete")
 
     def wire(self, page: gr.Blocks, photo: PhotoPart) -> None:
