@@ -86,12 +86,12 @@ function drawTools() {
   tools.hidden = !shots.length;
   sortButton.hidden = !sortable;
   unsorted = grid() ? [...grid().children] : [];
-  if (sorted && sortable) arrange();
-  // The elements are renewed by where they stand, so that the focus may have come to another card.
-  const at = document.activeElement;
-  if (!sorted || !held || !element.contains(at)) return;
-  const same = card(held.key)?.querySelector(held.selector);
-  if (same && same !== at) same.focus({ preventScroll: true });
+  if (!sorted || !sortable) return;
+  // The elements are renewed by where they stand, and what is moved loses the focus: it goes back to its card.
+  const within = held && element.contains(document.activeElement) ? { ...held } : null;
+  arrange();
+  const same = within && card(within.key)?.querySelector(within.selector);
+  if (same && same !== document.activeElement) same.focus({ preventScroll: true });
 }
 
 function arrange() {

@@ -36,6 +36,7 @@ function openShowcase(list, from) {
   showcase.showModal();
   room.focus();
   room.classList.remove("hinted");
+  clearTimeout(hinting);
   hinting = setTimeout(() => room.classList.add("hinted"), HINT_MS);
   wake();
   drawShowcase();
@@ -62,6 +63,7 @@ document.addEventListener(
 );
 
 showcase.addEventListener("close", () => {
+  if (showcase.open) return; // opened again before this was heard
   const { from } = stand;
   stand = null;
   for (const timer of [hiding, hinting, holding]) clearTimeout(timer);
@@ -200,7 +202,10 @@ function wake() {
 
 let touch = null; // where a finger or the mouse went down: {x, y, held}
 
-room.addEventListener("pointermove", ({ movementX, movementY }) => (movementX || movementY) && wake());
+room.addEventListener("pointermove", ({ movementX, movementY, clientX, clientY }) => {
+  if (movementX || movementY) wake();
+  if (touch && Math.hypot(clientX - touch.x, clientY - touch.y) > TAP_PX) clearTimeout(holding);
+});
 
 room.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || event.target.closest("button")) return;

@@ -92,7 +92,7 @@ function say(text) {
 // Opening and closing
 
 function openAlone(key, from) {
-  opener ??= from;
+  if (from) opener = from;
   compared = null;
   alone = key;
   open();
@@ -100,7 +100,7 @@ function openAlone(key, from) {
 }
 
 function openAgainst(keys, from) {
-  opener ??= from;
+  if (from) opener = from;
   alone = null;
   compared = keys;
   range.value = 50;
@@ -122,6 +122,7 @@ function open() {
 }
 
 dialog.addEventListener("close", () => {
+  if (dialog.open) return; // opened again before this was heard
   const { key, selector } = opener;
   alone = compared = opener = null;
   shown = "";
