@@ -24,7 +24,12 @@ def begin(
 
 
 def land(
-    history: History, comparison: str, position: int = 0, png: bytes = PICTURE, backend: str = "studio"
+    history: History,
+    comparison: str,
+    position: int = 0,
+    png: bytes = PICTURE,
+    backend: str = "studio",
+    job: str = "",
 ) -> str | None:
     return history.land(
         comparison,
@@ -34,7 +39,7 @@ def land(
         thumbnail=b"RIFF",
         size=(1024, 1280),
         backend=backend,
-        facts={"seconds": 0.5},
+        facts={"seconds": 0.5, **({"job": job} if job else {})},
     )
 
 

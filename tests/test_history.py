@@ -138,6 +138,14 @@ def test_the_same_picture_lands_once_and_another_one_stands_behind_it(place: Pla
     assert place.files == files_of(PICTURE, OTHER)
 
 
+def test_a_paid_job_lands_once_though_two_pages_sign_its_picture_differently(place: Place, history: History) -> None:
+    comparison = begin(history)
+    first = land(history, comparison, job="j1")
+    assert land(history, comparison, png=OTHER, job="j1") == first
+    assert land(history, comparison, png=OTHER, job="j2") != first  # it was sent again, and paid for again
+    assert len(look(history, comparison).shots) == 2
+
+
 def test_what_its_visitor_has_deleted_does_not_come_back(place: Place, history: History) -> None:
     comparison = begin(history)
     history.delete(ANN, comparison)

@@ -25,6 +25,8 @@ from headshot import server, ui
 from headshot.desk import Desk
 from headshot.modelslab import ModelsLab
 from headshot.settings import Settings
+from headshot.store import Store
+from headshot.ui.visitors import COOKIE, owner_of
 
 pytestmark = pytest.mark.browser
 PORTRAIT = Path(__file__).parent / "photos" / "portrait.jpg"
@@ -303,6 +305,10 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     visit.until_done(4)
     expect(second.locator(".shot.landed")).to_have_count(4, timeout=LANDED_WITHIN_MS)
     assert service.posts == posts + 4
+    secret = next(cookie["value"] for cookie in visit.context.cookies() if cookie["name"] == COOKIE)
+    with Store.open(Settings().data_dir) as store:
+        [kept] = store.history.page(owner_of({COOKIE: secret}))  # once, though three pages followed it
+    assert (kept.backend, [shot.position for shot in kept.shots]) == ("modelslab", [0, 1, 2, 3])
     visit.page.locator(".pick").first.click()  # the photo came along
     expect(visit.page.get_by_role("button", name="Compare with the original")).to_be_enabled()
 

@@ -108,8 +108,9 @@ class History:
     ) -> str | None:
         """Keep a headshot, and return its id; None where its comparison was deleted meanwhile.
 
-        When this returns it is on the disk for good. Landing the same picture again gives the same id; another picture
-        at the same position stands behind the one before it, for both may have been paid for. Why that position failed
+        When this returns it is on the disk for good. Landing the same picture again gives the same id, as does another
+        file of the same paid job, which the facts name as `job`; any other picture at the same position stands behind
+        the one before it, for both may have been paid for. Why that position failed
         is forgotten.
 
         png: the file's bytes, kept as they are.  filename: what a visitor saves it as.  thumbnail: of `thumbnail_of`.
@@ -124,11 +125,12 @@ class History:
                 return None
             _check_position(row, position)
             here = ShotRow.comparison == comparison, ShotRow.position == position
-            same = select(ShotRow.id).where(*here, ShotRow.picture_sha256 == digest)
             failure = FailureRow.comparison == comparison, FailureRow.position == position
             session.execute(delete(FailureRow).where(*failure))
-            if (known := session.scalars(same).first()) is not None:
-                return known
+            job = facts.get("job")
+            for known in session.scalars(select(ShotRow).where(*here)):
+                if known.picture_sha256 == digest or (job and known.facts.get("job") == job):
+                    return known.id
             shot = secrets.token_hex(16)
             session.add(
                 ShotRow(

@@ -244,7 +244,7 @@ def _left_out(title: str, job: Job, request: HeadshotRequest) -> str:
         f'aria-label="{words}: {title}">{words}</button></div>'
     )
     told = f'<span class="facts">{escape(why or "not made")}</span>'
-    return _frame("missing", title, told + ("" if job.alive else button))
+    return _frame("missing", title, told + (button if job.can_go_on else ""))
 
 
 _LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."

@@ -86,6 +86,11 @@ class Job:
         return [request for request in self.requests if request not in there]
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether what is missing can be made now. What is paid for may still come: its own card asks for it."""
+        return not (self.alive or self.resumed) and bool(self.chain) and not self.chain[0].lasting
+
+    @property
     def alive(self) -> bool:
         """Whether it waits for its place or runs."""
         return not (self.stopped or self.ended)

@@ -91,6 +91,7 @@ class Keeper:
             "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
             "made_by": dict(headshot.facts),
             "face": None if box is None else list(box),
+            **({"job": headshot.job} if headshot.job else {}),
         }
         with _told(job):
             kept = self.now(

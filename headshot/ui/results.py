@@ -115,7 +115,7 @@ def _files(job: Job, address: Callable[[str, str], str]) -> str:
         )
     )
     missing = len(job.missing)
-    if missing and not job.alive and not job.resumed:
+    if missing and job.can_go_on:
         words = "Make the missing one" if missing == 1 else f"Make the missing {missing}"
         links += f'<button type="button" class="file" data-act="make all" data-job="">{words}</button>'
     return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'

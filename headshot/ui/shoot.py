@@ -252,7 +252,7 @@ class ShootPart:
         """Show a comparison whose page or server went away, and go on with it where its photo is at hand."""
         yield await self.opened(visitor, left)
         job = visitor.job
-        if job is not None and job.missing and job.chain and not job.chain[0].lasting and visitor.photo is not None:
+        if job is not None and job.missing and job.can_go_on and visitor.photo is not None:
             async with aclosing(self._continued(visitor, job, None)) as updates:
                 async for update in updates:
                     yield update
@@ -261,8 +261,8 @@ class ShootPart:
         """Make what is missing of a comparison, or the one of it. Raises PhotoError where its photo is not at hand."""
         if job.alive:
             raise RequestError(_BUSY)
-        if not job.chain:
-            raise RequestError("This playground does not have the backend that it was made with: press Generate anew.")
+        if not job.can_go_on:
+            raise RequestError("This cannot go on here: press Generate to make it anew.")
         if visitor.photo is None or visitor.photo.sha256 != job.photo_sha256:
             raise PhotoError("It was begun with another photo: choose that one again, then go on.")
         job.reopen()
@@ -279,7 +279,20 @@ class ShootPart:
         check = visitor.check if visitor.photo is not None and visitor.photo.sha256 == jobs[0].photo_sha256 else None
         photo, chosen = (None, None) if check is None else (visitor.photo, check.chosen)
         requests = [job.request for job in jobs]
-        job = Job(requests, photo, chosen, visitor.face, [hosted], resumed=jobs[0].comparison)
+        job = Job(
+            requests,
+            photo,
+            chosen,
+            visitor.face,
+            [hosted],
+            resumed=jobs[0].comparison,
+            owner=visitor.owner,
+            photo_sha256=jobs[0].photo_sha256,
+        )
+        known = await self._keeper.alike(job)
+        if known is not None:
+            job.kind, job.kept = known.kind, known.id
+            job.kept_shots = {shot.position: shot.id for shot in known.shots}
         visitor.begin(job)
         await self._look_back(visitor)
         async with aclosing(self._followed_again(visitor, job)) as updates:
