@@ -249,8 +249,8 @@ class Pipeline:
         four = passes([HeadshotRequest(seed=0)]) * self._pace.seconds  # a bucket costs the same with one in it
         where = " and ".join(dict.fromkeys(device.title for device in able))
         self._ready = (
-            f"The local pipeline is ready: {recipe.title} on {where}, about {spoken_duration(four)} for one to four headshots. "
-            "Your photo stays on this machine."
+            f"The local pipeline is ready: {recipe.title} on {where}, about {spoken_duration(four)} for one to four "
+            "headshots. Your photo stays on this machine."
         )
         self._benches = Benches(benches, self._idle_seconds)
         return self._benches

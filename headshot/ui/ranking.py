@@ -80,8 +80,8 @@ def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
     """What its owner sees. address: where its files lie, up to the slash.  thumbnails: addresses, by the shots' ids."""
     code = escape(one.vote.code)
     state = (
-        f'<p class="share">Whoever opens <a href="vote/{code}" target="_blank">vote/<b>{code}</b></a> on this server sees '
-        "these pictures, without a label, and votes. "
+        f'<p class="share">Whoever opens <a href="vote/{code}" target="_blank">vote/<b>{code}</b></a> on this server '
+        "sees these pictures, without a label, and votes. "
         f'<button type="button" data-act="copy" data-code="{code}">Copy the link</button></p>'
         if one.vote.open
         else '<p class="share">This vote is closed.</p>'
@@ -113,8 +113,8 @@ def _table(one: Ranking, thumbnails: Mapping[str, str]) -> str:
         '<table><thead><tr><th scope="col">Place</th><th scope="col">Headshot</th>'
         '<th scope="col">Chance to be preferred to the average one</th>'
         f'<th scope="col">Won / lost / even</th></tr></thead><tbody>{lines}</tbody></table>'
-        '<p class="legend">The bar is the range in which the chance lies in 95 of 100 such votes. Places that the votes '
-        "do not tell apart are given as a range.</p>"
+        '<p class="legend">The bar is the range in which the chance lies in 95 of 100 such votes. Places that the '
+        "votes do not tell apart are given as a range.</p>"
     )
 
 
