@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
-from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, serving, viewing
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, serving, viewing, visiting, window
 
 pytestmark = pytest.mark.browser
 REFUSED = "void (Element.prototype.requestFullscreen = () => Promise.reject(new TypeError('not here')))"
@@ -18,15 +18,27 @@ def site() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    with window(browser) as context:
+        yield context
+
+
 @pytest.fixture
-def viewer(browser: Browser, site: str) -> Iterator[Viewer]:
-    with viewing(browser, site) as viewer:
+def viewer(desk: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(desk, site) as viewer:
         yield viewer
 
 
+@pytest.fixture(scope="module")
+def hand(browser: Browser) -> Iterator[BrowserContext]:
+    with window(browser, viewport=PHONE, has_touch=True, is_mobile=True) as context:
+        yield context
+
+
 @pytest.fixture
-def phone(browser: Browser, site: str) -> Iterator[Viewer]:
-    with viewing(browser, site, viewport=PHONE, has_touch=True, is_mobile=True) as viewer:
+def phone(hand: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(hand, site) as viewer:
         yield viewer
 
 
@@ -227,23 +239,25 @@ def test_without_labels_nobody_is_told_which_one_it_is(show: Showcase) -> None:
     expect(show.picture).to_have_attribute("alt", "Headshot, Seed 1")
 
 
-def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(viewer: Viewer) -> None:
-    viewer.page.clock.install()
-    show = Showcase(viewer)
-    hint, leave = show.room.locator(".keys"), show.dialog.locator(".leave")
-    show.page.mouse.move(300, 300)
-    viewer.page.clock.run_for(1900)
-    expect(show.room).not_to_contain_class("idle")
-    viewer.page.clock.run_for(200)
-    expect(show.room).to_contain_class("idle")
-    expect(show.room).to_have_css("cursor", "none")
-    expect(leave).to_have_css("opacity", "0")
-    expect(hint).to_have_css("opacity", "1")
-    viewer.page.clock.run_for(1000)
-    expect(hint).to_have_css("opacity", "0")
-    show.page.mouse.move(320, 300)
-    expect(show.room).not_to_contain_class("idle")
-    expect(leave).to_have_css("opacity", "1")
+def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(browser: Browser, site: str) -> None:
+    with viewing(browser, site) as viewer:  # of its own, for its clock stands still
+        viewer.page.clock.install(time=1000)
+        viewer.page.clock.pause_at(1_000_000)
+        show = Showcase(viewer)
+        hint, leave = show.room.locator(".keys"), show.dialog.locator(".leave")
+        show.page.mouse.move(300, 300)
+        viewer.page.clock.run_for(1900)
+        expect(show.room).not_to_contain_class("idle")
+        viewer.page.clock.run_for(200)
+        expect(show.room).to_contain_class("idle")
+        expect(show.room).to_have_css("cursor", "none")
+        expect(leave).to_have_css("opacity", "0")
+        expect(hint).to_have_css("opacity", "1")
+        viewer.page.clock.run_for(1000)
+        expect(hint).to_have_css("opacity", "0")
+        show.page.mouse.move(320, 300)
+        expect(show.room).not_to_contain_class("idle")
+        expect(leave).to_have_css("opacity", "1")
 
 
 def test_the_neighbours_are_there_before_they_are_asked_for(viewer: Viewer) -> None:

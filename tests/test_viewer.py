@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Route, expect
-from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, plain, serving, viewing
+from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect
+from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, plain, serving, viewing, visiting, window
 
 pytestmark = pytest.mark.browser
 TABS = ("Notes", "Request", "Python", "cURL", "JavaScript")
@@ -33,9 +33,15 @@ def site() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    with window(browser, permissions=["clipboard-read", "clipboard-write"]) as context:
+        yield context
+
+
 @pytest.fixture
-def viewer(browser: Browser, site: str) -> Iterator[Viewer]:
-    with viewing(browser, site, permissions=["clipboard-read", "clipboard-write"]) as viewer:
+def viewer(desk: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(desk, site) as viewer:
         yield viewer
 
 
@@ -523,9 +529,15 @@ def test_the_line_follows_the_keys_and_says_where_it_is(viewer: Viewer) -> None:
     expect(viewer.title).to_have_text("Seed 1 and Seed 2")
 
 
+@pytest.fixture(scope="module")
+def hand(browser: Browser) -> Iterator[BrowserContext]:
+    with window(browser, viewport=PHONE, has_touch=True, is_mobile=True) as context:
+        yield context
+
+
 @pytest.fixture
-def phone(browser: Browser, site: str) -> Iterator[Viewer]:
-    with viewing(browser, site, viewport=PHONE, has_touch=True, is_mobile=True) as viewer:
+def phone(hand: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(hand, site) as viewer:
         yield viewer
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, expect
-from viewing import BLUE, GREEN, PHONE, PICTURES, RED, Card, Viewer, plain, png, serving, viewing
+from playwright.sync_api import Browser, BrowserContext, expect
+from viewing import BLUE, GREEN, PHONE, PICTURES, RED, Card, Viewer, plain, png, serving, viewing, visiting, window
 
 pytestmark = pytest.mark.browser
 # A face is a square of one colour: in the one picture high on the left, in the larger one low on the right.
@@ -47,9 +47,15 @@ def site() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    with window(browser, reduced_motion="reduce") as context:
+        yield context
+
+
 @pytest.fixture
-def viewer(browser: Browser, site: str) -> Iterator[Viewer]:
-    with viewing(browser, site, reduced_motion="reduce") as viewer:
+def viewer(desk: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(desk, site) as viewer:
         yield viewer
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from headshot.ui import shoot, theme
 
@@ -299,10 +299,26 @@ class Viewer:
 
 @contextmanager
 def viewing(browser: Browser, address: str, **options: Any) -> Iterator[Viewer]:
+    """A window of its own."""
+    with window(browser, **options) as context, visiting(context, address) as viewer:
+        yield viewer
+
+
+@contextmanager
+def window(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     context = browser.new_context(**({"viewport": {"width": 1100, "height": 760}} | options))
     try:
-        viewer = Viewer(context.new_page(), address)
+        yield context
+    finally:
+        context.close()
+
+
+@contextmanager
+def visiting(context: BrowserContext, address: str) -> Iterator[Viewer]:
+    """The page anew in a window that is open already, which is several times as quick."""
+    viewer = Viewer(context.new_page(), address)
+    try:
         yield viewer
         assert viewer.complaints == []
     finally:
-        context.close()
+        viewer.page.close()
