@@ -399,6 +399,21 @@ def test_what_is_picked_in_the_history_stays_when_its_page_is_turned(viewer: Vie
     expect(viewer.bar).to_be_hidden()
 
 
+def test_the_bar_stands_in_the_middle_where_the_form_is_not(browser: Browser, site: str) -> None:
+    with viewing(browser, site, viewport={"width": 1440, "height": 900}, reduced_motion="reduce") as viewer:
+        middles = []
+        for display in ("block", "none"):
+            viewer.page.evaluate(f"document.querySelector('#shots').style.display = '{display}'")
+            old = replace(THREE, id=display)
+            viewer.fill_history(old)
+            viewer.pick(old)
+            viewer.page.wait_for_timeout(50)
+            box = viewer.bar.bounding_box()
+            assert box
+            middles.append(round(box["x"] + box["width"] / 2))
+        assert middles == [720 + 234, 720]
+
+
 def test_a_history_that_is_renewed_shows_what_is_picked(viewer: Viewer) -> None:
     old = replace(THREE, id="d4")
     viewer.fill_history(old)

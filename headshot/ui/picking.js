@@ -14,6 +14,11 @@ bar.innerHTML = `
   <button type="button" data-do="clear">Clear</button>`;
 document.body.append(bar);
 
+// Beside the form it stands under the headshots; where these are not shown, in the middle.
+const placing = new ResizeObserver(() => bar.classList.toggle("elsewhere", !element.checkVisibility()));
+placing.observe(element);
+mounted.signal.addEventListener("abort", () => placing.disconnect());
+
 let picks = []; // keys, the oldest first
 
 function pick(keys) {
