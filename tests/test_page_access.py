@@ -47,6 +47,8 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     for _ in range(2):
         _tab_to(visit, ".pick")
         press("Enter")
+    _tab_to(visit, ".picked-bar [data-do=compare]")
+    press("Enter")
     slider = visit.page.locator("dialog.viewer").get_by_role("slider")
     expect(slider).to_be_enabled()
     expect(slider).to_be_focused()
@@ -81,6 +83,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         expect(visit.page.locator(".picked-bar")).to_be_visible()
         visit.inspect("one headshot picked")
         visit.page.locator(".pick").nth(1).click()
+        visit.page.locator(".picked-bar").get_by_role("button", name="Compare", exact=True).click()
         expect(visit.page.locator("dialog.viewer").get_by_role("slider")).to_be_enabled()
         visit.inspect("the slider")
         visit.page.keyboard.press("Escape")

@@ -196,6 +196,7 @@ def test_two_picked_headshots_lie_under_a_slider_that_the_mouse_drags(visit: Vis
     visit.until_done(2)
     for pick in visit.page.locator(".pick").all():
         pick.click()
+    visit.page.locator(".picked-bar").get_by_role("button", name="Compare", exact=True).click()
     viewer = _viewer(visit)
     expect(viewer.locator("h2")).to_contain_text("Seed 1 and Seed 2")
     slider = viewer.get_by_role("slider")
@@ -243,7 +244,7 @@ def test_the_contact_sheet_and_the_zip_hold_the_comparison(visit: Visit) -> None
     with zipfile.ZipFile(downloading.value.path()) as files:
         assert files.testzip() is None
         pictures = [f"headshot-stub-seed-{seed}-guidance-7.5-steps-21.png" for seed in (1, 2, 3)]
-        assert sorted(files.namelist()) == sorted([*pictures, "contact-sheet.png", "headshots.json"])
+        assert sorted(files.namelist()) == sorted([*pictures, "contact-sheet.png", "headshots.csv", "headshots.json"])
         told = json.loads(files.read("headshots.json"))
         assert [shot["request"]["seed"] for shot in told] == [1, 2, 3]
         assert told[0]["notes"][1] == {"kind": "applied", "text": "soft <b>loop</b> light"}
@@ -326,7 +327,7 @@ def test_sheet_and_zip_of_what_has_landed_can_be_had_while_more_is_made(visit: V
         assert [answer.status for answer in answers] == [200, 200]
         with zipfile.ZipFile(io.BytesIO(answers[1].body())) as files:
             told = [shot["file"] for shot in json.loads(files.read("headshots.json"))]
-            assert sorted([*told, "contact-sheet.png", "headshots.json"]) == sorted(files.namelist())
+            assert sorted([*told, "contact-sheet.png", "headshots.csv", "headshots.json"]) == sorted(files.namelist())
     visit.until_done(8)
 
 

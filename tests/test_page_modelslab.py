@@ -254,7 +254,7 @@ def test_a_paid_headshot_is_compared_with_the_photo(made: Visit) -> None:
     slider = viewer.get_by_role("slider")
     expect(slider).to_be_enabled()
     made.page.wait_for_function("document.querySelector('.viewer .left img').naturalWidth > 0")
-    sizes = "[...document.querySelectorAll('.viewer .side img')].map(img => [img.naturalWidth, img.naturalHeight])"
+    sizes = "[...document.querySelectorAll('.viewer .side img[src]')].map(img => [img.naturalWidth, img.naturalHeight])"
     assert made.evaluate(sizes) == [[512, 640], [512, 640]]
     slider.press("End")
     assert slider.input_value() == "100"
@@ -655,7 +655,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
             seen[f"the browser {step}"] = json.dumps(visit.context.storage_state(indexed_db=True)) + str(
                 visit.evaluate("JSON.stringify([{...sessionStorage}, history.state, name, location.href])")
             )
-            for path in [*_files(settings.data_dir), *_files(ui.CACHE)]:
+            for path in [*_files(settings.data_dir), *_files(Settings().data_dir), *_files(ui.CACHE)]:
                 seen[f"{path} {step}"] = path.read_bytes().decode("latin-1")
             seen[f"the answers {step}"] = "\n".join(answers)
 
@@ -703,7 +703,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
     seen["the log"] = log.getvalue()
     seen["the output"] = "".join(capfd.readouterr())
     assert "HTTP Request: POST" in seen["the log"]
-    assert sum("/queue/data" in answer for answer in answers) >= 4
+    assert sum("/queue/data" in answer for answer in answers) >= 3
     assert {place: found for place, text in seen.items() if (found := traces(text))} == {}
     assert [place for place, text in seen.items() if "EXIFCANARY" in text] == []
     sent = [job for job in service.jobs.values() if job.body["key"] == CANARY and job.body["seed"] in (1, 2)]
