@@ -100,7 +100,7 @@ def notes(job: Job | Team | None) -> str:
     if any(shot.likeness is not None for shot in job.shots):
         parts.append(
             '<p class="legend">Likeness compares the face with the photo’s: two photos of one person reach about '
-            f"0.65 to 0.8, and below {SAME_PERSON:.2f} it could be somebody else.</p>"
+            f"0.70 to 0.77, different people at most 0.29; below {SAME_PERSON:.2f} it could be somebody else.</p>"
         )
     return f'<div class="notes">{"".join(parts)}</div>' if parts else ""
 

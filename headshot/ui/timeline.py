@@ -125,6 +125,11 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
         if team
         else f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
     )
+    show_it = (
+        f'<button type="button" class="act" data-showcase aria-label="Showcase: {name}">Showcase</button>'
+        if landed
+        else ""
+    )
     open_it = (
         "" if team else f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
     )
@@ -135,7 +140,8 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
         f'<p class="left" data-until="{until}"></p>'
         f'<div class="acts" data-id="{first.id}" data-count="{sum(len(run.shots) for run in runs)}">{open_it}'
         f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
-        f'</button><button type="button" class="act quiet" data-do="delete" aria-label="Delete: {name}">Delete</button>'
+        f"</button>{show_it}"
+        f'<button type="button" class="act quiet" data-do="delete" aria-label="Delete: {name}">Delete</button>'
         "</div>"
     )
 
