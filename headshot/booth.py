@@ -14,7 +14,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from hashlib import blake2b, sha256
@@ -31,6 +31,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from .errors import HeadshotError, RequestError
+from .streams import up_to
 from .vote import OUTCOMES, Ballot, Outcome, asked, judged, next_pair
 
 COOKIE = "headshot-voter"
@@ -347,18 +348,9 @@ async def _body(request: Request) -> bytes:
     """The whole body, or nothing of one that is too large or too slow, which is not read to its end."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            return await _up_to(_BODY_BYTES, request.stream())
+            return await up_to(_BODY_BYTES, request.stream())
     except TimeoutError:
         return b""
-
-
-async def _up_to(most: int, chunks: AsyncIterator[bytes]) -> bytes:
-    body = b""
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > most:
-            return b""
-    return body
 
 
 def _answer_in(body: bytes) -> tuple[str, Outcome] | None:

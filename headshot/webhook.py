@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .desk import Desk
 from .errors import RequestError
 from .replies import Reply
+from .streams import up_to
 
 MAX_BYTES = 64 * 2**10  # a result's few links are under 2 KB; one that echoes the photo too is heard of by asking
 _SECONDS = 10.0  # for the body: the service sends it in one piece, and wants its answer within 30
@@ -25,7 +26,7 @@ async def heard(desk: Desk, token: str, body: AsyncIterator[bytes]) -> bool:
     """
     try:
         async with asyncio.timeout(_SECONDS):
-            call = read(await _up_to(MAX_BYTES, body))
+            call = read(await up_to(MAX_BYTES, body))
     except TimeoutError:
         return False
     return call is not None and await desk.called(token, call.track_id, call.remote_id)
@@ -41,16 +42,6 @@ def read(body: bytes) -> Call | None:
         return None
     remote_id = _number(said.get("id")) or _number(said.get("request_id"))
     return None if remote_id is None else Call(remote_id, _text(said.get("track_id")))
-
-
-async def _up_to(most: int, chunks: AsyncIterator[bytes]) -> bytes:
-    """The whole body, or nothing of one that is larger, which is not read to its end."""
-    body = b""
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > most:
-            return b""
-    return body
 
 
 def _number(value: object) -> str | None:

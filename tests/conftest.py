@@ -5,8 +5,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
+import databases
 import pytest
+from databases import Place, PostgreSQL
 
 pytest.register_assert_rewrite("page")
 
@@ -16,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from stub import StubBackend  # noqa: E402
 
 from headshot import server, ui  # noqa: E402
+from headshot.store import History, Store  # noqa: E402
 from headshot.ui import folder  # noqa: E402
 
 # Not the history of whoever runs the tests. Each worker has its own.
@@ -87,3 +91,29 @@ def visit(window: Visit, backend: StubBackend) -> Iterator[Visit]:
 def anyio_backend() -> str:
     """What the product runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A worker's own."""
+    with databases.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=databases.KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a store can be opened: in both kinds of database, one after the other."""
+    if request.param == "sqlite":
+        return Place(tmp_path / "data")
+    return Place(tmp_path / "data", request.getfixturevalue("postgresql").emptied())
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    with place.open() as store:
+        yield store
+
+
+@pytest.fixture
+def history(store: Store) -> History:
+    return store.history

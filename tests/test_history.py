@@ -6,16 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import databases
 import numpy as np
 import pytest
-from databases import Place, PostgreSQL
+from databases import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, shot
@@ -29,32 +28,6 @@ from headshot.thumbnail import MAX_BYTES, thumbnail_of
 
 ROOT = Path(__file__).parent.parent
 TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with databases.postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=databases.KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "sqlite":
-        yield Place(tmp_path / "data")
-        return
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    yield Place(tmp_path / "data", server.emptied())
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    with place.open() as store:
-        yield store
-
-
-@pytest.fixture
-def history(store: Store) -> History:
-    return store.history
 
 
 def look(history: History, comparison: str, owner: str = ANN) -> Comparison:

@@ -1,13 +1,9 @@
 """Whatever happens to a history in whatever order, it is what its visitors have left of it, and so are the files."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
-import databases
-import pytest
-from databases import Place, PostgreSQL
+from databases import Place
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,19 +22,6 @@ OWNERS = (ANN, BEN)
 PICTURES = (b"\x89PNG a", b"\x89PNG b", b"\x89PNG c")
 PROMPTS = ("teal", "grey", "Teal and grey")
 BACKENDS = ("studio", "modelslab")
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with databases.postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=databases.KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "sqlite":
-        return Place(tmp_path / "data")
-    return Place(tmp_path / "data", request.getfixturevalue("postgresql").emptied())
 
 
 @dataclass

@@ -1,44 +1,15 @@
 """Looks that are kept and votes that are shared, on both databases."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-import databases
 import pytest
-from databases import Place, PostgreSQL
+from databases import Place
 from keeping import ANN, BEN, OTHER, PICTURE, at_once, begin, land, shot
 
 from headshot.errors import RequestError
-from headshot.store import History, Store, looks, mark, votes
+from headshot.store import History, looks, mark, votes
 
 CY = mark("cy's token")
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with databases.postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=databases.KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "sqlite":
-        yield Place(tmp_path / "data")
-        return
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    yield Place(tmp_path / "data", server.emptied())
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    with place.open() as store:
-        yield store
-
-
-@pytest.fixture
-def history(store: Store) -> History:
-    return store.history
 
 
 @pytest.fixture

@@ -7,21 +7,20 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import databases
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from databases import Place, PostgreSQL
+from keeping import ANN, BEN, OTHER, PICTURE, at_once
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
@@ -31,30 +30,7 @@ from headshot.store import Job, JobId, State, StateError, Store, StoreError, dat
 from headshot.store.schema import Base
 
 ROOT = Path(__file__).parent.parent
-ANN, BEN = mark("ann's token"), mark("ben's token")
-PICTURE, OTHER = b"\x89PNG one", b"\x89PNG another"
 REQUEST = HeadshotRequest(prompt="teal backdrop", seed=7)
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with databases.postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=databases.KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "sqlite":
-        yield Place(tmp_path / "data")
-        return
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    yield Place(tmp_path / "data", server.emptied())
-
-
-@pytest.fixture
-def store(place: Place) -> Iterator[Store]:
-    with place.open() as store:
-        yield store
 
 
 def add(store: Store, owner: str = ANN, comparison: str = "c", position: int = 0, **more: str | None) -> JobId:
@@ -282,26 +258,6 @@ def test_whatever_the_service_says_can_be_kept(store: Store) -> None:
 
 
 # --- two at once
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Each call's result or exception, all begun at the same moment in threads."""
-    results: list[object] = [None] * len(calls)
-    gate = threading.Barrier(len(calls))
-
-    def run(index: int) -> None:
-        gate.wait()
-        try:
-            results[index] = calls[index]()
-        except Exception as error:  # noqa: BLE001  it is the result
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_of_many_threads_that_race_to_send_a_job_one_may(place: Place) -> None:

@@ -8,9 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import crashing
-import databases
 import pytest
-from databases import Place, PostgreSQL
+from databases import Place
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -35,19 +34,6 @@ KEPT = timedelta(hours=1)
 A_DAY = timedelta(hours=24)
 KILLS = 10  # at each point
 ENOUGH = 4  # jobs: with fewer, nothing is deleted, or most would go before anything happened to them
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[PostgreSQL]:
-    with databases.postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=databases.KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "sqlite":
-        return Place(tmp_path / "data")
-    return Place(tmp_path / "data", request.getfixturevalue("postgresql").emptied())
 
 
 @pytest.fixture(scope="module")
