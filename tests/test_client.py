@@ -360,9 +360,9 @@ def test_a_client_that_closes_stops_what_runs_and_what_waits(
 ) -> None:
     backend.hold()
     with connected(site, tmp_path) as client:
-        for seed in range(1, 5):  # two of them wait for their turn
-            client.submit(photo=photo, seeds=str(seed))
+        jobs = [client.submit(photo=photo, seeds=str(seed)) for seed in range(1, 5)]
         until(lambda: len(backend.asked) == 2)
+        until(lambda: sum("free place" in str(job.status().progress_data) for job in jobs) == 2)  # the others wait
     assert backend.stopped.wait(SOON_SECONDS)
     until(lambda: not made(site))
     assert len(backend.asked) == 2
