@@ -47,12 +47,9 @@ class Sitter:
         faces = face.find(self.photo.pixels)
         return face.embed(self.photo.pixels, face.choose(faces, self._index)) if faces else None
 
-    def likeness(self, pixels: np.ndarray) -> float | None:
-        """As in Headshot."""
-        found = face.find(pixels)
-        if not found or self.embedding is None:
-            return None
-        return face.likeness(self.embedding, face.embed(pixels, found[0]))
+    def likeness(self, pixels: np.ndarray, found: face.Face) -> float | None:
+        """As in Headshot, of the face that was found in the picture."""
+        return None if self.embedding is None else face.likeness(self.embedding, face.embed(pixels, found))
 
 
 def developed(
@@ -74,9 +71,11 @@ def developed(
     image = Image.fromarray(pixels)
     png = io.BytesIO()
     image.save(png, "PNG")
-    likeness = None if sitter is None else sitter.likeness(pixels)
+    found = next(iter(face.find(pixels)), None)
+    likeness = None if sitter is None or found is None else sitter.likeness(pixels, found)
+    box = None if found is None else found.box
     notes = tuple(_notes(pixels, request, reply))
-    return Headshot(image, png.getvalue(), request, BACKEND, seconds, notes, likeness, job, made_by)
+    return Headshot(image, png.getvalue(), request, BACKEND, seconds, notes, likeness, job, box, made_by)
 
 
 def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: Reply) -> list[Note]:
@@ -98,6 +97,7 @@ def kept(headshot: Headshot) -> dict[str, Any]:
         "likeness": headshot.likeness,
         "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
         "made_by": dict(headshot.facts),
+        "face": None if headshot.face_box is None else list(headshot.face_box),
     }
 
 
@@ -106,5 +106,16 @@ def restored(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job
     image = Image.open(io.BytesIO(png))
     image.load()
     notes = tuple(Note(note["kind"], note["text"]) for note in facts["notes"])
-    made_by = facts.get("made_by", {})  # what was made before this was kept has none
-    return Headshot(image, png, request, BACKEND, facts["seconds"], notes, facts["likeness"], job, made_by)
+    made_by, box = facts.get("made_by", {}), facts.get("face")  # what was made before these were kept has none
+    return Headshot(
+        image,
+        png,
+        request,
+        BACKEND,
+        facts["seconds"],
+        notes,
+        facts["likeness"],
+        job,
+        tuple(box) if box else None,
+        made_by,
+    )

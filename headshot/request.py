@@ -152,6 +152,7 @@ class Headshot:
     image: RGB.  png: the file's bytes, which `image` decodes to.  request: with its seed resolved.
     seconds: wall time of this picture alone, in which work shared by the whole comparison is not counted.
     likeness: cosine of the face embeddings of photo and headshot, −1…1, None where no face was found again.
+    face_box: x, y, width, height of that face in the picture's pixels, None as well where nobody has looked for it.
     job: names it in the books of a backend that keeps some, else "".
     facts: what it takes to repeat it beside the request (model, device, versions), as JSON's types.
     """
@@ -164,6 +165,7 @@ class Headshot:
     notes: tuple[Note, ...] = ()
     likeness: float | None = None
     job: str = ""
+    face_box: tuple[float, float, float, float] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -17,11 +17,11 @@ def thumbnail_of(image: Image.Image) -> bytes:
     width, height = SIZE
     while True:
         small = image.convert("RGB")
-        # Twice the target by plain averages first, and only the rest by Lanczos: a quarter of the time.
-        small.thumbnail((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Twice the target by plain averages first, and only the rest with care: a quarter of the time.
+        small.thumbnail((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)
         for quality in _QUALITIES:
             written = io.BytesIO()
-            small.save(written, "WEBP", quality=quality, method=4)
+            small.save(written, "WEBP", quality=quality, method=2)  # half the time of 4, and a tenth larger
             if written.tell() <= MAX_BYTES:
                 return written.getvalue()
         width, height = width // 2, height // 2

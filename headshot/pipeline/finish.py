@@ -71,6 +71,7 @@ def finished(
         seconds=made.seconds,
         notes=notes,
         likeness=face.likeness(embedding, face.embed(pixels, found[0])) if found else None,
+        face_box=found[0].box if found else None,
         facts={**made.facts, **finish.facts},
     )
 

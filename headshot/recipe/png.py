@@ -25,9 +25,10 @@ def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
 
 def without(png: bytes, keyword: str) -> bytes:
     """The same file without the texts of that name."""
-    return SIGNATURE + b"".join(
-        _chunk(name, data) for name, data in chunks(png) if name not in _TEXTS or _read(name, data)[0] != keyword
-    )
+    spans = [span for span, name, data in _spans(png) if name in _TEXTS and _read(name, data)[0] == keyword]
+    for start, end in reversed(spans):
+        png = png[:start] + png[end:]
+    return png
 
 
 def pixels_only(png: bytes) -> bytes:
@@ -37,6 +38,11 @@ def pixels_only(png: bytes) -> bytes:
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk's name and content, up to the end mark. Raises PhotoError where the file is damaged or cut short."""
+    return ((name, data) for _, name, data in _spans(png))
+
+
+def _spans(png: bytes) -> Iterator[tuple[tuple[int, int], bytes, bytes]]:
+    """As `chunks`, with where each begins and ends."""
     at, count = len(SIGNATURE), 0
     while True:
         if at + 12 > len(png):
@@ -52,7 +58,7 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
                 raise too_much(f"more than {MAX_PARTS:,} chunks")
             if zlib.crc32(data, zlib.crc32(name)) != int.from_bytes(png[end : end + 4], "big"):
                 raise damaged("PNG", "has a wrong checksum")
-        yield name, data
+        yield (at, end + 4), name, data
         if name == b"IEND":
             return
         at = end + 4

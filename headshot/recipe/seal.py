@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ _KEY = b"-----BEGIN PRIVATE KEY-----"
 _END = "-----END CERTIFICATE-----"
 _RENEW_DAYS = 30
 _MEDIA: dict[Kind, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+# The library reads and writes by calling back into Python, a hundred times a picture: signatures at the same time wait
+# for each other at every call, and take thrice as long.
+_signing = threading.Lock()
 
 
 class Seal:
@@ -104,6 +109,7 @@ class Seal:
         signed = io.BytesIO()
         try:
             with (
+                _signing,
                 c2pa.Context.from_dict(_SETTINGS) as context,
                 c2pa.Builder(json.dumps(claim), context=context) as builder,
             ):

@@ -1,7 +1,8 @@
 """What all parts of the store stand on: one database, one folder of pictures, one clock."""
 
+import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 
 from sqlalchemy import Engine, select, union
@@ -21,6 +22,9 @@ class Ground:
     def __init__(self, engine: Engine, pictures: Pictures, clock: Callable[[], datetime]) -> None:
         self._reader = engine
         self._writer = database.writing(engine)
+        # SQLite lets one write and has the others look again at growing intervals, up to a tenth of a second: the
+        # threads of this process take their turns without that.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self.pictures = pictures
         self.clock = clock
 
@@ -32,7 +36,7 @@ class Ground:
     @contextmanager
     def writing(self, *, lock: bool = False) -> Iterator[Session]:
         """One transaction. lock: of all who ask for it, one at a time; for files, and for many rows at once."""
-        with database.in_words(), Session(self._writer) as session, session.begin():
+        with self._turn, database.in_words(), Session(self._writer) as session, session.begin():
             if lock:
                 database.lock(session.connection())
             yield session

@@ -173,7 +173,7 @@ class Studio:
         elif crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
         png = encode(pixels)
-        likeness = _likeness(prepared.session.analysis, pixels, colourless=prepared.colourless)
+        likeness, box = _recognised(prepared.session.analysis, pixels, colourless=prepared.colourless)
         seconds = time.perf_counter() - started
         self._rendering.tell(seconds)
         return Headshot(
@@ -182,6 +182,7 @@ class Studio:
             request=request,
             backend=self.name,
             likeness=likeness,
+            face_box=box,
             seconds=seconds,
             notes=notes,
         )
@@ -204,18 +205,21 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
     for mildness in _MILDNESS:
         shared = shared if mildness == 1 else session(analysis, look, guidance_scale, mildness)
         proofs = (expose(shared, variation, PROOF)[0] for variation in PROOFS)
-        scores = (_likeness(analysis, proof, colourless=look.black_and_white) for proof in proofs)
+        scores = (_recognised(analysis, proof, colourless=look.black_and_white)[0] for proof in proofs)
         if all(score is not None and score >= enough for score in scores):
             break
     return shared
 
 
-def _likeness(analysis: Analysis, pixels: np.ndarray, *, colourless: bool) -> float | None:
+def _recognised(
+    analysis: Analysis, pixels: np.ndarray, *, colourless: bool
+) -> tuple[float | None, tuple[float, float, float, float] | None]:
+    """Likeness and box of the face in the picture, as in Headshot."""
     found = faces.find(pixels)
     if not found:
-        return None
+        return None, None
     reference = analysis.grey_embedding if colourless else analysis.embedding
-    return faces.likeness(reference, faces.embed(pixels, found[0]))
+    return faces.likeness(reference, faces.embed(pixels, found[0])), found[0].box
 
 
 def _session_key(request: HeadshotRequest) -> tuple[object, ...]:

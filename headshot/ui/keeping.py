@@ -75,13 +75,8 @@ class Keeper:
                 )
             )
 
-    def land(
-        self, job: "Job", headshot: Headshot, png: bytes, small: Image.Image, box: tuple[float, ...] | None
-    ) -> str:
-        """Keep a headshot. small: a reduced picture of it.  box: of its face, x, y, width, height in its pixels.
-
-        Returns its id in the history, "" where it is in none.
-        """
+    def land(self, job: "Job", headshot: Headshot, png: bytes, small: Image.Image) -> str:
+        """Keep a headshot, and return its id in the history, "" where it is in none. small: a reduced picture of it."""
         position = job.requests.index(headshot.request)
         if not job.kept or position in job.kept_shots:
             return job.kept_shots.get(position, "")
@@ -90,7 +85,7 @@ class Keeper:
             "likeness": headshot.likeness,
             "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
             "made_by": dict(headshot.facts),
-            "face": None if box is None else list(box),
+            "face": None if headshot.face_box is None else [round(value, 1) for value in headshot.face_box],
             **({"job": headshot.job} if headshot.job else {}),
         }
         with _told(job):

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 from PIL import Image
 
-from .. import face as faces
 from ..face import Face
 from ..modelslab import Record
 from ..photo import Photo
@@ -102,7 +100,6 @@ def put_down(
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
     png = keeper.signer.finished(headshot)
     path = album.write(headshot.filename, png, job)
-    box = _face_box(headshot.image)
     thumbnail = album.write("thumbnail.jpg", _encoded(small, 88), job)
     return Shot(
         id=path.parent.name,
@@ -120,10 +117,10 @@ def put_down(
         thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
         overlaid="" if original is None else album.address(path.parent.name, OVERLAID),
         original=original,
-        face_box=box,
+        face_box=headshot.face_box,
         job=headshot.job,
         record=record,
-        kept=keeper.land(job, headshot, png, small, box),
+        kept=keeper.land(job, headshot, png, small),
     )
 
 
@@ -150,11 +147,6 @@ def found_again(album: Album, kept: "Kept", face: int | None, original: Original
         kept=kept.id,
         stored=True,
     )
-
-
-def _face_box(image: Image.Image) -> tuple[float, ...] | None:
-    found = faces.find(np.asarray(image))
-    return tuple(round(value, 1) for value in found[0].box) if found else None
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:
