@@ -12,7 +12,7 @@ COPY --chown=visitor app.py .
 COPY --chown=visitor headshot headshot
 
 USER visitor
-# What ModelsLab has made and been asked for outlives the container where a volume is put here.
+# History, paid headshots and the signing certificate outlive the container where a volume is put here.
 RUN mkdir --mode=700 /home/visitor/data
 VOLUME /home/visitor/data
 ENV GRADIO_SERVER_NAME=0.0.0.0 \
