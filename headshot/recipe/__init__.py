@@ -14,8 +14,8 @@ bounds.py         how much of a stranger's file is read
 from .carried import Kind
 from .difference import differences
 from .inscribe import clean_copy, exported, inscribed, timed
-from .reading import Found, read
-from .record import VERSION, details, parameters
+from .reading import Found, mark_of, read
+from .record import VERSION, details, mark, parameters
 from .source import Source
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "differences",
     "exported",
     "inscribed",
+    "mark",
+    "mark_of",
     "parameters",
     "read",
     "timed",

@@ -24,7 +24,7 @@ def inscribed(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -
 
     Nothing in it tells who, where or when. Its seconds and its likeness stay outside: they are what one run measured,
     and `timed` adds the seconds to what leaves the house. photo_sha256: of the cleaned photo, `Photo.sha256`.
-    parent: names the picture that this one was made from, "" where it was made from the photo alone.
+    parent: the mark (`mark_of`) of the picture whose settings this one goes on from, "" where there is none.
     """
     if not headshot.png.startswith(png.SIGNATURE):
         raise TypeError(f"the {headshot.backend} backend gave a file that is no PNG")

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from ..errors import RequestError
@@ -13,12 +14,13 @@ from .bounds import from_json, plain
 from .carried import TITLES, Carried, carried
 from .credentials import NONE, Credentials, checked
 from .dialects import Told
-from .record import PRODUCT, VERSION
+from .record import PRODUCT, VERSION, mark
 from .source import in_words
 
 _STEPS = (21, 31, 41)
 _MAX_NOTES = 40
 _MAX_NOTE_CHARS = 400
+_SHA256 = re.compile("[0-9a-f]{64}")
 _KINDS = ("applied", "not applied", "advice")
 
 
@@ -31,6 +33,7 @@ class Found:
     told: the fields of the request that the file itself gives; the others are the defaults.
     source: what kind of picture it says it is, as a phrase.  carriers: where it was read, as phrases.
     settings, versions: whatever else is told, as title and text.  seconds: that it took, None where nothing tells.
+    mark: as `mark_of`.  parent: the mark of the picture whose settings it goes on from, "" where none is told.
     remarks: sentences on what could not be taken over as it is.
     """
 
@@ -43,6 +46,7 @@ class Found:
     source: str = ""
     carriers: tuple[str, ...] = ()
     photo_sha256: str = ""
+    mark: str = ""
     parent: str = ""
     notes: tuple[Note, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
@@ -70,7 +74,7 @@ def read(data: bytes, *, chain: str = "") -> Found:
     what no recipe does: endless texts, document types, numbers that are none. The pixels are not looked at.
     """
     file = carried(data)
-    packet = {name: plain(text) for name, text in xmp.read(file.xmp).items()}
+    packet = _packet(file)
     credentials = checked(data, file.kind, chain) if file.sealed else NONE
     ours = _ours(file, packet)
     others = _others(file)
@@ -82,6 +86,7 @@ def read(data: bytes, *, chain: str = "") -> Found:
     ]
     common: dict[str, Any] = {
         "format": TITLES[file.kind],
+        "mark": _mark(ours, data),
         "source": in_words(packet.get("source") or credentials.source),
         "carriers": tuple(carriers),
         "credentials": credentials,
@@ -102,6 +107,23 @@ def read(data: bytes, *, chain: str = "") -> Found:
         settings=told.settings,
         remarks=remarks,
     )
+
+
+def mark_of(data: bytes) -> str:
+    """What names the picture in a file: the `mark` of our record, or of a file without one the SHA-256 of its bytes.
+
+    Raises as `read`.
+    """
+    file = carried(data)
+    return _mark(_ours(file, _packet(file)), data)
+
+
+def _packet(file: Carried) -> dict[str, str]:
+    return {name: plain(text) for name, text in xmp.read(file.xmp).items()}
+
+
+def _mark(ours: Mapping[str, Any], data: bytes) -> str:
+    return mark(ours) if ours else sha256(data).hexdigest()
 
 
 def _ours(file: Carried, packet: Mapping[str, str]) -> dict[str, Any]:
@@ -158,7 +180,7 @@ def _of_ours(record: Mapping[str, Any], others: list[Told], common: Mapping[str,
     made_with = _dict(record.get("made_with"))
     backend = _short(record.get("backend"))
     versions = {**made_with, **_dict(made_by.get("versions"))}
-    seconds, sha256 = _number(timings.get("seconds")), _short(record.get("photo_sha256"))
+    seconds = _number(timings.get("seconds"))
     return Found(
         **common,
         maker=f"{PRODUCT} {_short(made_with.get(PRODUCT))}".strip(),
@@ -166,8 +188,8 @@ def _of_ours(record: Mapping[str, Any], others: list[Told], common: Mapping[str,
         model=_short(made_by.get("model")),
         request=request,
         told=given,
-        photo_sha256=sha256 if re.fullmatch("[0-9a-f]{64}", sha256) else "",
-        parent=_short(record.get("parent")),
+        photo_sha256=_digest(record.get("photo_sha256")),
+        parent=_digest(record.get("parent")),
         notes=tuple(_notes(record.get("notes"))),
         settings=tuple(
             (_short(name), _short(value)) for name, value in made_by.items() if name not in ("versions", "model")
@@ -231,6 +253,11 @@ def _short(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None or isinstance(value, dict) else plain(str(value))[:300]
+
+
+def _digest(value: Any) -> str:
+    """A SHA-256, "" where it is none."""
+    return value if isinstance(value, str) and _SHA256.fullmatch(value) else ""
 
 
 def _text(value: Any) -> str | None:

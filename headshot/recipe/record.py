@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -21,7 +22,7 @@ _NOT_TOLD = ("sent", "reply", "job", "track_id")
 
 
 def details(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> dict[str, Any]:
-    """Our own record of a headshot, as JSON's types, in at most 40,000 bytes.
+    """Our own record of a headshot, as JSON's types, in at most 40,000 bytes. parent: as `inscribed` takes it.
 
     Where it would be longer, made_by's texts and then the notes are left out, and `left_out` names what is missing.
     """
@@ -49,6 +50,16 @@ def as_json(told: Mapping[str, Any]) -> str:
     """JSON of characters that UTF-8 and XML 1.0 can both hold; the others are escaped."""
     written = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def mark(record: Mapping[str, Any]) -> str:
+    """What names a picture of ours, and tells nothing else: the SHA-256 of its own record, as JSON's types, in hex.
+
+    The same in its PNG, JPEG and WebP, signed or not, whenever it was made: `timings`, which only some of them carry,
+    are left out, and the entries' order does not count.
+    """
+    told = {name: value for name, value in record.items() if name != "timings"}
+    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
 def parameters(headshot: Headshot) -> str:
