@@ -169,12 +169,14 @@ async def compare(
     progress: Progress | None = None,
     *,
     face: int | None = None,
+    parent: str = "",
     turn: Callable[[Backend], AbstractAsyncContextManager[None]] = lambda _: nullcontext(),
 ) -> AsyncGenerator[Headshot]:
     """The comparison's headshots as they land, each file with its recipe. Missing seeds become numbers first.
 
     chain: the backend; others behind it take over what it could not make for being Unavailable, and say so on the
-    headshot. What one refused, or may have billed, no other one answers.  turn: held while a backend works.
+    headshot. What one refused, or may have billed, no other one answers.  parent: as `inscribed` takes it.
+    turn: held while a backend works.
     Raises what the backends raise: once all else has landed, where they know of each headshot what became of it.
     """
     progress = progress or Progress()
@@ -196,7 +198,7 @@ async def compare(
             ):
                 async for headshot in headshots:
                     landed.add(headshot.request)
-                    yield inscribed(_explained(headshot, reason), photo_sha256=photo.sha256)
+                    yield inscribed(_explained(headshot, reason), photo_sha256=photo.sha256, parent=parent)
         except BackendError as error:
             open_ones = [(request, missed.get(request, error)) for request in left if request not in landed]
             fallen = [(request, why) for request, why in open_ones if isinstance(why, Unavailable)]

@@ -237,6 +237,8 @@ class _FactsTold(_Told):
     likeness: Annotated[float, Field(ge=-1.01, le=1.01, allow_inf_nan=False)] | None = None
     notes: Annotated[list[_NoteTold], Field(max_length=100)] = Field(default_factory=list)
     made_by: dict[str, JsonValue] = Field(default_factory=dict)
+    mark: _Digest | None = None
+    parent: _Digest | None = None
     face: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=4, max_length=4)] | None = None
 
 

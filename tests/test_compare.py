@@ -518,9 +518,9 @@ def test_a_turn_is_held_while_a_backend_works_and_given_back_before_the_next() -
     assert events == ["first begins", "first ends after 1", "second begins", "second ends after 2"]
 
 
-def test_every_headshot_carries_the_recipe_of_whoever_made_it_and_the_photos_hash() -> None:
-    found = Outcome([Choosy("first", seed_2=away()), StubBackend(name="second")], 1, 2)
+def test_every_headshot_carries_the_recipe_of_whoever_made_it_the_photos_hash_and_the_parent() -> None:
+    found = Outcome([Choosy("first", seed_2=away()), StubBackend(name="second")], 1, 2, parent="1a" * 32)
     for headshot in found.landed:
         assert Image.open(io.BytesIO(headshot.png)).info != {}
         bare = replace(headshot, png=made(PHOTO, headshot.request).png)
-        assert headshot.png == inscribed(bare, photo_sha256=PHOTO.sha256).png
+        assert headshot.png == inscribed(bare, photo_sha256=PHOTO.sha256, parent="1a" * 32).png

@@ -18,6 +18,7 @@ from stub import SIZE, StubBackend
 from headshot import server, ui
 from headshot.photo import Photo
 from headshot.presets import PRESETS
+from headshot.recipe import Found, read
 from headshot.settings import Settings
 from headshot.store import Store
 from headshot.ui import folder
@@ -31,6 +32,12 @@ def _viewer(visit: Visit) -> Locator:
 
 def _labels(visit: Visit) -> list[str]:
     return visit.page.locator(".shot figcaption b").all_inner_texts()
+
+
+def _recipe(visit: Visit, shot: int = 0) -> Found:
+    """What the file behind a card tells."""
+    address = visit.page.locator("a.frame").nth(shot).evaluate("link => link.href")
+    return read(visit.page.request.get(address).body())
 
 
 def _chip(visit: Visit, name: str) -> Locator:
@@ -160,6 +167,7 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_stays(visit: Visit,
     visit.generate("11-13")
     visit.until_done(3)
     visit.page.locator("#locked input").uncheck()
+    taken = _recipe(visit, 1)
     visit.page.locator("a.frame").nth(1).click()
     _viewer(visit).get_by_role("button", name="Use this seed").click()
     expect(visit.field("seeds")).to_have_value("12")
@@ -169,6 +177,14 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_stays(visit: Visit,
     visit.generate()
     visit.until_done(1)
     assert backend.asked[-1].seed == 12
+    # What is made from then on names the headshot whose seed it was, until a look is chosen.
+    assert _recipe(visit).parent == taken.mark != _recipe(visit).mark
+    assert (taken.request, taken.parent) == (_recipe(visit).request, "")
+    _chip(visit, PRESETS[1].name).check()
+    expect(visit.field("prompt")).to_have_value(PRESETS[1].prompt)
+    visit.generate("13")
+    expect(visit.landed.locator("b")).to_have_text("Seed 13")
+    assert _recipe(visit).parent == ""
 
 
 def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Request, expect
 
 from headshot import server, ui
+from headshot.recipe import read
 from headshot.request import HeadshotRequest
 from headshot.store import History, Store
 from headshot.thumbnail import thumbnail_of
@@ -74,7 +75,7 @@ def _keep(
             thumbnail=thumbnail_of(image),
             size=image.size,
             backend=backend,
-            facts={"seconds": 0.5, "likeness": 0.7, "notes": [], "face": None},
+            facts={"seconds": 0.5, "likeness": 0.7, "notes": [], "face": None, "mark": f"{request.seed:064x}"},
         )
         ids.append(str(shot))
     history.end(comparison)
@@ -202,6 +203,11 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     expect(visit.field("prompt")).to_have_value("a grey backdrop")
     expect(visit.page.locator("#shots .shot.baseline b").first).to_have_text("Seed 21")
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(3)
+    visit.take_example()
+    visit.generate("5")
+    expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 21", "Seed 5"], timeout=LANDED_WITHIN_MS)
+    address = visit.page.locator("#shots .shot.landed a.frame").nth(1).evaluate("link => link.href")
+    assert read(visit.page.request.get(address).body()).parent == f"{21:064x}"
 
 
 def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) -> None:

@@ -146,6 +146,9 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
     )
 
 
+MARK = "1a2b3c4d" * 8
+
+
 def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Job:
     return Job(
         requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, [StubBackend()]
@@ -364,6 +367,20 @@ def test_a_photos_preview_goes_with_it(visitors: Visitors) -> None:
     assert [path.exists() for path in shown] == [False, True]
     visitor.put_back()
     assert not any(path.parent.exists() for path in shown)
+
+
+def test_the_picture_that_was_taken_over_from_is_named_until_the_photo_is_another_one(visitors: Visitors) -> None:
+    visitor = visitors.of("tab")
+    visitor.parent = MARK  # as a picture is checked before a photo is chosen
+    for face in (None, 1):
+        visitor.take(PHOTO, CHECK, face, b"")
+        assert visitor.parent == MARK
+    visitor.take(Photo.from_image(Image.new("RGB", (200, 200))), CHECK, None, b"")
+    assert visitor.parent == ""
+    for forget in (visitor.put_back, visitor.delete):
+        visitor.parent = MARK
+        forget()
+        assert visitor.parent == ""
 
 
 def test_beyond_the_bound_of_all_photos_the_oldest_make_room(tmp_path: Path, clock: Clock) -> None:

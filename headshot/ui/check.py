@@ -162,6 +162,7 @@ class CheckPart:
             if self._tabs is not None:
                 updates[self._tabs] = gr.Tabs(selected=self._home)
             visitor = self._visitors.of(request.session_hash, request.cookies)
+            visitor.parent = found.mark
             note(" ".join(filter(None, (said, _photo(found, visitor)[1]))))
             return updates
 

@@ -266,6 +266,7 @@ class Form:
         preset = next((preset for preset in PRESETS if preset.name == values[self.presets]), None)
         if preset is None:
             raise RequestError("There is no such look: choose one of those shown.")
+        self._visitors.of(request.session_hash, request.cookies).parent = ""
         return {
             self._controls["prompt"]: preset.prompt,
             self._controls["negative_prompt"]: preset.negative_prompt,

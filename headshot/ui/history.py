@@ -222,8 +222,10 @@ class HistoryPart:
             updates |= self._form.restored(kept.request, "all")
         else:
             raise RequestError(_GONE)
-        if kept is not None:
-            visitor.set_baseline(found_again(visitor, kept, None, None))
+        baseline = None if kept is None else found_again(visitor, kept, None, None)
+        visitor.parent = "" if baseline is None else baseline.mark
+        if baseline is not None:
+            visitor.set_baseline(baseline)
             updates |= self._results(visitor)
         beside = "" if kept is None else ", and the headshot is the baseline"
         photo = "" if visitor.photo is not None else " Choose a photo, then press Generate."

@@ -33,6 +33,8 @@ class Job:
     chain: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
     that was found again.  chosen: the photo's face, if the photo was at hand.  resumed: the name of a comparison that
     goes on, or went on, without this page.  photo_sha256: of the photo, at hand or not.
+    parent: as `inscribed` takes it. What is found again has it from a headshot of its own; one of which none had landed
+    has lost it.
     owner: in whose history it is written down, "" for nobody's.  kind, group, name: as there.
     kept: its id there, "" before it is begun.  kept_shots: by position, the ids of those that are there.
     unkept: why it is not there.  failures: why one did not come.  alone: the one that is to be made, None for all.
@@ -46,6 +48,7 @@ class Job:
     resumed: str = ""
     owner: str = ""
     photo_sha256: str = ""
+    parent: str = ""
     kind: Literal["comparison", "matrix", "team"] = "comparison"
     group: str = ""
     name: str = ""
@@ -168,7 +171,7 @@ async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], alb
         if job.resumed:
             made = _resumed(job)
         elif photo is not None:
-            made = compare(job.chain, photo, wanted, job.progress, face=job.face, turn=turn)
+            made = compare(job.chain, photo, wanted, job.progress, face=job.face, parent=job.parent, turn=turn)
         else:
             raise TypeError("without a photo only what was begun before can go on")
         # Beside the backend, which is at the next headshot meanwhile.
@@ -211,7 +214,7 @@ async def _resumed(job: Job) -> AsyncGenerator[Headshot]:
     async with aclosing(backend.follow(job.resumed, len(job.requests), job.progress)) as headshots:
         async for headshot in headshots:
             if headshot.request not in have:
-                yield inscribed(headshot, photo_sha256=job.photo_sha256)
+                yield inscribed(headshot, photo_sha256=job.photo_sha256, parent=job.parent)
 
 
 async def _put_down_all(
@@ -227,6 +230,11 @@ async def _put_down_all(
         job.news.put_nowait(shot)
 
 
+def parent_of(comparison: "Comparison") -> str:
+    """The mark of the picture that a comparison of the history goes on from, "" where none of its headshots tells."""
+    return next((str(shot.facts.get("parent") or "") for shot in comparison.shots), "")
+
+
 def reopened(comparison: "Comparison", chain: Sequence[Backend], original: Original | None, album: Album) -> Job:
     """A comparison of the history as a job that has ended, with what has landed of it.
 
@@ -240,6 +248,7 @@ def reopened(comparison: "Comparison", chain: Sequence[Backend], original: Origi
         chain,
         owner=comparison.owner,
         photo_sha256=comparison.photo_sha256,
+        parent=parent_of(comparison),
         kind=comparison.kind,
         group=comparison.group,
         name=comparison.name,

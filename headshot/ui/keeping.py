@@ -75,8 +75,11 @@ class Keeper:
                 )
             )
 
-    def land(self, job: "Job", headshot: Headshot, png: bytes, small: Image.Image) -> str:
-        """Keep a headshot, and return its id in the history, "" where it is in none. small: a reduced picture of it."""
+    def land(self, job: "Job", headshot: Headshot, png: bytes, small: Image.Image, mark: str) -> str:
+        """Keep a headshot, and return its id in the history, "" where it is in none.
+
+        small: a reduced picture of it.  mark: as `mark_of`.
+        """
         position = job.requests.index(headshot.request)
         if not job.kept or position in job.kept_shots:
             return job.kept_shots.get(position, "")
@@ -86,6 +89,8 @@ class Keeper:
             "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
             "made_by": dict(headshot.facts),
             "face": None if headshot.face_box is None else [round(value, 1) for value in headshot.face_box],
+            "mark": mark,
+            **({"parent": job.parent} if job.parent else {}),
             **({"job": headshot.job} if headshot.job else {}),
         }
         with _told(job):

@@ -54,10 +54,11 @@ class LooksPart:
         return self._shown(await self._looks(owner), None) if self._keeper.has_entries else {self.name: gr.skip()}
 
     async def _take(self, values: Updates, request: gr.Request) -> Updates:
-        owner = self._visitors.of(request.session_hash, request.cookies).owner
-        look = next((look for look in await self._looks(owner) if look.name == values[self.own]), None)
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        look = next((look for look in await self._looks(visitor.owner) if look.name == values[self.own]), None)
         if look is None:
             raise RequestError(_GONE)
+        visitor.parent = ""
         settings = dict(look.settings)
         backend = settings.pop("backend", None)
         updates = self._form.restored(HeadshotRequest.model_validate(settings), "all but the seed")

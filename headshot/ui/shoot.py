@@ -17,7 +17,7 @@ from . import results
 from .account import modelslab
 from .calibration import Calibration
 from .form import Form
-from .job import Job, reopened, run
+from .job import Job, parent_of, reopened, run
 from .keeping import Keeper
 from .line import Line
 from .messages import Updates, note, spoken, toast
@@ -163,6 +163,7 @@ class ShootPart:
             visitor.check.chosen,
             visitor.face,
             chain,
+            parent=visitor.parent,
             owner=visitor.owner,
             kind="comparison" if matrix is None else "matrix",
         )
@@ -291,7 +292,7 @@ class ShootPart:
         )
         known = await self._keeper.alike(job)
         if known is not None:
-            job.kind, job.kept = known.kind, known.id
+            job.kind, job.kept, job.parent = known.kind, known.id, parent_of(known)
             job.kept_shots = {shot.position: shot.id for shot in known.shots}
         visitor.begin(job)
         await self._look_back(visitor)
@@ -359,6 +360,7 @@ class ShootPart:
             raise RequestError(_GONE)
         match event.action:
             case "use_seed":
+                visitor.parent = shot.mark
                 note(f"Seed {shot.request.seed} stands in the seeds field.")
                 yield {self._form.seeds: str(shot.request.seed), self._form.locked: True}
                 return

@@ -10,6 +10,7 @@ from PIL import Image
 from ..face import Face
 from ..modelslab import Record
 from ..photo import Photo
+from ..recipe import mark_of
 from ..request import Headshot, HeadshotRequest, Note
 from .keeping import Keeper
 
@@ -31,7 +32,8 @@ _COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills 
 class Shot:
     """A headshot that has been put down as files: what the page needs to show it, without its pixels.
 
-    id: the last folder of its picture's address, unguessable.  job: as in Headshot.
+    id: the last folder of its picture's address, unguessable.  job: as in Headshot.  mark: as `mark_of`, "" for one
+    that was kept before there were marks.
     face_box: x, y, width, height of the face in it, None where none is found.
     kept: its id in the history, "" where it is not there.  stored: its file belongs to the history alone.
     original: None where the photo was not at hand any more.
@@ -54,6 +56,7 @@ class Shot:
     original: "Original | None"
     face_box: tuple[float, ...] | None = None
     job: str = ""
+    mark: str = ""
     record: Record | None = None
     kept: str = ""
     stored: bool = False
@@ -98,7 +101,7 @@ def put_down(
     # Reduced by a whole number first, which for a headshot is all there is to do: 3 ms with the JPEG, where Lanczos and
     # WebP take 65.
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
-    png = keeper.signer.finished(headshot)
+    png, mark = keeper.signer.finished(headshot), mark_of(headshot.png)
     path = album.write(headshot.filename, png, job)
     thumbnail = album.write("thumbnail.jpg", _encoded(small, 88), job)
     return Shot(
@@ -119,8 +122,9 @@ def put_down(
         original=original,
         face_box=headshot.face_box,
         job=headshot.job,
+        mark=mark,
         record=record,
-        kept=keeper.land(job, headshot, png, small),
+        kept=keeper.land(job, headshot, png, small, mark),
     )
 
 
@@ -144,6 +148,7 @@ def found_again(album: Album, kept: "Kept", face: int | None, original: Original
         overlaid="" if original is None else album.address(kept.id, OVERLAID),
         original=original,
         face_box=tuple(facts["face"]) if facts.get("face") else None,
+        mark=str(facts.get("mark") or ""),
         kept=kept.id,
         stored=True,
     )

@@ -65,6 +65,7 @@ class Visitor:
         self.photo: Photo | None = None
         self.check: PhotoCheck | None = None
         self.face: int | None = None  # the face picked by hand
+        self.parent = ""  # the mark of the picture whose settings were taken over: the comparisons that follow name it
         self.preview: Path | None = None
         self.lost: Lost = ""  # why a photo is gone that the visitor did not remove
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
@@ -95,15 +96,19 @@ class Visitor:
             self.photo, self.check, self.face, self.preview, self.lost = photo, check, face, path, ""
             if former is None or former.sha256 != photo.sha256:
                 self.taken_at = self._clock()
+            replaced = former if former is not None and former.sha256 != photo.sha256 else None
+            if replaced is not None:
+                self.parent = ""
         self.clear(former_preview)
-        if former is not None and former.sha256 != photo.sha256:
-            self._forget_photo(former)
+        if replaced is not None:
+            self._forget_photo(replaced)
 
     def put_back(self, lost: Lost = "") -> None:
         """Forget the photo: at the visitor's wish, or for that reason."""
         with self._lock:
             self.turn += 1
             photo, preview = self.photo, self.preview
+            self.parent = ""
             self.photo, self.check, self.face, self.preview, self.lost = None, None, None, None, lost
         self.clear(preview)
         if photo is not None:
