@@ -30,6 +30,7 @@ def land(
     png: bytes = PICTURE,
     backend: str = "studio",
     job: str = "",
+    **facts: str,
 ) -> str | None:
     return history.land(
         comparison,
@@ -39,7 +40,7 @@ def land(
         thumbnail=b"RIFF",
         size=(1024, 1280),
         backend=backend,
-        facts={"seconds": 0.5, **({"job": job} if job else {})},
+        facts={"seconds": 0.5, **({"job": job} if job else {}), **facts},
     )
 
 

@@ -80,6 +80,19 @@ def test_what_lands_is_there_for_good_as_it_was_given(place: Place, store: Store
         assert again.history.latest(ANN) == found
 
 
+def test_a_headshot_is_found_by_its_mark_and_by_nobody_else(history: History) -> None:
+    marks = [letter * 64 for letter in "ab"]
+    land(history, begin(history), png=OTHER)  # from before there were marks
+    comparison = begin(history)
+    first, second = (land(history, comparison, at, str(at).encode(), mark=mark) for at, mark in enumerate(marks))
+    again = land(history, begin(history), mark=marks[0])
+    for mark, shot_id in zip(marks, (again, second), strict=True):
+        found = history.marked(ANN, mark)
+        assert found is not None and found.id == shot_id != first
+    assert history.marked(BEN, marks[0]) is None
+    assert history.marked(ANN, "c" * 64) is None
+
+
 def test_a_comparison_goes_on_until_it_is_ended_and_keeps_what_comes_later(history: History) -> None:
     comparison = begin(history)
     land(history, comparison, 1)

@@ -14,13 +14,14 @@ from stub import StubBackend, made
 
 from headshot import ui
 from headshot.photo import Photo
-from headshot.recipe import clean_copy, exported, inscribed
+from headshot.recipe import clean_copy, exported, inscribed, mark_of
 from headshot.recipe.png import with_texts
 from headshot.recipe.seal import Seal
 from headshot.request import HeadshotRequest
 from headshot.settings import Settings
 from headshot.ui.check import CheckPart
 from headshot.ui.form import Form
+from headshot.ui.keeping import Keeper
 from headshot.ui.photo import EXAMPLE, PhotoPart
 from headshot.ui.theme import STYLESHEETS, swatches, theme
 from headshot.ui.visitors import Visitors
@@ -59,7 +60,7 @@ def address(seal: Seal) -> Iterator[str]:
                 gr.Button("Generate", elem_id="generate")
                 form.fine_tuning()
             with gr.Tab("Check a file", id="check") as tab:
-                check = CheckPart(visitors, ui.CACHE, chain=lambda: seal.chain)
+                check = CheckPart(visitors, Keeper.of(settings), ui.CACHE, chain=lambda: seal.chain)
                 check.build()
         form.wire(photo)
         check.wire(form, tab=tab, tabs=tabs, home="headshots")
@@ -85,9 +86,9 @@ def visit(shared: Visit) -> Visit:
     return shared
 
 
-def ours(request: HeadshotRequest = REQUEST, photo: Path = EXAMPLE) -> bytes:
+def ours(request: HeadshotRequest = REQUEST, photo: Path = EXAMPLE, parent: str = "") -> bytes:
     opened = Photo.open(photo)
-    return inscribed(made(opened, request, "studio"), photo_sha256=opened.sha256).png
+    return inscribed(made(opened, request, "studio"), photo_sha256=opened.sha256, parent=parent).png
 
 
 def drop(visit: Visit, data: bytes, name: str = "picture.png") -> None:
@@ -157,6 +158,22 @@ def test_it_says_whether_the_photo_is_the_one(visit: Visit, tmp_path: Path) -> N
     expect(against.locator(".seal.good")).to_have_text("It was made from this very photo.")
     drop(visit, ours(photo=bad_photos.landscape(tmp_path)))
     expect(against).to_contain_text("It was made from another photo: choose that one to get the same picture.")
+
+
+def test_two_pictures_are_matched_by_the_mark_that_both_show(visit: Visit) -> None:
+    report = visit.page.locator("#report")
+    before = ours()
+    drop(visit, before)
+    shown = f"{mark_of(before)[:8]}…"
+    expect(report.locator("dl > div", has=report.page.get_by_text("Mark", exact=True)).locator("dd")).to_have_text(
+        shown, timeout=LANDED_WITHIN_MS
+    )
+    expect(report.locator(".after")).to_have_count(0)
+    drop(visit, exported(ours(parent=mark_of(before)), "webp"), "after.webp")
+    expect(report.locator(".after")).to_have_text(
+        f"Made after the picture with the mark {shown}.", timeout=LANDED_WITHIN_MS
+    )
+    visit.inspect("a picture that was made after another", "#check-page")
 
 
 def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: Seal) -> None:

@@ -18,7 +18,7 @@ from stub import SIZE, StubBackend
 from headshot import server, ui
 from headshot.photo import Photo
 from headshot.presets import PRESETS
-from headshot.recipe import Found, read
+from headshot.recipe import read
 from headshot.settings import Settings
 from headshot.store import Store
 from headshot.ui import folder
@@ -34,10 +34,10 @@ def _labels(visit: Visit) -> list[str]:
     return visit.page.locator(".shot figcaption b").all_inner_texts()
 
 
-def _recipe(visit: Visit, shot: int = 0) -> Found:
-    """What the file behind a card tells."""
+def _file(visit: Visit, shot: int = 0) -> bytes:
+    """The file behind a card."""
     address = visit.page.locator("a.frame").nth(shot).evaluate("link => link.href")
-    return read(visit.page.request.get(address).body())
+    return visit.page.request.get(address).body()
 
 
 def _chip(visit: Visit, name: str) -> Locator:
@@ -162,12 +162,14 @@ def test_locked_seeds_stay_and_unlocked_ones_are_new_each_time(visit: Visit, bac
     assert [request.seed for request in backend.asked[6:]] == fresh
 
 
-def test_the_seed_of_a_headshot_goes_back_into_the_field_and_stays(visit: Visit, backend: StubBackend) -> None:
+def test_the_seed_of_a_headshot_goes_back_into_the_field_and_what_follows_names_it(
+    visit: Visit, backend: StubBackend
+) -> None:
     visit.take_example()
     visit.generate("11-13")
     visit.until_done(3)
     visit.page.locator("#locked input").uncheck()
-    taken = _recipe(visit, 1)
+    taken = read(_file(visit, 1))
     visit.page.locator("a.frame").nth(1).click()
     _viewer(visit).get_by_role("button", name="Use this seed").click()
     expect(visit.field("seeds")).to_have_value("12")
@@ -177,14 +179,31 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_stays(visit: Visit,
     visit.generate()
     visit.until_done(1)
     assert backend.asked[-1].seed == 12
-    # What is made from then on names the headshot whose seed it was, until a look is chosen.
-    assert _recipe(visit).parent == taken.mark != _recipe(visit).mark
-    assert (taken.request, taken.parent) == (_recipe(visit).request, "")
+    # What is made from then on names the headshot whose seed it was, until settings come from another picture …
+    following = read(data := _file(visit))
+    assert following.parent == taken.mark != following.mark
+    assert (taken.request, taken.parent) == (following.request, "")
+    visit.page.get_by_role("tab", name="Check a file").click()
+    file = {"name": "picture.png", "mimeType": "image/png", "buffer": data}
+    visit.page.locator("#check-file input[type=file]").set_input_files(files=[file])  # type: ignore[list-item]
+    expect(visit.page.locator("#report .after")).to_have_text(
+        re.compile(
+            rf"Made after the picture with the mark {taken.mark[:8]}…, which is in your history: "
+            rf"seed 12 of “{PRESETS[0].name}”, made \d+ s ago\."
+        ),
+        timeout=LANDED_WITHIN_MS,
+    )
+    expect(visit.page.locator("#report dl")).to_contain_text([f"{following.mark[:8]}…"])
+    visit.page.get_by_role("button", name="Restore all").click()
+    visit.generate("14")
+    expect(visit.landed.locator("b")).to_have_text(["Seed 14"])
+    assert read(_file(visit)).parent == following.mark
+    # … or a look is chosen.
     _chip(visit, PRESETS[1].name).check()
     expect(visit.field("prompt")).to_have_value(PRESETS[1].prompt)
     visit.generate("13")
-    expect(visit.landed.locator("b")).to_have_text("Seed 13")
-    assert _recipe(visit).parent == ""
+    expect(visit.landed.locator("b")).to_have_text(["Seed 13"])
+    assert read(_file(visit)).parent == ""
 
 
 def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """The history's tab without a browser: what an entry says, and which entries make a page."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from headshot.request import HeadshotRequest
 from headshot.store import Comparison, History, Store, Usage
 from headshot.ui import timeline
 from headshot.ui.history import PAGE, Shown, page_of
+from headshot.ui.job import Job, reopened
 
 NASTY = "\"><img src=x onerror=alert(1)>'"
 BACKENDS = {"studio": "Studio", "modelslab": "ModelsLab"}
@@ -77,6 +79,20 @@ def test_an_entry_says_what_was_compared(
     history: History, requests: list[HeadshotRequest], kind: str, said: str
 ) -> None:
     assert timeline.kind([_run(history, *requests, kind=kind)]) == said
+
+
+def test_a_comparison_that_is_found_again_still_names_its_parent(history: History) -> None:
+    name = begin(history)
+    land(history, name, 0, parent="ab" * 32, mark="cd" * 32)
+    bare = begin(history)
+    land(history, bare, 0, png=PICTURE + b"1")
+    runs = [history.comparison(ANN, each) for each in (name, bare)]
+
+    async def again() -> list[Job]:
+        return [reopened(run, [], None, Shelf()) for run in runs if run is not None]
+
+    told = [(job.parent, [shot.mark for shot in job.shots]) for job in asyncio.run(again())]
+    assert told == [("ab" * 32, ["cd" * 32]), ("", [""])]
 
 
 def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(history: History) -> None:

@@ -244,6 +244,13 @@ class History:
             row, requests = found
             return kept_of(row, requests[row.position], self._ground.pictures)
 
+    def marked(self, owner: str, mark: str) -> Kept | None:
+        """The latest headshot that landed with that `mark` among its facts."""
+        its = select(ShotRow.id).where(ShotRow.owner == owner, ShotRow.facts["mark"].as_string() == mark)
+        with self._ground.reading() as session:
+            found = session.scalar(its.order_by(ShotRow.made.desc(), ShotRow.id).limit(1))
+        return None if found is None else self.shot(owner, found)
+
     def thumbnail(self, owner: str, shot: str) -> bytes | None:
         """A WebP file's bytes."""
         its = select(ThumbnailRow.webp).join(ShotRow, ShotRow.id == ThumbnailRow.shot)

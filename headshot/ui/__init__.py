@@ -50,7 +50,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
         votes = VotePart(visitors, keeper)
         looks = LooksPart(visitors, keeper, form)
-        check = CheckPart(visitors, CACHE, chain=keeper.signer.chain)
+        check = CheckPart(visitors, keeper, CACHE)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
                 with gr.Column(elem_id="form", min_width=0):

@@ -3,26 +3,34 @@
 import base64
 import io
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import gradio as gr
 from PIL import Image
 
 from ..errors import PhotoError, RequestError
+from ..pace import spoken_duration
 from ..photo import MAX_FILE_BYTES, Photo
 from ..recipe import Found, differences, read
 from ..request import HeadshotRequest
+from . import timeline
 from .form import Form, Restored
+from .keeping import Keeper
 from .messages import Updates, note, spoken
 from .photo import delete_upload, is_upload
 from .visitors import Visitor, Visitors
 
+if TYPE_CHECKING:
+    from ..store import Comparison, History, Kept
+
 _AT_ONCE = 2  # pictures read at a time, whoever sends them: one of 40 megapixels takes 300 MB for a second
 _SHOWN_PX = 640  # twice the width it is shown at, for sharp screens
 _LONG_CHARS = 600  # of a prompt; what is longer is folded
+_MARK_CHARS = 8  # in a history of 5,000 two begin alike in one of 300
 
 _RESTORES: tuple[tuple[Restored, str, str], ...] = (
     ("all", "Restore all", "The prompts, the settings and the seed are in the form."),
@@ -36,12 +44,15 @@ _RESTORES: tuple[tuple[Restored, str, str], ...] = (
 
 
 class CheckPart:
-    """The tab. chain: gives the PEM certificates by which this server knows its own pictures, "" where it has none."""
+    """The tab. chain: gives the PEM certificates by which this server knows its own pictures; the keeper's without."""
 
-    def __init__(self, visitors: Visitors, cache: Path, *, chain: Callable[[], str] = str) -> None:
+    def __init__(
+        self, visitors: Visitors, keeper: Keeper, cache: Path, *, chain: Callable[[], str] | None = None
+    ) -> None:
         self._visitors = visitors
+        self._keeper = keeper
         self._cache = cache
-        self._chain = chain
+        self._chain = chain or keeper.signer.chain
         self._places = anyio.CapacityLimiter(_AT_ONCE)
 
     def build(self) -> None:
@@ -117,9 +128,30 @@ class CheckPart:
         return {
             self.file: None,
             self.picture: picture,
-            self.report: _report(found, visitor),
+            self.report: _report(found, await self._which(found.parent, visitor)),
             self.found: found,
         }
+
+    async def _which(self, mark: str, visitor: Visitor) -> str:
+        """Which picture of the visitor's has that mark, as the end of a sentence; "" where none has."""
+        shot = visitor.marked(mark)
+        if shot is not None:
+            return f", which is on the page: seed {shot.request.seed}"
+        if not mark or not self._keeper.has_entries:
+            return ""
+
+        def find(history: "History") -> "tuple[Kept, Comparison] | None":
+            kept = history.marked(visitor.owner, mark)
+            run = None if kept is None else history.comparison(visitor.owner, kept.comparison)
+            return None if kept is None or run is None else (kept, run)
+
+        found = await self._keeper.do(find)
+        if found is None:
+            return ""
+        kept, run = found
+        ago = spoken_duration((datetime.now(UTC) - kept.made).total_seconds())
+        seed = kept.request.seed
+        return f", which is in your history: seed {seed} of “{timeline.title(run)}”, made {ago} ago"
 
     def _read(self, path: Path) -> tuple[Found, str]:
         if not path.is_file():
@@ -204,14 +236,17 @@ _BACKENDS = {"studio": "the studio", "local": "the local pipeline", "modelslab":
 _SEALS = {"ours": "good", "changed": "bad", "broken": "bad", "stranger": "warn", "none": "quiet"}
 
 
-def _report(found: Found, visitor: Visitor) -> str:
+def _report(found: Found, which: str) -> str:
+    """which: whose mark the parent's is, as the end of a sentence."""
     maker = found.maker or ("Nothing tells what made it" if found.request is None else "An unknown program")
     made = [found.source, found.backend and f"made by {_BACKENDS.get(found.backend, found.backend)}", found.model]
     asked, given = found.request, found.told
+    after = f"Made after the picture with the mark {_short(found.parent)}{which}." if found.parent else ""
     parts = [
         f"<header><h2>{escape(maker)}</h2>{_line(made)}</header>",
         f'<p class="seal {_SEALS[found.credentials.state]}">{escape(found.credentials.sentence)}</p>',
         *(f'<p class="remark">{escape(remark)}</p>' for remark in found.remarks),
+        f'<p class="after">{escape(after)}</p>' if after else "",
     ]
     if asked is not None:
         parts += [_prompt("Prompt", asked.prompt)] if "prompt" in given else []
@@ -223,7 +258,8 @@ def _report(found: Found, visitor: Visitor) -> str:
             for each in found.notes
         )
         parts.append(f"<details><summary>Notes ({len(found.notes)})</summary><ul>{notes}</ul></details>")
-    more = [*found.settings, *found.versions, *([("Made from", found.parent)] if found.parent else [])]
+    more = [*found.settings, *found.versions, *([("Made after", found.parent)] if found.parent else [])]
+    more += [("Its mark", found.mark)] if asked is not None else []
     if more:
         parts.append(f"<details><summary>Everything else it tells ({len(more)})</summary>{_facts(more)}</details>")
     return f'<div class="checked" role="status">{"".join(parts)}</div>'
@@ -238,9 +274,15 @@ def _main(found: Found) -> list[tuple[str, str]]:
             ("Steps", str(asked.num_inference_steps) if "num_inference_steps" in given else ""),
             ("Guidance", f"{asked.guidance_scale:g}" if "guidance_scale" in given else ""),
             ("Took", "" if found.seconds is None else f"{found.seconds:.1f} s"),
+            ("Mark", _short(found.mark)),
         ]
     told += [("File", found.format), ("Read from", ", ".join(found.carriers) or "nothing: it carries no recipe")]
     return [(title, text) for title, text in told if text]
+
+
+def _short(mark: str) -> str:
+    """As much of a mark as an eye compares."""
+    return f"{mark[:_MARK_CHARS]}…"
 
 
 def _line(phrases: Iterable[str]) -> str:

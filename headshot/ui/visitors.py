@@ -138,6 +138,10 @@ class Visitor:
         """The headshot with that id, of what is on the page."""
         return next((shot for shot in self._on_the_page if shot.id == name), None)
 
+    def marked(self, mark: str) -> Shot | None:
+        """The headshot with that mark, of what is on the page."""
+        return next((shot for shot in self._on_the_page if mark and shot.mark == mark), None)
+
     @property
     def _on_the_page(self) -> list[Shot]:
         """The baseline, the comparison's and the team's."""
