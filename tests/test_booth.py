@@ -2,8 +2,6 @@
 
 import io
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import httpx
 import pytest
-import uvicorn
 from keeping import ANN, asked, begin
-from page import Visit, free_port
+from mounted import served
+from page import Visit
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, Locator, Page, expect
 from starlette.applications import Starlette
@@ -96,24 +94,9 @@ def _png(number: int) -> bytes:
     return file.getvalue()
 
 
-@contextmanager
-def _served(hall: Hall) -> Iterator[str]:
-    """The booth on loopback, as in the whole server but for what stands before it."""
-    app = Starlette(routes=booth.routes(hall.ask, clock=lambda: hall.clock))
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 20
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+def _app(hall: Hall) -> Starlette:
+    """The booth as in the whole server, but for what stands before it."""
+    return Starlette(routes=booth.routes(hall.ask, clock=lambda: hall.clock))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +104,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
     store = Store.open(tmp_path_factory.mktemp("booth"))
     hall = Hall(store.history)
     try:
-        with _served(hall) as hall.address:
+        with served(_app(hall)) as hall.address:
             yield hall
     finally:
         store.close()
@@ -314,7 +297,7 @@ def test_a_picture_that_was_deleted_is_asked_about_no_more(hall: Hall, guest: Gu
 def test_after_a_restart_the_same_voter_goes_on(hall: Hall, guest: Guest) -> None:
     guest.cast(guest.pair()["pair"], "left")
     old = guest.pair()
-    with _served(hall) as anew:
+    with served(_app(hall)) as anew:
         again = Guest(anew, guest.code)
         again.http.cookies = guest.http.cookies
         assert again.cast(old["pair"], "left").status_code == 409

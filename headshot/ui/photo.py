@@ -20,7 +20,9 @@ from .messages import Updates, spoken
 from .visitors import Visitor, Visitors
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.png"
-_ANY_FILE = Path(__file__).with_name("any_file.js").read_text(encoding="utf-8")
+_ANY_FILE = (
+    Path(__file__).with_name("any_file.js").read_text(encoding="utf-8").replace("__MOST_BYTES__", str(MAX_FILE_BYTES))
+)
 # One line for what changes the photo and for Generate, so that Generate starts after what was clicked before it.
 IN_ORDER = "in order"
 _CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it

@@ -35,8 +35,8 @@ _MAX_BYTES = 2**29  # of one team's clean photos on the disk: 48 of 12 megapixel
 _THUMBNAIL = (480, 600)  # twice the size of a card at four in a row, for sharp screens
 _HEAD_SHARE = 0.42  # of the thumbnail's height that the face takes, as in most headshots
 _THE_FORM = ""  # stands for the form as it is, where else a saved look's id stands
-_NAMED = re.compile(r"[0-9a-f]{32}([~+])(.*)", re.DOTALL)  # what team.js makes of a file's name
-_SCRIPT = Path(__file__).with_name("team.js").read_text(encoding="utf-8").replace("__MOST_BYTES__", str(MAX_FILE_BYTES))
+_NAMED = re.compile(r"[0-9a-f]{32}([~+])(.*)", re.DOTALL)  # what any_file.js makes of a file's name
+_SCRIPT = Path(__file__).with_name("team.js").read_text(encoding="utf-8")
 _BUTTONS = Path(__file__).with_name("missing.js").read_text(encoding="utf-8")
 _RUNNING = "The team’s headshots are being made: let it end, or press Stop first."
 _SHOW_RESULTS = """() => {
