@@ -17,7 +17,11 @@ def asked(*prompts: str) -> list[HeadshotRequest]:
 
 
 def begin(
-    history: History, owner: str = ANN, requests: Sequence[HeadshotRequest] = (), backend: str = "studio", **more: str
+    history: History,
+    owner: str = ANN,
+    requests: Sequence[HeadshotRequest] = (),
+    backend: str = "studio",
+    **more: object,
 ) -> str:
     given = {"photo_sha256": PHOTO, "face": None, "kind": "comparison"} | more
     return history.begin(owner, requests or asked(), backend=backend, **given)  # type: ignore[arg-type]
@@ -30,7 +34,7 @@ def land(
     png: bytes = PICTURE,
     backend: str = "studio",
     job: str = "",
-    **facts: str,
+    **facts: object,
 ) -> str | None:
     return history.land(
         comparison,

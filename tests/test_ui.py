@@ -131,6 +131,8 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
         id=f"shot{seed}",
         request=HeadshotRequest(seed=seed, **request),
         backend="stub",
+        made_by="",
+        photo_sha256=PHOTO.sha256,
         face=None,
         filename=f"headshot-stub-seed-{seed}.png",
         size=(640, 800),
@@ -233,6 +235,8 @@ def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
     assert told["notes"] == [{"kind": "applied", "text": hostile}]
     assert told["timings"][0] == ["This headshot", "1.25 s"]
     assert (told["picture"], told["original"], told["name"]) == ("p1", "o1", "headshot-stub-seed-1.png")
+    assert told["origin"] == {"backend": "stub", "photo": PHOTO.sha256[:8], "face": 1}
+    assert PHOTO.sha256 not in html
     assert "shoot(" in told["python"]
     assert "curl" in told["curl"]
 

@@ -146,6 +146,21 @@ def test_nothing_that_a_visitor_wrote_becomes_markup(history: History) -> None:
         assert json.loads(told["request"])["prompt"] == request.prompt
 
 
+def test_a_headshot_tells_the_viewer_what_it_came_from(history: History) -> None:
+    made_by = {"model": "somebody/a-model", "revision": f"somebody/a-model@{'1a2b3c4d' * 5}, one/lora@main"}
+    name = begin(history, backend="local", face=2)
+    land(history, name, backend="local", made_by=made_by)
+    found = history.comparison(ANN, name)
+    assert found is not None
+    told = json.loads(unescape(_entry(found)["strip"].partition('data-shot="')[2].partition('"')[0]))
+    assert told["origin"] == {
+        "backend": "Local pipeline",
+        "model": "somebody/a-model@1a2b3c4, one/lora@main",
+        "photo": found.photo_sha256[:8],
+        "face": 3,
+    }
+
+
 def test_a_long_comparison_is_folded_and_an_empty_one_says_so(history: History) -> None:
     requests = [HeadshotRequest(seed=seed) for seed in range(12)]
     assert "Show all 12" in _entry(_run(history, *requests))["strip"]

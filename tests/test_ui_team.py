@@ -167,8 +167,8 @@ def picture(tmp_path: Path) -> Iterator[Path]:
 
 def shot(name: str, picture: Path = Path("none"), likeness: float | None = 0.9) -> Kept:
     facts = {"seconds": 0.5, "likeness": likeness, "notes": [{"kind": "applied", "text": "grey"}]}
-    now = datetime.now(UTC)
-    return Kept(name, name, 0, REQUEST, "stub", "headshot.png", (256, 320), facts, False, picture, now)
+    size, now = (256, 320), datetime.now(UTC)
+    return Kept(name, name, 0, REQUEST, "stub", "headshot.png", size, facts, False, picture, now, mark(name), None)
 
 
 def one(name: str, *shots: Kept, why: str = "") -> Comparison:

@@ -622,6 +622,38 @@ def test_only_what_differs_is_listed_and_the_likeness_and_the_time_of_each(viewe
     expect(differences.locator("dd")).to_have_text(["light grey backdrop", "navy backdrop", "none", "hat"])
 
 
+def test_two_of_one_request_that_came_from_something_else_are_told_apart(viewer: Viewer) -> None:
+    studio = {"backend": "Studio", "photo": "1a2b3c4d", "face": 1}
+    local = {"backend": "Local pipeline", "model": "<b>one</b>@9f8e7d6", "photo": "9f8e7d6c", "face": 2}
+    first, other, alike, unknown = (
+        replace(ONE, id=f"o{at}", likeness=None, more={"origin": origin} if origin else {})
+        for at, origin in enumerate((studio, local, studio, None))
+    )
+    other = replace(other, size=(512, 640))
+    viewer.renew(first, other, alike, unknown)
+    nothing = viewer.dialog.get_by_text("Nothing sets them apart")
+    viewer.compare(first, other)
+    expect(nothing).to_have_count(0)
+    assert _table(viewer)[1:-1] == [
+        ["Backend", "Studio", "Local pipeline"],
+        ["Photo’s mark", "1a2b3c4d", "9f8e7d6c"],
+        ["Face", "1", "2"],
+        ["Size", "256 × 320", "512 × 640"],
+    ]
+    viewer.page.keyboard.press("Escape")
+    for same in (alike, unknown):  # of what nobody knows nothing is claimed
+        viewer.compare(first, same)
+        expect(nothing).to_be_visible()
+        assert len(_table(viewer)) == 2
+        viewer.page.keyboard.press("Escape")
+    viewer.compare(first, other, unknown)
+    assert _table(viewer)[1] == ["Backend", "Studio", "Local pipeline", "unknown"]
+    viewer.page.keyboard.press("Escape")
+    viewer.renew(first, other, replace(first, id="m", more={"origin": {**local, "model": "one@1a2b3c4"}}))
+    viewer.compare(other, replace(first, id="m"))
+    assert _table(viewer)[1:-1] == [["Model", "<b>one</b>@9f8e7d6", "one@1a2b3c4"], ["Size", "512 × 640", "256 × 320"]]
+
+
 def test_in_the_prompts_those_words_are_marked_that_not_all_have(viewer: Viewer) -> None:
     prompts = ("a calm woman, grey wall, soft light", "a calm man,  grey wall,\nhard side light", "a calm man, wall")
     cards = [replace(ONE, id=f"n{at}", seed=at, prompt=prompt) for at, prompt in enumerate(prompts)]

@@ -233,7 +233,7 @@ class History:
 
     def shot(self, owner: str, shot: str) -> Kept | None:
         its = (
-            select(ShotRow, ComparisonRow.requests)
+            select(ShotRow, ComparisonRow)
             .join(ComparisonRow, ComparisonRow.id == ShotRow.comparison)
             .where(ShotRow.owner == owner, ShotRow.id == shot)
         )
@@ -241,8 +241,8 @@ class History:
             found = session.execute(its).one_or_none()
             if found is None:
                 return None
-            row, requests = found
-            return kept_of(row, requests[row.position], self._ground.pictures)
+            row, of = found
+            return kept_of(row, of, self._ground.pictures)
 
     def marked(self, owner: str, mark: str) -> Kept | None:
         """The latest headshot that landed with that `mark` among its facts."""
@@ -366,7 +366,7 @@ class History:
             ended=row.ended,
             begun=row.begun,
             kept_since=row.kept_since,
-            shots=tuple(kept_of(shot, row.requests[shot.position], self._ground.pictures) for shot in shots),
+            shots=tuple(kept_of(shot, row, self._ground.pictures) for shot in shots),
         )
 
 

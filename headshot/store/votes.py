@@ -115,7 +115,7 @@ class Votes:
     def shot(self, code: str, shot: str) -> Kept | None:
         """A shot of a vote, to whoever has the code. None for every other shot."""
         its = (
-            select(ShotRow, ComparisonRow.requests)
+            select(ShotRow, ComparisonRow)
             .join(ComparisonRow, ComparisonRow.id == ShotRow.comparison)
             .join(CandidateRow, CandidateRow.shot == ShotRow.id)
             .where(CandidateRow.vote == read(code), CandidateRow.shot == shot)
@@ -124,8 +124,8 @@ class Votes:
             found = session.execute(its).one_or_none()
             if found is None:
                 return None
-            row, requests = found
-            return kept_of(row, requests[row.position], self._ground.pictures)
+            row, of = found
+            return kept_of(row, of, self._ground.pictures)
 
 
 def read(code: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NewType
 from ..errors import RequestError
 from ..request import HeadshotRequest
 from .pictures import Pictures
-from .schema import JobRow, ShotRow, State
+from .schema import ComparisonRow, JobRow, ShotRow, State
 
 JobId = NewType("JobId", str)  # 128 random bits
 Kind = Literal["comparison", "matrix", "team"]
@@ -127,6 +127,7 @@ class Kept:
 
     request: with its seed, as the comparison asked for it at this position.  filename: a visitor saves it as that.
     size: width and height in pixels.  facts: what `History.land` was told.  picture: the PNG file.
+    photo_sha256, face: as in Comparison.
     """
 
     id: str
@@ -140,6 +141,8 @@ class Kept:
     favourite: bool
     picture: Path
     made: datetime
+    photo_sha256: str
+    face: int | None
 
 
 @dataclass(frozen=True)
@@ -212,13 +215,13 @@ class Ballot:
     at: datetime
 
 
-def kept_of(row: ShotRow, request: Mapping[str, Any], pictures: Pictures) -> Kept:
-    """request: as its comparison has it at the row's position."""
+def kept_of(row: ShotRow, of: ComparisonRow, pictures: Pictures) -> Kept:
+    """of: its comparison."""
     return Kept(
         id=row.id,
         comparison=row.comparison,
         position=row.position,
-        request=HeadshotRequest.model_validate(request),
+        request=HeadshotRequest.model_validate(of.requests[row.position]),
         backend=row.backend,
         filename=row.filename,
         size=(row.width, row.height),
@@ -226,6 +229,8 @@ def kept_of(row: ShotRow, request: Mapping[str, Any], pictures: Pictures) -> Kep
         favourite=row.favourite,
         picture=pictures.path(row.picture_sha256),
         made=row.made,
+        photo_sha256=of.photo_sha256,
+        face=of.face,
     )
 
 

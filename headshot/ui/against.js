@@ -4,6 +4,14 @@ const FIELDS = [
   ["guidance_scale", "Guidance"],
   ["seed", "Seed"],
 ];
+// What they came from beside their requests.
+const ORIGINS = [
+  ["backend", "Backend"],
+  ["model", "Model"],
+  ["photo", "Photo’s mark"],
+  ["face", "Face"],
+  ["size", "Size"],
+];
 const TEXTS = [
   ["prompt", "Prompt"],
   ["negative_prompt", "Negative prompt"],
@@ -100,11 +108,20 @@ function baselineKey() {
 
 const differ = (requests, field) => new Set(requests.map((request) => request[field] ?? "")).size > 1;
 
+// What is not known of one of them sets nobody apart.
+function origins(headshots) {
+  const all = headshots.map(({ origin, width, height }) => ({ ...origin, size: `${width} × ${height}` }));
+  return ORIGINS.filter(([field]) => differ(all.filter((each) => each[field]), field)).map(([field, title]) => {
+    return [title, all.map((each) => `${each[field] ?? "unknown"}`)];
+  });
+}
+
 function table(headshots) {
   const requests = headshots.map(({ request }) => JSON.parse(request));
-  const rows = FIELDS.filter(([field]) => differ(requests, field)).map(([field, title]) => {
+  const settings = FIELDS.filter(([field]) => differ(requests, field)).map(([field, title]) => {
     return [title, requests.map((request) => request[field] ?? "none")];
   });
+  const rows = [...origins(headshots), ...settings];
   const alike = headshots.length > 1 && !rows.length && !TEXTS.some(([field]) => differ(requests, field));
   const likeness = headshots.map((shot) => likenessOf(shot).replace("likeness ", "") || "unknown");
   if (headshots.some(likenessOf)) rows.push(["Likeness", likeness]);

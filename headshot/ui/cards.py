@@ -15,6 +15,8 @@ from .job import Job
 from .shots import CLEAN, Shot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
+_PHOTO_CHARS = 8  # tells one person's photos apart
+_BACKENDS = {"studio": "Studio", "local": "Local pipeline", "modelslab": "ModelsLab"}
 _WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
 
 _PERSON = (
@@ -186,6 +188,7 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "likeness": shot.likeness,
             "face": shot.face_box,
             "kept": shot.kept,
+            "origin": _origin(shot),
             "original": shot.overlaid,
             "width": width,
             "height": height,
@@ -199,6 +202,17 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "javascript": snippets.as_javascript(shot.request, api),
         }
     )
+
+
+def _origin(shot: Shot) -> dict[str, object]:
+    """What it came from beside its request. Which photo is told by a few digits of its SHA-256, and no more."""
+    told = {
+        "backend": _BACKENDS.get(shot.backend, shot.backend),
+        "model": shot.made_by,
+        "photo": shot.photo_sha256[:_PHOTO_CHARS],
+        "face": (shot.face or 0) + 1,  # the largest is the first
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _other(shot: Shot, ending: str) -> str:

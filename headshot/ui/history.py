@@ -222,7 +222,7 @@ class HistoryPart:
             updates |= self._form.restored(kept.request, "all")
         else:
             raise RequestError(_GONE)
-        baseline = None if kept is None else found_again(visitor, kept, None, None)
+        baseline = None if kept is None else found_again(visitor, kept, None)
         visitor.parent = "" if baseline is None else baseline.mark
         if baseline is not None:
             visitor.set_baseline(baseline)

@@ -257,6 +257,6 @@ def reopened(comparison: "Comparison", chain: Sequence[Backend], original: Origi
         failures={comparison.requests[position]: why for position, why in comparison.failures.items()},
     )
     latest = {shot.position: shot for shot in comparison.shots}  # where one was made twice
-    job.shots = [found_again(album, shot, comparison.face, original) for shot in latest.values()]
+    job.shots = [found_again(album, shot, original) for shot in latest.values()]
     job.ended = True
     return job

@@ -1,9 +1,11 @@
 """A headshot as files: put down as it lands, or found again in the history."""
 
 import io
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
@@ -25,6 +27,7 @@ CLEAN = "-clean"  # stands before the ending of a copy without the recipe
 THUMBNAIL = "thumbnail.webp"  # of a headshot that was found again in the history
 
 _THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
+_COMMIT = re.compile(r"(@[0-9a-f]{7})[0-9a-f]{33}\b")  # shortened as git does
 _COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills at most half of it
 
 
@@ -33,7 +36,8 @@ class Shot:
     """A headshot that has been put down as files: what the page needs to show it, without its pixels.
 
     id: the last folder of its picture's address, unguessable.  job: as in Headshot.  mark: as `mark_of`, "" for one
-    that was kept before there were marks.
+    that was kept before there were marks.  made_by: the models with their commits, or the endpoint, "" where the
+    backend has neither.  photo_sha256: of the photo.  face: which of it, None for the largest.
     face_box: x, y, width, height of the face in it, None where none is found.
     kept: its id in the history, "" where it is not there.  stored: its file belongs to the history alone.
     original: None where the photo was not at hand any more.
@@ -42,6 +46,8 @@ class Shot:
     id: str
     request: HeadshotRequest
     backend: str
+    made_by: str
+    photo_sha256: str
     face: int | None
     filename: str
     size: tuple[int, int]
@@ -108,6 +114,8 @@ def put_down(
         id=path.parent.name,
         request=headshot.request,
         backend=headshot.backend,
+        made_by=_model(headshot.facts),
+        photo_sha256=job.photo_sha256,
         face=job.face,
         filename=headshot.filename,
         size=headshot.image.size,
@@ -128,14 +136,16 @@ def put_down(
     )
 
 
-def found_again(album: Album, kept: "Kept", face: int | None, original: Original | None) -> Shot:
+def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
     """A headshot of the history as the page shows it; its files stay where they are."""
     facts = kept.facts
     return Shot(
         id=kept.id,
         request=kept.request,
         backend=kept.backend,
-        face=face,
+        made_by=_model(facts.get("made_by") or {}),
+        photo_sha256=kept.photo_sha256,
+        face=kept.face,
         filename=kept.filename,
         size=kept.size,
         seconds=float(facts.get("seconds") or 0.0),
@@ -152,6 +162,10 @@ def found_again(album: Album, kept: "Kept", face: int | None, original: Original
         kept=kept.id,
         stored=True,
     )
+
+
+def _model(facts: Mapping[str, Any]) -> str:
+    return _COMMIT.sub(r"\1", str(facts.get("revision") or facts.get("model") or facts.get("endpoint") or ""))
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

@@ -176,7 +176,7 @@ def _strip(figures: Sequence[str]) -> str:
 
 
 def _figure(run: "Comparison", kept: "Kept", album: Album, *, team: bool, api: snippets.Api) -> str:
-    shot = found_again(album, kept, run.face, None)
+    shot = found_again(album, kept, None)
     words = run.name if team and run.name else cards.label(kept.request, run.requests)
     if team and len(run.requests) > 1:
         words = f"{words}, {cards.label(kept.request, run.requests).lower()}"
