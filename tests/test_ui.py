@@ -235,7 +235,7 @@ def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
     assert told["notes"] == [{"kind": "applied", "text": hostile}]
     assert told["timings"][0] == ["This headshot", "1.25 s"]
     assert (told["picture"], told["original"], told["name"]) == ("p1", "o1", "headshot-stub-seed-1.png")
-    assert told["origin"] == {"backend": "stub", "photo": PHOTO.sha256[:8], "face": 1}
+    assert told["origin"] == {"backend": "stub", "photo": PHOTO.sha256[:6], "face": 1}
     assert PHOTO.sha256 not in html
     assert "shoot(" in told["python"]
     assert "curl" in told["curl"]

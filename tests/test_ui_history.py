@@ -156,7 +156,7 @@ def test_a_headshot_tells_the_viewer_what_it_came_from(history: History) -> None
     assert told["origin"] == {
         "backend": "Local pipeline",
         "model": "somebody/a-model@1a2b3c4, one/lora@main",
-        "photo": found.photo_sha256[:8],
+        "photo": found.photo_sha256[:6],
         "face": 3,
     }
 

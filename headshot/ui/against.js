@@ -112,7 +112,9 @@ const differ = (requests, field) => new Set(requests.map((request) => request[fi
 function origins(headshots) {
   const all = headshots.map(({ origin, width, height }) => ({ ...origin, size: `${width} × ${height}` }));
   return ORIGINS.filter(([field]) => differ(all.filter((each) => each[field]), field)).map(([field, title]) => {
-    return [title, all.map((each) => `${each[field] ?? "unknown"}`)];
+    // The studio has no model.
+    const lacking = ({ backend }) => (field === "model" && backend ? "none" : "unknown");
+    return [title, all.map((each) => `${each[field] ?? lacking(each)}`)];
   });
 }
 

@@ -15,7 +15,7 @@ from .job import Job
 from .shots import CLEAN, Shot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
-_PHOTO_CHARS = 8  # tells one person's photos apart
+_PHOTO_CHARS = 6  # enough for the photos of one person, and for a column of four on a phone
 _BACKENDS = {"studio": "Studio", "local": "Local pipeline", "modelslab": "ModelsLab"}
 _WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
 

@@ -165,7 +165,8 @@ def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
 
 
 def _model(facts: Mapping[str, Any]) -> str:
-    return _COMMIT.sub(r"\1", str(facts.get("revision") or facts.get("model") or facts.get("endpoint") or ""))
+    told = facts.get("revision") or facts.get("model") or facts.get("endpoint") or ""
+    return _COMMIT.sub(r"\1", str(told).removeprefix("https://"))
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:
