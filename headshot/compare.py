@@ -96,6 +96,11 @@ def format_seeds(seeds: Sequence[int]) -> str:
     return ", ".join(written)
 
 
+def format_guidance_scales(scales: Sequence[float]) -> str:
+    """Write guidance values as `parse_guidance_scales` reads them: `4, 7.5, 12`."""
+    return ", ".join(repr(float(scale)).removesuffix(".0") for scale in scales)
+
+
 def resize_seeds(seeds: Sequence[int], count: int) -> list[int]:
     """The first `count` seeds; where there are fewer, those after the last one follow, 0 after the largest.
 

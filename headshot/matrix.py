@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 from math import log, prod
 from typing import Any, Literal
 
@@ -57,6 +57,50 @@ def parse_prompts(prompt: str, text: str, *, at_most: int) -> list[str]:
     return list(dict.fromkeys([prompt, *prompts]))
 
 
+def format_prompts(prompts: Sequence[str]) -> str | None:
+    """Write prompts as `parse_prompts` reads them beside the first of them, in few words: `navy, grey, white`.
+
+    No text for a single one. None where one line cannot say it.
+    """
+    first = prompts[0]
+    if len(prompts) == 1:
+        return ""
+    start = _alike(prompts)
+    stop = len(first) - _alike([prompt[start:][::-1] for prompt in prompts])
+    while start and first[start - 1].isalnum():
+        start -= 1
+    while stop < len(first) and first[stop].isalnum():
+        stop += 1
+    while True:
+        behind = len(first) - stop
+        text = ", ".join(_item(prompt[start : len(prompt) - behind]) for prompt in prompts)
+        if _spells(text, prompts):
+            return text
+        if (start, stop) == (0, len(first)):
+            return None
+        # A word more on either side: there are none yet, or they stand in the prompt more than once.
+        start = first.rfind(" ", 0, max(start - 1, 0)) + 1
+        stop = found if (found := first.find(" ", stop + 1)) >= 0 else len(first)
+
+
+def _alike(texts: Sequence[str]) -> int:
+    """How many letters all of these begin with."""
+    return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False)))
+
+
+def _item(words: str) -> str:
+    plain = words and words == words.strip() and not re.search(r"[,\n]", words) and words[0] not in _MARKS
+    return words if plain else '"{}"'.format(words.replace('"', '""'))
+
+
+def _spells(text: str, prompts: Sequence[str]) -> bool:
+    """Whether that is one line, and read as these prompts."""
+    try:
+        return text.splitlines() == [text] and parse_prompts(prompts[0], text, at_most=len(prompts)) == list(prompts)
+    except RequestError:
+        return False
+
+
 def _items(text: str) -> list[str]:
     items, at = [], 0
     while at < len(text):
@@ -74,7 +118,8 @@ def _items(text: str) -> list[str]:
 
 
 def _short(words: str) -> str:
-    return words if len(words) <= 30 else f"{words[:29]}…"
+    line = " ".join(words.split())
+    return line if len(line) <= 30 else f"{line[:29]}…"
 
 
 @dataclass(frozen=True)

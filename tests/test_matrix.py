@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headshot.compare import differing
 from headshot.errors import RequestError
-from headshot.matrix import Matrix, parse_prompts, told_apart
+from headshot.matrix import Matrix, format_prompts, parse_prompts, told_apart
 from headshot.pipeline.cost import passes
 from headshot.request import MAX_PROMPT_CHARACTERS, MAX_SEED, HeadshotRequest
 
@@ -340,3 +340,32 @@ def test_a_pasted_book_takes_no_longer_than_reading_it(text: str) -> None:
 )
 def test_prompts_are_named_by_the_words_that_set_them_apart(prompts: list[str], apart: list[str]) -> None:
     assert told_apart(prompts) == apart
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("navy, grey, pure white", "navy, grey, pure white"),
+        ("professional headshot, passport photo", "professional headshot, passport photo"),
+        ('"navy backdrop, soft", ""', '"navy backdrop, soft", ""'),
+        ("loop, loop and rim", "light, and rim light"),
+        ("dr, d r", "backdrop, backd rop"),
+        ("a, A", '"professional headshot, navy backdrop", "professionAl heAdshot, nAvy bAckdrop"'),
+    ],
+)
+def test_prompts_are_written_as_the_words_that_take_each_others_place(text: str, written: str) -> None:
+    assert format_prompts(parse_prompts(PROMPT, text, at_most=4)) == written
+    assert format_prompts([PROMPT]) == ""
+
+
+@given(st.text('ab ,"“\n', max_size=20), st.text('ab ,"“\n', max_size=20), st.integers(2, 4))
+def test_what_is_written_of_prompts_is_read_as_the_same_prompts(prompt: str, text: str, at_most: int) -> None:
+    try:
+        prompts = parse_prompts(prompt, text, at_most=at_most)
+    except RequestError:
+        return
+    written = format_prompts(prompts)
+    if written:
+        assert parse_prompts(prompt, written, at_most=at_most) == prompts
+    else:
+        assert len(prompts) == 1 or (written is None and set("".join(prompts)) & set("“\n"))

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Request, expect
 
 from headshot import server, ui
+from headshot.matrix import Matrix
 from headshot.recipe import read
 from headshot.request import HeadshotRequest
 from headshot.store import History, Store
@@ -48,13 +49,19 @@ def _keep(
     ago: float = 0,
     prompt: str = "teal backdrop",
     backend: str = "stub",
+    matrix: Matrix | None = None,
 ) -> list[str]:
-    """Write a comparison down as the page does, begun so many hours ago. Returns its id and its headshots'."""
+    """Write a comparison down as the page does, begun so many hours ago. Returns its id and its headshots'.
+
+    matrix: instead of the seeds and the prompt.
+    """
     requests = [HeadshotRequest(prompt=prompt, seed=seed, guidance_scale=3) for seed in seeds]
+    if matrix is not None:
+        requests = matrix.requests()
     comparison = history.begin(
         owner,
         requests,
-        kind="team" if group else "comparison",
+        kind="team" if group else "matrix" if matrix else "comparison",
         backend=backend,
         photo_sha256="0" * 64,
         face=None,
@@ -183,6 +190,9 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     store = _store()
     _keep(store.history, _owner(visit), (7, 8), prompt="a navy backdrop", ago=1)
     _keep(store.history, _owner(visit), (21,), prompt="a grey backdrop")
+    wordings = ["a navy backdrop", "a grey backdrop"]
+    matrix = Matrix(HeadshotRequest(prompt=wordings[0], seed=8), (), [1.5, 4], [31, 41], wordings)
+    _keep(store.history, _owner(visit), ago=2, matrix=matrix)
     store.close()
     _go(visit)
     _does(visit, "open", 1).click()
@@ -196,6 +206,15 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     expect(visit.field("seeds")).to_have_value("7, 8")
     expect(visit.field("prompt")).to_have_value("a navy backdrop")
     assert visit.page.locator("#shots .badge").count() == 0
+
+    _go(visit)
+    _does(visit, "continue", 2).click()
+    expect(visit.page.locator("#varied").get_by_label("Matrix")).to_be_checked()
+    for name, text in (("scales", "1.5, 4"), ("wordings", "navy, grey"), ("seeds", "8")):
+        expect(visit.field(name)).to_have_value(text)
+    expect(visit.page.locator("#plan")).to_contain_text("8 headshots")
+    steps = visit.page.locator("#efforts input")
+    assert steps.evaluate_all("all => all.map(box => box.checked)") == [False, True, True]
 
     _go(visit)
     _runs(visit).nth(0).locator(".strip [data-do=continue]").click()

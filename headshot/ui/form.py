@@ -1,6 +1,6 @@
 """What is asked for: the look, the one thing that varies, the seeds, the fine tuning, and what it will take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, Literal
 
@@ -8,9 +8,17 @@ import gradio as gr
 
 from .. import backends
 from ..backends import Backend
-from ..compare import format_seeds, parse_guidance_scales, parse_seeds, resize_seeds, vary
+from ..compare import (
+    differing,
+    format_guidance_scales,
+    format_seeds,
+    parse_guidance_scales,
+    parse_seeds,
+    resize_seeds,
+    vary,
+)
 from ..errors import HeadshotError, RequestError
-from ..matrix import Matrix, parse_prompts
+from ..matrix import Matrix, format_prompts, parse_prompts
 from ..pace import spoken_duration
 from ..presets import PRESETS
 from ..request import HeadshotRequest, random_seed
@@ -161,6 +169,8 @@ class Form:
             [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
         )
+        # Only what is chosen by hand suggests values: what is filled in has its own.
+        self.varied.input(spoken(self._suggest), {self.varied}, [self.efforts], **quick)
         gr.on(
             [field.change for field in self.fields] + [photo.check.change, *self.account.changes],
             spoken(self._estimate),
@@ -238,8 +248,9 @@ class Form:
 
     @property
     def fillable(self) -> set[Any]:
-        """All that `restored` may fill."""
-        return {self.presets, self.varied, self.seeds, self.locked, *self._controls.values()}
+        """All that `restored` and `repeated` may fill."""
+        axes = {self.varied, self.scales, self.efforts, self.wordings}
+        return axes | {self.presets, self.seeds, self.locked, *self._controls.values()}
 
     def restored(self, request: HeadshotRequest, what: Restored) -> Updates:
         """The fields as that request has them; one whose seed nobody knows leaves the seeds as they are."""
@@ -252,6 +263,23 @@ class Form:
             updates |= {self.seeds: str(request.seed), self.locked: True}
         if what == "all":
             updates[self.varied] = _SEED
+        return updates
+
+    def repeated(self, requests: Sequence[HeadshotRequest]) -> Updates | None:
+        """The fields as they ask for all of these again; None where no axis of the form spells them."""
+        matrix = Matrix.spanned(requests)
+        wordings = None if matrix is None else format_prompts(matrix.prompts)
+        if matrix is None or wordings is None or any(request.seed is None for request in requests):
+            return None
+        axes = differing(requests)
+        varied = _MATRIX if len(axes) > 1 or axes == ("prompt",) else axes[0] if axes else _SEED
+        updates = self.restored(requests[0], "all") | {self.varied: varied, self.seeds: format_seeds(matrix.seeds)}
+        if varied in (_GUIDANCE, _MATRIX):
+            updates[self.scales] = format_guidance_scales(matrix.guidance_scales)
+        if varied in (_STEPS, _MATRIX):
+            updates[self.efforts] = [controls.written(_STEPS, steps) for steps in matrix.num_inference_steps]
+        if varied == _MATRIX:
+            updates[self.wordings] = wordings
         return updates
 
     def fresh_seeds(self, values: Updates) -> str:
@@ -289,14 +317,15 @@ class Form:
         whole = varied == _MATRIX
         return {
             self.scales: gr.Textbox(visible=whole or varied == _GUIDANCE),
-            # All of them beside each other, but three times a matrix only for who asks for it.
-            self.efforts: gr.CheckboxGroup(
-                value=controls.choices(_STEPS)[: 1 if whole else None], visible=whole or varied == _STEPS
-            ),
+            self.efforts: gr.CheckboxGroup(visible=whole or varied == _STEPS),
             self.wordings: gr.Textbox(visible=whole),
             self._controls[_GUIDANCE]: gr.Slider(interactive=not whole and varied != _GUIDANCE),
             self._controls[_STEPS]: gr.Dropdown(interactive=not whole and varied != _STEPS),
         }
+
+    async def _suggest(self, values: Updates, request: gr.Request) -> Updates:
+        """All steps beside each other, but three times a matrix only for who asks for it."""
+        return {self.efforts: controls.choices(_STEPS)[: 1 if values[self.varied] == _MATRIX else None]}
 
     async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Say what Generate would do, or what stands in its way, while the form is filled."""

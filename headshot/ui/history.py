@@ -15,7 +15,6 @@ import anyio.to_thread
 import gradio as gr
 
 from ..backends import Backend
-from ..compare import differing, format_seeds
 from ..errors import RequestError
 from ..settings import Settings
 from . import results, timeline
@@ -212,11 +211,11 @@ class HistoryPart:
         run = await self._keeper.do(lambda history: history.comparison(visitor.owner, what))
         kept = None if run is not None else await self._keeper.do(lambda history: history.shot(visitor.owner, what))
         updates: Updates = {self._tabs: gr.Tabs(selected=self._home)}
+        whose = "Its settings"
         if run is not None:
-            updates |= self._form.restored(run.requests[0], "all")
-            if differing(run.requests) == ("seed",):
-                seeds = [request.seed for request in run.requests if request.seed is not None]
-                updates[self._form.seeds] = format_seeds(seeds)
+            again = self._form.repeated(run.requests)
+            updates |= self._form.restored(run.requests[0], "all") if again is None else again
+            whose = "The settings of its first headshot" if again is None else whose
             kept = run.shots[0] if len(run.requests) == 1 and len(run.shots) == 1 else None
         elif kept is not None:
             updates |= self._form.restored(kept.request, "all")
@@ -229,7 +228,7 @@ class HistoryPart:
             updates |= self._results(visitor)
         beside = "" if kept is None else ", and the headshot is the baseline"
         photo = "" if visitor.photo is not None else " Choose a photo, then press Generate."
-        note(f"Its settings are in the form{beside}.{photo}")
+        note(f"{whose} are in the form{beside}.{photo}")
         return updates
 
     def _results(self, visitor: Visitor) -> Updates:
