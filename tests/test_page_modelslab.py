@@ -24,6 +24,7 @@ from stub import StubBackend
 from headshot import server, ui
 from headshot.desk import Desk
 from headshot.modelslab import ModelsLab
+from headshot.recipe import read
 from headshot.settings import Settings
 from headshot.store import Store
 from headshot.ui.visitors import COOKIE, owner_of
@@ -279,6 +280,9 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     browser: Browser, site: server.Site, visit: Visit, service: Service
 ) -> None:
     posts = service.posts
+    secret = next(cookie["value"] for cookie in visit.context.cookies() if cookie["name"] == COOKIE)
+    [tab] = site.visitors._of(owner_of({COOKIE: secret}))
+    tab.parent = "ab" * 32  # as if settings had been taken over from a picture
     visit.generate("1-4")
     _at_service(visit, 1, 2)
     _land(service, 1)
@@ -305,10 +309,10 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     visit.until_done(4)
     expect(second.locator(".shot.landed")).to_have_count(4, timeout=LANDED_WITHIN_MS)
     assert service.posts == posts + 4
-    secret = next(cookie["value"] for cookie in visit.context.cookies() if cookie["name"] == COOKIE)
     with Store.open(Settings().data_dir) as store:
         [kept] = store.history.page(owner_of({COOKIE: secret}))  # once, though three pages followed it
     assert (kept.backend, [shot.position for shot in kept.shots]) == ("modelslab", [0, 1, 2, 3])
+    assert [read(shot.picture.read_bytes()).parent for shot in kept.shots] == ["ab" * 32] * 4  # whichever page it was
     visit.page.locator(".pick").first.click()  # the photo came along
     expect(visit.page.get_by_role("button", name="Compare with the original")).to_be_enabled()
 
