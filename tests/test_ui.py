@@ -373,18 +373,17 @@ def test_a_photos_preview_goes_with_it(visitors: Visitors) -> None:
     assert not any(path.parent.exists() for path in shown)
 
 
-def test_the_picture_that_was_taken_over_from_is_named_until_the_photo_is_another_one(visitors: Visitors) -> None:
+def test_the_picture_that_was_taken_over_from_is_named_with_whatever_photo_until_all_is_deleted(
+    visitors: Visitors,
+) -> None:
     visitor = visitors.of("tab")
-    visitor.parent = MARK  # as a picture is checked before a photo is chosen
-    for face in (None, 1):
-        visitor.take(PHOTO, CHECK, face, b"")
-        assert visitor.parent == MARK
+    visitor.parent = MARK  # its settings, which need not be for the photo that it was made from
+    visitor.take(PHOTO, CHECK, None, b"")
+    visitor.put_back()
     visitor.take(Photo.from_image(Image.new("RGB", (200, 200))), CHECK, None, b"")
+    assert visitor.parent == MARK
+    visitor.delete()
     assert visitor.parent == ""
-    for forget in (visitor.put_back, visitor.delete):
-        visitor.parent = MARK
-        forget()
-        assert visitor.parent == ""
 
 
 def test_beyond_the_bound_of_all_photos_the_oldest_make_room(tmp_path: Path, clock: Clock) -> None:

@@ -96,19 +96,15 @@ class Visitor:
             self.photo, self.check, self.face, self.preview, self.lost = photo, check, face, path, ""
             if former is None or former.sha256 != photo.sha256:
                 self.taken_at = self._clock()
-            replaced = former if former is not None and former.sha256 != photo.sha256 else None
-            if replaced is not None:
-                self.parent = ""
         self.clear(former_preview)
-        if replaced is not None:
-            self._forget_photo(replaced)
+        if former is not None and former.sha256 != photo.sha256:
+            self._forget_photo(former)
 
     def put_back(self, lost: Lost = "") -> None:
         """Forget the photo: at the visitor's wish, or for that reason."""
         with self._lock:
             self.turn += 1
             photo, preview = self.photo, self.preview
-            self.parent = ""
             self.photo, self.check, self.face, self.preview, self.lost = None, None, None, None, lost
         self.clear(preview)
         if photo is not None:
@@ -173,6 +169,7 @@ class Visitor:
                 self.job.stop()
             self.team.stop()
             self.put_back()
+            self.parent = ""
             self.job, self.team, self.baseline, self.earlier = None, Team(), None, []
             self._written.clear()
             shutil.rmtree(self.folder, ignore_errors=True)
