@@ -266,18 +266,47 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
 def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     store = _store()
     for name in ("Ann", NASTY, "Li"):
-        _keep(store.history, _owner(visit), name=name, group="a team")
+        _keep(store.history, _owner(visit), name=name, group="ab" * 16)
+    failed = store.history.begin(
+        _owner(visit),
+        [HeadshotRequest(prompt="teal backdrop", seed=1, guidance_scale=3)],
+        kind="team",
+        backend="stub",
+        photo_sha256="0" * 64,
+        face=None,
+        group="ab" * 16,
+        name="Cy",
+    )
+    store.history.fail(failed, 0, "It was <declined>.")
     store.close()
     _go(visit)
     expect(_runs(visit)).to_have_count(1)
-    expect(_runs(visit).locator(".about")).to_contain_text("Team of 3")
+    expect(_runs(visit).locator(".about")).to_contain_text("Team of 4")
     expect(_runs(visit).locator("figcaption b")).to_have_text(["Ann", NASTY, "Li"])
     visit.page.get_by_role("button", name="Open: Li").click()
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
+
+    _go(visit)
+    _does(visit, "open").click()
+    people = visit.page.locator("#team .landed b, #team .person b")
+    expect(people).to_have_text(["Ann", NASTY, "Li", "Cy"])
+    expect(visit.page.locator("#team .why")).to_have_text("It was <declined>.")
+    expect(visit.page.locator("#team-status")).to_have_text("From your history: 3 of 4 headshots")
+    expect(visit.page.locator("#team-words")).to_have_text("“teal backdrop” · guidance 3 · 21 steps · seed 1 · Stub")
+    address = visit.page.locator("#team .files a").first.get_attribute("href")
+    packed = visit.page.request.get(f"{visit.address}{address}")
+    assert {"Ann.png", "Li.png", "headshots.csv"} < set(zipfile.ZipFile(io.BytesIO(packed.body())).namelist())
+    visit.page.locator("#team-make").click()
+    expect(visit.page.locator("#team-status")).to_contain_text("The photos of this team are gone")
+    expect(people).to_have_count(4)
+
     _go(visit)
     _does(visit, "delete").click()
     visit.page.get_by_role("group", name="Delete these 3 headshots").get_by_role("button", name="Delete").click()
     expect(visit.page.locator("#history .empty")).to_contain_text("Nothing yet")
+    _go(visit, "Team")
+    expect(people).to_have_count(0)
+    assert visit.page.request.get(f"{visit.address}{address}").status == 404
 
 
 def test_a_history_goes_to_another_visitor_as_a_file(visit: Visit, tmp_path: Path) -> None:

@@ -155,6 +155,46 @@ def test_no_text_on_a_card_is_taken_for_html() -> None:
     assert "<script" not in team_cards.running(0, 1, "<script>", "<script>")
 
 
+@pytest.mark.anyio
+async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_path: Path) -> None:
+    runs = [
+        one("Ann", why="It was declined."),  # and landed when it was tried again
+        one("Ben", why="It was declined."),
+        one("Ann", shot("1", tmp_path)),
+        one("Ben", why="It was declined again."),
+        one("Cy"),
+    ]
+    album = Visitors(tmp_path, 60).of("ann")
+    team = Team.of(runs, {"stub": StubBackend()}, album)
+    assert [(person.name, person.reason if person.shot is None else "") for person in team.people] == [
+        ("Ann", ""),
+        ("Ben", "It was declined again."),
+        ("Cy", "Not made."),
+    ]
+    assert team.absent == {"Ben": "It was declined again.", "Cy": "Not made."}
+    assert (team.group, team.found, team.waiting, team.running) == ("g", True, False, False)
+    assert team.locked is not None and team.locked.words == in_words(REQUEST, "Stub")
+    assert "remove" not in team_cards.drawn(team, nowhere)
+    unknown = Team.of(runs, {}, album).locked
+    assert unknown is not None and list(unknown.words) == in_words(REQUEST)
+    assert [shot.id for shot in team.unmake()] == ["1"] and team.people == [] and not team.found
+
+
+@pytest.mark.anyio
+async def test_a_team_whose_headshots_are_deleted_keeps_its_photos(tmp_path: Path) -> None:
+    team = team_of("a.jpg", "b.jpg", "c.jpg")
+    team.people[0].photo = team.people[1].photo = tmp_path / "photo.png"
+    team.people[2].refusal = "No face."
+    assert team.waiting
+    team.begin(locked())
+    team.people[0].job = job = Job([REQUEST], None, None, None, [])
+    job.shots = [shot("a")]  # type: ignore[list-item]
+    team.people[1].failure = "Declined."
+    team.stop()
+    assert team.unmake() == job.shots and team.shots == [] and team.group == ""
+    assert [(person.name, person.reason) for person in team.people] == [("a", ""), ("b", ""), ("c", "No face.")]
+
+
 # The files.
 
 

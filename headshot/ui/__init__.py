@@ -82,7 +82,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         looks.wire(page)
         votes.wire(form)
         shoot.wire(page, photo)
-        history.wire(history_tab, tabs, "headshots", shoot, form)
+        history.wire(history_tab, tabs, shoot, form, team, home="headshots", teams="team")
         team.wire(team_tab)
         check.wire(form, tab=check_tab, tabs=tabs, home="headshots")
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)

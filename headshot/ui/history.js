@@ -180,7 +180,8 @@ const ACTS = {
     button.ariaPressed = on;
     trigger("amend", { action: "favourite", id: button.dataset.id, on });
   },
-  open: (button) => trigger("resume", { id: idOf(button) }),
+  // A team's entry opens the team, and a button of somebody's own that headshot alone.
+  open: (button) => trigger("resume", { id: idOf(button), whole: !button.dataset.id }),
   continue: (button) => trigger("carry_on", { id: idOf(button) }),
   delete: (button) => ask(button.closest(".acts")),
   keep: (button) => unask(button.closest(".acts")),

@@ -24,6 +24,7 @@ from .messages import Updates, note, spoken
 from .photo import delete_upload, is_upload
 from .shoot import ShootPart
 from .shots import found_again
+from .team import TeamPart
 from .visitors import Visitor, Visitors
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _AT_ONCE = 2  # archives that are packed or unpacked, each of which keeps a disk
 _SCRIPT = Path(__file__).with_name("history.js").read_text(encoding="utf-8")
 _GONE = "This is no longer in your history: it was deleted, or has been kept for its time."
 _RUNNING = "This comparison is running: let it end, or press Stop first."
+_TEAM_RUNNING = "This team’s headshots are being made: let it end, or press Stop in the Team tab first."
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,15 @@ class HistoryPart:
         )
         self.shown = gr.State(Shown())
 
-    def wire(self, tab: gr.Tab, tabs: gr.Tabs, home: str, shoot: ShootPart, form: Form) -> None:
-        """tab: this one, which is read when it is opened.  home: the id of the one that shows what is opened here."""
+    def wire(
+        self, tab: gr.Tab, tabs: gr.Tabs, shoot: ShootPart, form: Form, team: TeamPart, *, home: str, teams: str
+    ) -> None:
+        """tab: this one, which is read when it is opened.
+
+        home, teams: the ids of those that show what is opened here, and a team.
+        """
         self._tabs, self._home, self._shoot, self._form = tabs, home, shoot, form
+        self._team, self._teams = team, teams
         self._on_the_page = [shoot.status, shoot.shots, shoot.notes]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         listed = [self.list, self.shown]
@@ -100,7 +108,9 @@ class HistoryPart:
         heard.discard(
             said(self._discard), {self.shown}, [self.list, *self._on_the_page], trigger_mode="multiple", **quiet
         )
-        opened = heard.resume(said(self._open), {self.shown}, [self.list, tabs, *shoot.shown], **quiet)
+        opened = heard.resume(
+            said(self._open), {self.shown, *team.asked}, [self.list, tabs, *shoot.shown, *team.shown], **quiet
+        )
         continued = heard.carry_on(
             said(self._carry_on), {self.shown}, [self.list, tabs, shoot.shots, *form.fillable], **quiet
         )
@@ -164,9 +174,11 @@ class HistoryPart:
         runs = await self._keeper.do(lambda history: _together(history, visitor.owner, what))
         if not runs:
             raise RequestError(_GONE)
-        ids = {run.id for run in runs}
+        ids, team = {run.id for run in runs}, visitor.team
         if visitor.job is not None and visitor.job.kept in ids and visitor.job.alive:
             raise RequestError(_RUNNING)
+        if team.running and team.group == runs[0].group:
+            raise RequestError(_TEAM_RUNNING)
 
         def delete(history: "History") -> "Usage":
             for one in ids:
@@ -179,7 +191,9 @@ class HistoryPart:
         return {self.list: gone, **self._taken_off(visitor, runs)}
 
     def _taken_off(self, visitor: Visitor, runs: "Sequence[Comparison]") -> Updates:
-        """Nothing of what was deleted stays on the page."""
+        """Nothing of what was deleted stays on the page. The Team tab is drawn anew when it is opened."""
+        if visitor.team.group and visitor.team.group == runs[0].group:
+            visitor.clear_shots(visitor.team.unmake())
         shots = {shot.id for run in runs for shot in run.shots}
         job, baseline = visitor.job, visitor.baseline
         if baseline is not None and baseline.kept in shots:
@@ -203,6 +217,10 @@ class HistoryPart:
         run = await self._keeper.do(lambda history: history.comparison(visitor.owner, what))
         if run is None:
             raise RequestError(_GONE)
+        if run.kind == "team" and event.whole is True:
+            group = await self._keeper.do(lambda history: _together(history, visitor.owner, what))
+            shown = await self._team.opened(values, visitor, group or (run,))
+            return {**shown, self._tabs: gr.Tabs(selected=self._teams)}
         return {**await self._shoot.opened(visitor, run), self._tabs: gr.Tabs(selected=self._home)}
 
     async def _carry_on(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
@@ -297,8 +315,9 @@ def _scroll_to(narrow: str) -> str:
     """The list may have been scrolled far down. narrow: what a phone shows first."""
     # The tab is there once the update is drawn, and not at all where the act was refused.
     return f"""() => setTimeout(() => {{
-      if (!document.querySelector("#page").offsetParent) return;
-      document.querySelector(innerWidth < 1000 ? "{narrow}" : "#header").scrollIntoView();
+      const to = document.querySelector("#page").offsetParent ? "{narrow}" : "#team-results";
+      if (document.querySelector("#history")?.offsetParent) return;
+      document.querySelector(innerWidth < 1000 ? to : "#header").scrollIntoView();
     }}, 50)"""
 
 

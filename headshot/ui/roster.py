@@ -3,9 +3,10 @@
 import asyncio
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,8 +18,11 @@ from ..photo import Photo
 from ..presets import PRESETS
 from ..request import HeadshotRequest
 from ..team import names_of
-from .job import Job
-from .shots import Shot
+from .job import Job, reopened
+from .shots import Album, Shot
+
+if TYPE_CHECKING:
+    from ..store import Comparison
 
 _LONG_CHARS = 60  # of a prompt that is no look's, in one line
 
@@ -104,7 +108,8 @@ def lossless(photo: Photo) -> bytes:
 class Team:
     """Belongs to one tab, and goes with it.
 
-    group: of the run's comparisons in the history, "" before the first run.  due: a run was asked for and has not
+    group: of the run's comparisons in the history, "" before the first run.  found: it was opened from there, and
+    nobody's photo is at hand.  due: a run was asked for and has not
     begun.  running: from then to its end.  turn: changes whenever a run begins or is to end.  at: whose headshot is
     being made.  unkept: as in Job.
     """
@@ -113,6 +118,7 @@ class Team:
         self.people: list[Person] = []
         self.locked: Locked | None = None
         self.group = ""
+        self.found = False
         self.due = False
         self.running = False
         self.stopped = False
@@ -121,6 +127,29 @@ class Team:
         self.unkept = ""
         self.checking = asyncio.Lock()  # held while photos are looked at
         self.making = asyncio.Lock()  # held by a run: the next one waits until a stopped one has put its things away
+
+    @classmethod
+    def of(cls, group: "Sequence[Comparison]", registry: Mapping[str, Backend], album: Album) -> "Team":
+        """A team of the history, everybody once: who failed first and landed later counts as landed."""
+        team, asked = cls(), group[0].backend
+        maker = [registry[asked]] if asked in registry else []
+        request = group[0].requests[0]
+        team.group, team.found = group[0].group, True
+        team.locked = Locked(request, maker, in_words(request, maker[0].title if maker else ""))
+        landed = {run.name for run in group if run.shots}
+        missing = {run.name: run for run in group if run.name not in landed}
+        for run in group:
+            if run.shots or missing.get(run.name) is run:
+                why = next(iter(run.failures.values()), "Not made.")
+                job = reopened(run, maker, None, album)
+                name = run.name or "photo"
+                team.people.append(Person(name, name, sha256=run.photo_sha256, job=job, failure=why))
+        return team
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are photos that wait for their headshots, or headshots that are in no history."""
+        return bool(self.unkept) or any(person.photo is not None and person.shot is None for person in self.people)
 
     def add(self, person: Person) -> None:
         self.people.append(person)
@@ -168,6 +197,16 @@ class Team:
             person.failure = ""
         self.turn += 1
         self.due, self.running, self.stopped = True, True, False
+        return former
+
+    def unmake(self) -> list[Shot]:
+        """Nobody has a headshot any more, and who has no photo is not there. Returns the headshots."""
+        former = self.shots
+        self.people = [person for person in self.people if person.photo is not None or person.refusal]
+        for person in self.people:
+            person.job, person.failure = None, ""
+        self.locked, self.group, self.found, self.unkept, self.stopped = None, "", False, "", False
+        self._name()
         return former
 
     def stop(self) -> None:

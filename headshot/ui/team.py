@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import gradio as gr
@@ -30,6 +30,9 @@ from .photo import delete_upload, is_upload, open_upload
 from .roster import Locked, Person, Team, in_words, lossless
 from .visitors import Visitor, Visitors
 
+if TYPE_CHECKING:
+    from ..store import Comparison
+
 _AT_ONCE = 2  # photos looked at at a time, whoever sends them: one of 40 megapixels takes 300 MB for a second
 _MAX_BYTES = 2**29  # of one team's clean photos on the disk: 48 of 12 megapixels take it up, as noisy as photos come
 _THUMBNAIL = (480, 600)  # twice the size of a card at four in a row, for sharp screens
@@ -38,6 +41,9 @@ _THE_FORM = ""  # stands for the form as it is, where else a saved look's id sta
 _NAMED = re.compile(r"[0-9a-f]{32}([~+])(.*)", re.DOTALL)  # what any_file.js makes of a file's name
 _SCRIPT = Path(__file__).with_name("team.js").read_text(encoding="utf-8")
 _BUTTONS = Path(__file__).with_name("missing.js").read_text(encoding="utf-8")
+_GONE = "The photos of this team are gone: put in everybody’s photo again to make more."
+_STAYS = "The headshots of the team before stay in your history."
+_WAITING = "The Team tab holds photos that wait for their headshots: make these, or start a new team there first."
 _RUNNING = "The team’s headshots are being made: let it end, or press Stop first."
 _SHOW_RESULTS = """() => {
   if (innerWidth >= 1000) return;
@@ -109,10 +115,20 @@ class TeamPart:
                 self.notes = gr.HTML(js_on_load=None, elem_id="team-notes", **bare)
                 self.over = gr.Button("Start a new team", size="sm", elem_id="team-over", visible=False)
 
+    @property
+    def asked(self) -> set[Any]:
+        """What a look is read from."""
+        return {self.look, *self._form.fields}
+
+    @property
+    def shown(self) -> list[Any]:
+        """All that a team is shown in."""
+        return [self.status, self.people, self.notes, self.over, self.words, self.plan, self.confirm, self.question]
+
     def wire(self, tab: gr.Tab) -> None:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        asked = {self.look, *self._form.fields}
-        shown = [self.status, self.people, self.notes, self.over, self.words, self.plan, self.confirm, self.question]
+        asked = self.asked
+        shown = self.shown
         refused = {"otherwise": self._refused}
         tab.select(spoken(self._opened), asked, [*shown, self.look], **quiet)
         self.look.input(spoken(self._looked), asked, shown, **quiet)
@@ -155,9 +171,12 @@ class TeamPart:
     async def _taken(
         self, values: Updates, visitor: Visitor, files: Sequence[tuple[str, str]]
     ) -> AsyncGenerator[Updates]:
-        team = visitor.team
-        if team.running:
+        if visitor.team.running:
             raise RequestError(_RUNNING)
+        if visitor.team.found:
+            visitor.team = Team()
+            note(_STAYS)
+        team = visitor.team
         async with team.checking:
             room = max(0, self._most - len(team.people))
             left_out = len(files) - room
@@ -222,6 +241,8 @@ class TeamPart:
             return {self.status: gr.skip()}
         if team.running:
             raise RequestError(_RUNNING)
+        if team.found:
+            raise RequestError(_GONE)
         team.remove(person)
         _clear(visitor, [person])
         return await self._now(values, visitor)
@@ -233,7 +254,23 @@ class TeamPart:
         visitor.clear_shots(former.shots)
         _clear(visitor, former.people)
         if former.shots:
-            note("The headshots of the team before stay in your history.")
+            note(_STAYS)
+        return await self._now(values, visitor)
+
+    async def opened(self, values: Updates, visitor: Visitor, group: "Sequence[Comparison]") -> Updates:
+        """The tab with a team of the history in place of the one in it, which may be the same.
+
+        values: of `asked`.  Raises RequestError where something would be lost by that.
+        """
+        former = visitor.team
+        if former.group != group[0].group:
+            if former.running:
+                raise RequestError(_RUNNING)
+            if former.waiting or former.checking.locked():
+                raise RequestError(_WAITING)
+            visitor.team = Team.of(group, visitor.backends(self._registry), visitor)
+            visitor.clear_shots(former.shots)
+            _clear(visitor, former.people)
         return await self._now(values, visitor)
 
     # The look.
@@ -283,6 +320,8 @@ class TeamPart:
             if team.running:
                 toast(_RUNNING)
                 return {self.status: gr.skip()}
+            if team.found:
+                raise PhotoError(_GONE)
             locked = await self._locked(values, visitor)
             missing = team.missing(locked)
             if not team.people:
@@ -418,6 +457,9 @@ class TeamPart:
             return _GREETING
         if not team.group:
             return results.status(f"{_counted(total, 'photo')} ready{_unusable(team)}.")
+        if team.found:
+            kind = "done" if done == total else "stopped"
+            return results.status(f"From your history: {done} of {_counted(total, 'headshot')}", kind=kind)
         if done == total:
             return results.status(f"{_counted(done, 'headshot')}{_unusable(team)}", kind="done")
         if team.stopped:
@@ -430,6 +472,12 @@ class TeamPart:
         if team.running and team.locked is not None:
             return {self.status: gr.skip(), self.words: team_cards.line(team.locked.words), **updates}
         updates |= {self.status: self._standing(visitor), self.confirm: gr.Column(visible=False)}
+        if team.found and team.locked is not None:
+            return {
+                **updates,
+                self.words: team_cards.line(team.locked.words),
+                self.plan: f'<p class="plan">{_GONE}</p>',
+            }
         try:
             locked = await self._locked(values, visitor)
         except HeadshotError as error:

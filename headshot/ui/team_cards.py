@@ -66,7 +66,8 @@ def _card(team: Team, person: Person, shared: Sequence[Note], api: snippets.Api)
     kind, told = _told(team, person)
     return (
         f'<div class="shot person {kind}"><div class="held"><div class="frame">{figure}</div>'
-        f'{"" if team.running else remove}</div><div class="label"><b title="{name}">{name}</b>{told}</div></div>'
+        f"{'' if team.running or team.found else remove}</div>"
+        f'<div class="label"><b title="{name}">{name}</b>{told}</div></div>'
     )
 
 

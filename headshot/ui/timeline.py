@@ -130,9 +130,7 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
         if landed
         else ""
     )
-    open_it = (
-        "" if team else f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
-    )
+    open_it = f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
     return (
         f'<div class="heading"><h4 data-name="{escape("" if team else first.name)}" data-auto="{auto}">{heading}</h4>'
         f"{_star('the comparison', favourite, first.id)}</div>"
