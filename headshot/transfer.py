@@ -14,7 +14,7 @@ import re
 import shutil
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -282,14 +282,16 @@ class _HistoryTold(_Told):
     looks: list[_LookTold]
 
 
-def import_(history: History, owner: str, from_: BinaryIO) -> Imported:
+def import_(
+    history: History, owner: str, from_: BinaryIO, tell: Callable[[int, int], None] = lambda done, total: None
+) -> Imported:
     """Take in what `export` has written, here or elsewhere, as this owner's. It keeps its dates and gets new ids.
 
     What this owner has already (a comparison begun at the same moment for the same requests, with the same picture at
     the same position) is skipped, so that an archive can be taken in twice, and one that was cut off again. Votes stay
     where they were cast. Takes about 0.1 s for a picture.
 
-    from_: seekable.
+    from_: seekable.  tell(done, total): called after each of the archive's headshots, those that are skipped included.
     Raises RequestError, with nothing taken in, for whatever is no such archive, is damaged or exceeds a bound of this
     module; StoreError where the history cannot be written.
     """
@@ -298,7 +300,8 @@ def import_(history: History, owner: str, from_: BinaryIO) -> Imported:
     for comparison in told.comparisons:
         for shot in comparison.shots:
             archive.look_for(shot.file)
-    taking = _Taking(history, owner)
+    total = sum(len(comparison.shots) for comparison in told.comparisons)
+    taking = _Taking(history, owner, lambda done: tell(done, total))
     try:
         for comparison in told.comparisons:
             taking.take(comparison, archive)
@@ -314,10 +317,11 @@ def import_(history: History, owner: str, from_: BinaryIO) -> Imported:
 
 @dataclass
 class _Taking:
-    """What one import has done so far."""
+    """What one import has done so far. tell(done): is told of each headshot."""
 
     history: History
     owner: str
+    tell: Callable[[int], None]
     begun: list[str] = field(default_factory=list)
     landed: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
@@ -351,6 +355,7 @@ class _Taking:
         known = {(shot.position, shot.picture.name) for shot in there.shots} if there is not None else set()
         for shot in told.shots:
             self._take_shot(shot, comparison, known, archive)
+            self.tell(len(self.landed) + self.skipped)
         if there is None:
             for position, sentence in told.failures.items():
                 self.history.fail(comparison, position, sentence)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import threading
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -309,7 +310,9 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     assert visit.page.request.get(f"{visit.address}{address}").status == 404
 
 
-def test_a_history_goes_to_another_visitor_as_a_file(visit: Visit, tmp_path: Path) -> None:
+def test_a_history_goes_to_another_visitor_as_a_file(
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = _store()
     _keep(store.history, _owner(visit), (1, 2), name="Taken along", ago=2)
     store.close()
@@ -332,8 +335,24 @@ def test_a_history_goes_to_another_visitor_as_a_file(visit: Visit, tmp_path: Pat
     expect(visit.page.locator("#history .empty")).to_contain_text("Nothing yet")
     chooser = visit.page.locator("#history input[type=file]")
     said = visit.page.locator("#history .work")
+    monkeypatch.setattr("headshot.ui.history._TOLD_SECONDS", 0.05)
+    further = threading.Event()
+    taken: list[Image.Image] = []
+
+    def second_waits(picture: Image.Image) -> bytes:
+        taken.append(picture)
+        assert len(taken) != 2 or further.wait(LANDED_WITHIN_MS / 1000)
+        return thumbnail_of(picture)
+
+    monkeypatch.setattr("headshot.transfer.thumbnail_of", second_waits)
     chooser.set_input_files(large)
+    expect(visit.page.locator("#history .share .count")).to_have_text("1 of 2 headshots", timeout=LANDED_WITHIN_MS)
+    bar = visit.page.get_by_role("progressbar", name="How much of the archive is here")
+    assert bar.evaluate("bar => [bar.value, bar.max]") == [1, 2]
+    expect(said).to_have_text("Taking it in…")
+    further.set()
     expect(said).to_have_text("1 comparison, 2 headshots came in.", timeout=LANDED_WITHIN_MS)
+    expect(bar).to_be_hidden()
     expect(_does(visit, "rename")).to_have_text("Taken along")
     chooser.set_input_files(archive)
     expect(said).to_have_text("2 headshots were here already.", timeout=LANDED_WITHIN_MS)

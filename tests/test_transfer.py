@@ -170,9 +170,12 @@ def test_a_history_is_the_same_elsewhere(history: History, elsewhere: Store) -> 
 def test_importing_twice_does_not_duplicate(history: History, elsewhere: Store) -> None:
     fill(history)
     archive = exported(history)
-    first = import_(elsewhere.history, BEN, archive)
+    told: list[tuple[int, int]] = []
+    first = import_(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
     before = every(elsewhere.history, BEN)
-    again = import_(elsewhere.history, BEN, archive)
+    assert told == [(done, first.shots) for done in range(1, first.shots + 1)]
+    again = import_(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
+    assert told[first.shots :] == told[: first.shots]  # what is skipped counts
     assert (again.comparisons, again.shots, again.skipped, again.looks) == (0, 0, first.shots, 0)
     assert every(elsewhere.history, BEN) == before
     own = import_(history, ANN, archive)

@@ -2,7 +2,7 @@
 const PAUSE_MS = 300; // between the last letter and the search
 const MINUTE_MS = 60_000;
 const find = (selector) => element.querySelector(selector);
-const [days, empty, work, parcel] = [".days", ".empty", ".work", ".parcel"].map(find);
+const [days, empty, work, share, parcel] = [".days", ".empty", ".work", ".share", ".parcel"].map(find);
 const [search, backend, only] = ["input[type=search]", "select", ".only"].map(find);
 const chooser = find("input[type=file]");
 
@@ -106,12 +106,28 @@ const ticking = setInterval(() => (element.isConnected ? tellTime() : clearInter
 // News
 
 function say(text, kind = "") {
-  work.textContent = text;
+  if (work.textContent !== text) work.textContent = text; // or it is read aloud again
   work.className = `work ${kind}`;
   parcel.hidden = true;
+  share.hidden = true;
 }
 
-function heard({ mode, entries: came = [], more: others, key, line, said, refused, parcel: packed }) {
+// How far something is, in a bar and in words that are not read aloud. Without a total nobody knows yet.
+function tell(text, done, total, words) {
+  say(text, "running");
+  const [bar, beside] = share.children;
+  share.hidden = false;
+  bar.max = total || 1;
+  if (total) bar.value = done;
+  else bar.removeAttribute("value");
+  beside.textContent = words;
+}
+
+function heard({ mode, entries: came = [], more: others, key, line, said, refused, parcel: packed, done, total }) {
+  if (mode === "taking") {
+    const words = total ? `${done.toLocaleString()} of ${total.toLocaleString()} headshots` : "";
+    return tell("Taking it in…", done, total, words);
+  }
   const held = document.activeElement;
   const place = held && element.contains(held) ? placeOf(held) : null;
   if (line !== undefined) find(".store").textContent = line;
@@ -322,7 +338,7 @@ chooser.addEventListener("change", async () => {
   const paths = [];
   try {
     for (let at = 0; at === 0 || at < file.size; at += PART_BYTES) {
-      say(`Sending ${file.name}: ${Math.round((100 * at) / (file.size || 1))} %`, "running");
+      tell(`Sending ${file.name}…`, at, file.size, `${Math.round((100 * at) / (file.size || 1))} %`);
       const chance = crypto.getRandomValues(new Uint32Array(4)).join("");
       const { path } = await upload(new File([file.slice(at, at + PART_BYTES)], `${chance}.zip`));
       paths.push(path);
@@ -331,7 +347,7 @@ chooser.addEventListener("change", async () => {
     busy(false);
     return say("The archive did not arrive: try again.", "refused");
   }
-  say("Taking it in…", "running");
+  tell("Taking it in…", 0, 0, "");
   trigger("unpack", { paths });
 });
 

@@ -1,9 +1,10 @@
 """History: everything that this browser has made and that has not expired, to find, name, open and take along."""
 
+import asyncio
 import itertools
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PAGE = 24  # comparisons at a time: four screens of them
 MAX_ARCHIVE_BYTES = 2 * 2**30  # that one visitor may bring along: a thousand headshots
 _PART_BYTES = 8 * 2**20  # an archive comes in pieces, for the server takes no file that is larger than a photo
+_TOLD_SECONDS = 0.5  # how often a page hears how far its archive is
 _AT_ONCE = 2  # archives that are packed or unpacked, each of which keeps a disk busy for a while
 
 _SCRIPT = Path(__file__).with_name("history.js").read_text(encoding="utf-8")
@@ -70,6 +72,7 @@ class HistoryPart:
         self._serials = itertools.count(1)
         self._parcels: WeakKeyDictionary[Visitor, Path] = WeakKeyDictionary()
         self._places = anyio.CapacityLimiter(_AT_ONCE)
+        self._takings: set[asyncio.Task[str]] = set()  # the event loop itself holds a task by a thread only
 
     def build(self) -> None:
         # Gradio draws nothing in here: the script puts in what comes as the value, and takes out what goes, so that
@@ -282,18 +285,31 @@ class HistoryPart:
             )
         }
 
-    async def _unpack(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
-        """An archive that came as uploads, one for each piece."""
+    async def _unpack(self, values: Updates, request: gr.Request, event: gr.EventData) -> AsyncIterator[Updates]:
+        """An archive that came as uploads, one for each piece. It is taken in whole, whether its page stays or not."""
         visitor, paths = self._visitor(request), [str(path) for path in event.paths]
         if not paths or not all(is_upload(path, self._cache) for path in paths):
             raise RequestError("The archive did not arrive: choose it again.")
+        at = [0, 0]  # how many headshots of how many, written by the thread that takes them in
+
+        def tell(done: int, total: int) -> None:
+            at[:] = done, total
+
+        taking = asyncio.create_task(self._taken_in(visitor.owner, paths, tell))
+        self._takings.add(taking)
+        taking.add_done_callback(self._takings.discard)
+        while not taking.done():
+            yield {self.list: self._news("taking", done=at[0], total=at[1]), self.shown: gr.skip()}
+            await asyncio.wait({taking}, timeout=_TOLD_SECONDS)
+        yield await self._first(values[self.shown], visitor, said=taking.result())
+
+    async def _taken_in(self, owner: str, paths: Sequence[str], tell: Callable[[int, int], None]) -> str:
         try:
             async with self._places:
-                came = await self._keeper.do(lambda history: _unpacked(history, visitor.owner, paths))
+                return await self._keeper.do(lambda history: _unpacked(history, owner, paths, tell))
         finally:
             for path in paths:
                 delete_upload(path)
-        return await self._first(values[self.shown], visitor, said=came)
 
     # Inside.
 
@@ -302,7 +318,7 @@ class HistoryPart:
 
     def _news(self, mode: str, **news: object) -> dict[str, Any]:
         """What the script does with the list. all: these entries, in place of whatever is there.  more: these behind
-        it.  gone: without that one.  said: as it is.  stale: it asks anew.
+        it.  gone: without that one.  said, taking: as it is.  stale: it asks anew.
         """
         return {"serial": next(self._serials), "mode": mode, **news}
 
@@ -370,7 +386,7 @@ def _packed(history: "History", owner: str, path: Path) -> None:
         raise RequestError("The archive could not be written: try again, or delete some of your history.") from error
 
 
-def _unpacked(history: "History", owner: str, paths: Sequence[str]) -> str:
+def _unpacked(history: "History", owner: str, paths: Sequence[str], tell: Callable[[int, int], None]) -> str:
     """Take in what came in these pieces. Says what that was."""
     from ..transfer import import_
 
@@ -384,7 +400,7 @@ def _unpacked(history: "History", owner: str, paths: Sequence[str]) -> str:
                     raise RequestError(f"The archive is too large: at most {MAX_ARCHIVE_BYTES / 2**30:g} GB come in.")
         except OSError as error:
             raise RequestError("The archive did not arrive whole: choose it again.") from error
-        came = import_(history, owner, whole)
+        came = import_(history, owner, whole, tell)
     return timeline.came(came.comparisons, came.shots, came.skipped, came.looks)
 
 
@@ -405,6 +421,9 @@ _FRAME = """
     </div>
   </header>
   <p class="work" role="status"></p>
+  <div class="status share" hidden>
+    <progress aria-label="How much of the archive is here"></progress><span class="count" aria-hidden="true"></span>
+  </div>
   <a class="parcel" hidden download></a>
   <div class="sieve" role="search" hidden>
     <input type="search" placeholder="Search prompts and names" aria-label="Search prompts and names" maxlength="200">
