@@ -264,6 +264,45 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
     expect(visit.page.get_by_role("button", name="Export everything")).to_be_hidden()
 
 
+def test_another_tab_of_the_same_browser_draws_anew_what_is_left(visit: Visit) -> None:
+    store = _store()
+    _keep(store.history, _owner(visit), name="Ann", group="cd" * 16)
+    _keep(store.history, _owner(visit), (4,), ago=1)
+    _keep(store.history, _owner(visit), (3,), ago=2)
+    store.close()
+    other = Visit(visit.context, visit.address)
+    other.take_example()
+    _go(other)
+    _does(other, "open", 2).click()
+    expect(other.page.locator("#shots .shot.landed b")).to_have_text(["Seed 3"])
+    _go(other)
+    expect(_runs(other)).to_have_count(3)
+    _does(other, "open", 0).click()
+    people = other.page.locator("#team .landed b")
+    expect(people).to_have_text(["Ann"])
+    visit.page.bring_to_front()
+    _go(visit)
+    for run in (2, 0):
+        _does(visit, "delete", run).click()
+        visit.page.keyboard.press("Enter")
+        expect(_runs(visit)).to_have_count(2 if run else 1)
+    expect(people).to_have_count(0)
+    _go(other, "Headshots")
+    expect(other.page.locator("#shots .shot.landed")).to_have_count(0)
+    expect(other.status).to_have_text("Your headshots were deleted in another tab.")
+    expect(other.page.locator("#photo img")).to_have_count(1)
+    _go(other)
+    expect(_runs(other)).to_have_count(1)
+    _go(visit, "Headshots")
+    visit.page.locator("#delete").click()
+    expect(other.page.locator("#history .empty")).to_contain_text("Nothing yet")
+    _go(other, "Headshots")
+    expect(other.page.locator("#photo img")).to_have_count(0)
+    expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
+    assert other.complaints == []
+    other.page.close()
+
+
 def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     store = _store()
     for name in ("Ann", NASTY, "Li"):

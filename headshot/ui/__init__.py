@@ -26,6 +26,7 @@ from .line import Line
 from .looks import LooksPart
 from .photo import PhotoPart
 from .shoot import ShootPart
+from .siblings import SCRIPT, SiblingsPart
 from .team import TeamPart
 from .visitors import GRACE_SECONDS, Visitors
 from .voting import VotePart
@@ -42,7 +43,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
     keep_seconds = settings.keep_minutes * 60
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
     with page:
-        gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS, elem_id="header")
+        header = gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS + SCRIPT, elem_id="header")
         form = Form(settings, registry, visitors)
         lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
         shoot = ShootPart(settings, registry, visitors, lines, form, keeper, Calibration(visitors, CACHE))
@@ -84,6 +85,7 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot.wire(page, photo)
         history.wire(history_tab, tabs, shoot, form, team, home="headshots", teams="team")
         team.wire(team_tab)
+        SiblingsPart(visitors, header, shoot, history, team).wire()
         check.wire(form, tab=check_tab, tabs=tabs, home="headshots")
         endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)
 

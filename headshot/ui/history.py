@@ -108,7 +108,7 @@ class HistoryPart:
         heard.seek(said(self._seek), {self.shown}, listed, trigger_mode="always_last", **quiet)
         heard.further(said(self._further), {self.shown}, listed, **quiet)
         heard.amend(said(self._amend), {self.shown}, [self.list], trigger_mode="multiple", **quiet)
-        heard.discard(
+        self.discarded = heard.discard(
             said(self._discard), {self.shown}, [self.list, *self._on_the_page], trigger_mode="multiple", **quiet
         )
         opened = heard.resume(
@@ -154,6 +154,10 @@ class HistoryPart:
         line = timeline.line(usage, hours)
         return {self.list: self._news(mode, entries=entries, more=more, line=line, **news), self.shown: now}
 
+    async def renewed(self, values: Updates, visitor: Visitor) -> Updates:
+        """What the tab shows as it is now. values: with `shown`."""
+        return await self._first(values[self.shown], visitor) if values[self.shown].count else {}
+
     # What changes.
 
     async def _amend(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
@@ -177,10 +181,10 @@ class HistoryPart:
         runs = await self._keeper.do(lambda history: _together(history, visitor.owner, what))
         if not runs:
             raise RequestError(_GONE)
-        ids, team = {run.id for run in runs}, visitor.team
-        if visitor.job is not None and visitor.job.kept in ids and visitor.job.alive:
+        ids, tabs = {run.id for run in runs}, self._visitors.tabs(visitor.owner)
+        if any(tab.job is not None and tab.job.kept in ids and tab.job.alive for tab in tabs):
             raise RequestError(_RUNNING)
-        if team.running and team.group == runs[0].group:
+        if any(tab.team.running and tab.team.group == runs[0].group for tab in tabs):
             raise RequestError(_TEAM_RUNNING)
 
         def delete(history: "History") -> "Usage":
@@ -191,27 +195,17 @@ class HistoryPart:
         usage = await self._keeper.do(delete)
         line = timeline.line(usage, self._settings.history_hours)
         gone = self._news("gone", key=runs[0].group or runs[0].id, line=line)
-        return {self.list: gone, **self._taken_off(visitor, runs)}
-
-    def _taken_off(self, visitor: Visitor, runs: "Sequence[Comparison]") -> Updates:
-        """Nothing of what was deleted stays on the page. The Team tab is drawn anew when it is opened."""
-        if visitor.team.group and visitor.team.group == runs[0].group:
-            visitor.clear_shots(visitor.team.unmake())
-        shots = {shot.id for run in runs for shot in run.shots}
         job, baseline = visitor.job, visitor.baseline
-        if baseline is not None and baseline.kept in shots:
-            visitor.set_baseline(None)
-        elif job is None or job.kept not in {run.id for run in runs}:
-            return {}
-        if job is not None and job.kept in {run.id for run in runs}:
-            visitor.job = None
-            visitor.clear_shots(job.shots)
-            return {
-                self._shoot.status: results.status("These headshots were deleted from your history.", kind="done"),
-                self._shoot.notes: "",
-                **self._results(visitor),
-            }
-        return self._results(visitor)
+        for tab in tabs:
+            _take_off(tab, runs)
+        if visitor.job is job:
+            return {self.list: gone, **({} if visitor.baseline is baseline else self._results(visitor))}
+        return {
+            self.list: gone,
+            self._shoot.status: results.status("These headshots were deleted from your history.", kind="done"),
+            self._shoot.notes: "",
+            **self._results(visitor),
+        }
 
     # What goes on from here.
 
@@ -366,6 +360,18 @@ def _together(history: "History", owner: str, name: str) -> "tuple[Comparison, .
     """A comparison, and those of its team."""
     run = history.comparison(owner, name)
     return () if run is None else history.group(owner, run.group) or (run,)
+
+
+def _take_off(tab: Visitor, runs: "Sequence[Comparison]") -> None:
+    """Nothing of what was deleted stays on a page. The Team tab is drawn anew when it is opened."""
+    job, baseline = tab.job, tab.baseline
+    if tab.team.group and tab.team.group == runs[0].group:
+        tab.clear_shots(tab.team.unmake())
+    if baseline is not None and baseline.kept in {shot.id for run in runs for shot in run.shots}:
+        tab.set_baseline(None)
+    if job is not None and job.kept in {run.id for run in runs}:
+        tab.job = None
+        tab.clear_shots(job.shots)
 
 
 def _favour(history: "History", owner: str, name: str, *, on: bool) -> bool:

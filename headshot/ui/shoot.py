@@ -113,7 +113,9 @@ class ShootPart:
                 change(spoken(self._go_on, **refused), {seeds}, shown, **quiet) for change in self._form.account.changes
             ]
         self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
-        self.delete.click(spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet)
+        self.deleted = self.delete.click(
+            spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet
+        )
         self._calibration.wire()
         # On a phone the results lie below the form.
         for button in (self.generate, self._form.yes):
@@ -420,6 +422,15 @@ class ShootPart:
             **self._shown(visitor),
             **self._photo.emptied(),
         }
+
+    def renewed(self, visitor: Visitor, *, headshots: bool, photo: bool) -> Updates:
+        """The tab after something was deleted in another one. headshots, photo: whether there were any on it."""
+        updates = {self.notes: results.notes(visitor.job), **self._shown(visitor)}
+        if headshots and visitor.job is None and visitor.baseline is None:
+            updates[self.status] = results.status("Your headshots were deleted in another tab.", kind="done")
+        if photo and visitor.photo is None and not visitor.checking.locked():
+            updates |= self._photo.emptied()
+        return updates
 
     def _finished(self, visitor: Visitor, job: Job) -> Updates:
         return {

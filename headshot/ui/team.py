@@ -189,7 +189,7 @@ class TeamPart:
                     )
                     if visitor.team is team:
                         team.add(person)
-        yield {self.files: None, **await self._now(values, visitor)}
+        yield {self.files: None, **await self.now(values, visitor)}
         if left_out > 0:
             people = "one person was" if left_out == 1 else f"{left_out} people were"
             raise RequestError(f"A team has at most {self._most} people here: {people} left out.")
@@ -245,7 +245,7 @@ class TeamPart:
             raise RequestError(_GONE)
         team.remove(person)
         _clear(visitor, [person])
-        return await self._now(values, visitor)
+        return await self.now(values, visitor)
 
     async def _start_over(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
@@ -255,7 +255,7 @@ class TeamPart:
         _clear(visitor, former.people)
         if former.shots:
             note(_STAYS)
-        return await self._now(values, visitor)
+        return await self.now(values, visitor)
 
     async def opened(self, values: Updates, visitor: Visitor, group: "Sequence[Comparison]") -> Updates:
         """The tab with a team of the history in place of the one in it, which may be the same.
@@ -271,7 +271,7 @@ class TeamPart:
             visitor.team = Team.of(group, visitor.backends(self._registry), visitor)
             visitor.clear_shots(former.shots)
             _clear(visitor, former.people)
-        return await self._now(values, visitor)
+        return await self.now(values, visitor)
 
     # The look.
 
@@ -286,7 +286,7 @@ class TeamPart:
 
     async def _looked(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
-        return await self._now(values, visitor)
+        return await self.now(values, visitor)
 
     async def _locked(self, values: Updates, visitor: Visitor) -> Locked:
         """The look as it stands now. Raises RequestError where it cannot be read, and NotConfigured."""
@@ -370,7 +370,7 @@ class TeamPart:
         if team.running:  # the next one, which was waiting for this one's end
             yield {self.status: gr.skip()}
             return
-        yield await self._now(values, visitor)
+        yield await self.now(values, visitor)
 
     async def _everybody(self, visitor: Visitor, team: Team, locked: Locked) -> AsyncGenerator[Updates]:
         """One after the other, so that one photo at a time is in memory."""
@@ -437,7 +437,7 @@ class TeamPart:
     async def _stop(self, values: Updates, request: gr.Request) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         visitor.team.stop()
-        return await self._now(values, visitor)
+        return await self.now(values, visitor)
 
     # What is shown.
 
@@ -466,8 +466,8 @@ class TeamPart:
             return results.status(f"Stopped: {done} of {total}", kind="stopped")
         return results.status(f"{done} of {_counted(total, 'headshot')}: the cards say why.", kind="stopped")
 
-    async def _now(self, values: Updates, visitor: Visitor) -> Updates:
-        """The whole tab as things stand, the look as it is now, and what the button would do."""
+    async def now(self, values: Updates, visitor: Visitor) -> Updates:
+        """The whole tab as things stand, the look as it is now, and what the button would do. values: of `asked`."""
         team, updates = visitor.team, self._drawn(visitor)
         if team.running and team.locked is not None:
             return {self.status: gr.skip(), self.words: team_cards.line(team.locked.words), **updates}

@@ -244,6 +244,11 @@ class Visitors:
                     self._left_at[session] = self._clock()  # no heartbeat yet: without one it goes after the grace
             return self._visitors[session]
 
+    def tabs(self, owner: str) -> list[Visitor]:
+        """All of this browser's."""
+        with self._lock:
+            return self._of(owner)
+
     def _of(self, owner: str) -> list[Visitor]:
         """This browser's tabs, the latest first."""
         return [visitor for visitor in reversed(self._visitors.values()) if visitor.owner == owner]
@@ -267,9 +272,7 @@ class Visitors:
 
     def delete(self, owner: str) -> None:
         """Everything of all of this browser's tabs goes, but for their keys."""
-        with self._lock:
-            tabs = self._of(owner)
-        for tab in tabs:
+        for tab in self.tabs(owner):
             tab.delete()
 
     def named(self, name: str) -> Visitor | None:
