@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from headshot.request import MAX_PROMPT_CHARACTERS, HeadshotRequest
@@ -395,6 +395,7 @@ def test_the_order_of_choices_that_agree_makes_no_difference(data: st.DataObject
 
 
 @given(st.lists(st.tuples(st.sampled_from([*CHOICES, *PAPERS, *REFUSED]), NONSENSE), min_size=1, max_size=12))
+@example([(("in colour", {"black_and_white": False}), "jjjjj"), (("b&w", {"black_and_white": True}), "jjjjj")])
 @settings(max_examples=150, deadline=None)
 def test_every_part_of_a_prompt_is_answered(pairs: list[tuple[tuple[str, object], str]]) -> None:
     prompt = ", ".join(f"{phrase}, {nonsense}" for (phrase, _), nonsense in pairs)

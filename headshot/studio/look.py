@@ -285,7 +285,7 @@ class _Part:
         for token in self._tokens[self._at[first] : self._at[last] + 1]:
             if end is not None:
                 between = self._text[end : token.start]
-                quote += between if between in ("-", "'", "/") else " "
+                quote += between if between in ("", "-", "'", "/") else " "
             quote += self._text[token.start : token.end]
             end = token.end
         return quote
