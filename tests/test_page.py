@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bad_photos
 import pytest
-from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, ROOT, Visit, app_running, visiting
+from page import REFUSED_WITHIN_MS, ROOT, Visit, app_running, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from stub import StubBackend, file_of
@@ -67,7 +67,7 @@ def test_stop_keeps_what_had_landed_and_stops_the_backend(visit: Visit, backend:
     visit.take_example()
     visit.generate()
     backend.let_land(2)
-    expect(visit.landed).to_have_count(2, timeout=LANDED_WITHIN_MS)
+    expect(visit.landed).to_have_count(2)
     visit.page.locator("#stop").click()
     expect(visit.status).to_have_text("Stopped: 2 of 4", timeout=1_000)
     assert backend.stopped.wait(1)
@@ -268,7 +268,7 @@ def test_two_visitors_never_see_each_others_pictures(browser: Browser, site: ser
     with visiting(browser, site.address) as one, visiting(browser, site.address) as other:
         one.take_example()
         other.put_in(bad_photos.PORTRAIT)
-        expect(other.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(other.verdict.locator(".good").first).to_be_visible()
         one.generate("1-2")
         other.generate("1-2")
         one.until_done(2)

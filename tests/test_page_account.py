@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from loopback import CANARY, QUICK, REQUEST, listening, loopback, traces
-from page import LANDED_WITHIN_MS, Visit, serving, visiting
+from page import PATIENCE_MS, Visit, serving, visiting
 from playwright.sync_api import Browser, Locator, Response, expect
 from service import Exchange, Service
 from stub import StubBackend
@@ -374,7 +374,7 @@ def test_a_webhook_of_ones_own_is_named_and_taken_back(site: server.Site, visit:
     track_id.press("Enter")
     expect(line).to_have_text("ModelsLab calls me.example for every headshot that is sent from now on.")
     whole = Hook("https://me.example/hook?token=1", "mine")
-    for _ in range(LANDED_WITHIN_MS // 20):  # the line says nothing of the track id, which comes behind
+    for _ in range(PATIENCE_MS // 20):  # the line says nothing of the track id, which comes behind
         if _visitor(site, visit).hook == whole:
             break
         visit.page.wait_for_timeout(20)
@@ -482,7 +482,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         _test_key(visit, "The key works.")
         visit.field("webhook").fill("http://me.example")
         visit.field("webhook").press("Enter")
-        expect(visit.page.locator("#hook-line .wrong")).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(visit.page.locator("#hook-line .wrong")).to_be_visible()
         visit.inspect("with a key", "#account")
         _box(visit).fill("two words")
         _box(visit).press("Enter")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from page import LANDED_WITHIN_MS, ROOT, Visit
+from page import ROOT, Visit
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -31,7 +31,7 @@ def test_the_photos_own_likeness_is_said_and_the_second_photo_is_not_kept(visit:
     _with_a_headshot(visit)
     _add(visit, PORTRAIT)
     told = visit.page.locator("#calibration[data-own]")
-    expect(told).to_contain_text("That is low: is it the same person?", timeout=LANDED_WITHIN_MS)
+    expect(told).to_contain_text("That is low: is it the same person?")
     assert re.fullmatch(r"-?0\.\d{3}", told.get_attribute("data-own") or "")
     assert not [path for path in ui.CACHE.rglob("portrait*") if path.name != folder.LOCK]
 
@@ -40,6 +40,6 @@ def test_a_second_photo_without_a_face_is_refused_with_a_sentence(visit: Visit, 
     Image.new("RGB", (400, 400), (120, 140, 160)).save(tmp_path / "wall.png")
     _with_a_headshot(visit)
     _add(visit, tmp_path / "wall.png")
-    expect(visit.page.get_by_text("No face was found in the second photo")).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.get_by_text("No face was found in the second photo")).to_be_visible()
     expect(visit.page.locator("#calibration")).to_have_count(0)
     expect(visit.landed).to_have_count(1)

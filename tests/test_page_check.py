@@ -8,7 +8,7 @@ from pathlib import Path
 import bad_photos
 import gradio as gr
 import pytest
-from page import LANDED_WITHIN_MS, Visit, free_port, visiting
+from page import Visit, free_port, visiting
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend, made
 
@@ -104,7 +104,7 @@ def uploads() -> list[Path]:
 def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, seal: Seal) -> None:
     drop(visit, seal.sealed(ours(), "png"))
     report = visit.page.locator("#report")
-    expect(report.locator("h2")).to_have_text("Headshot Playground 0.1.0", timeout=LANDED_WITHIN_MS)
+    expect(report.locator("h2")).to_have_text("Headshot Playground 0.1.0")
     expect(report.locator(".seal.good")).to_contain_text("this server’s certificate, and not changed since")
     expect(report.locator("blockquote").first).to_have_text(REQUEST.prompt)  # as text, whatever it looks like
     assert report.locator("blockquote b, blockquote img").count() == 0
@@ -122,7 +122,7 @@ def test_each_way_to_restore_takes_that_and_nothing_else(visit: Visit) -> None:
     drop(visit, ours())
     against = visit.page.locator("#against")
     rows = against.locator("tbody tr")
-    expect(rows).to_have_count(5, timeout=LANDED_WITHIN_MS)
+    expect(rows).to_have_count(5)
     assert [row.inner_text().split("\t") for row in rows.all()][1:] == [
         ["Negative prompt", "blurry, oversaturated, plastic skin", "hat"],
         ["Steps", "21", "31"],
@@ -151,7 +151,7 @@ def test_each_way_to_restore_takes_that_and_nothing_else(visit: Visit) -> None:
 def test_it_says_whether_the_photo_is_the_one(visit: Visit, tmp_path: Path) -> None:
     drop(visit, ours())
     against, home = visit.page.locator("#against"), visit.page.get_by_role("tab", name="Headshots")
-    expect(against).to_contain_text("from a photo that is not here", timeout=LANDED_WITHIN_MS)
+    expect(against).to_contain_text("from a photo that is not here")
     home.click()
     visit.take_example()
     visit.page.get_by_role("tab", name="Check a file").click()
@@ -166,13 +166,11 @@ def test_two_pictures_are_matched_by_the_mark_that_both_show(visit: Visit) -> No
     drop(visit, before)
     shown = f"{mark_of(before)[:8]}…"
     expect(report.locator("dl > div", has=report.page.get_by_text("Mark", exact=True)).locator("dd")).to_have_text(
-        shown, timeout=LANDED_WITHIN_MS
+        shown
     )
     expect(report.locator(".after")).to_have_count(0)
     drop(visit, exported(ours(parent=mark_of(before)), "webp"), "after.webp")
-    expect(report.locator(".after")).to_have_text(
-        f"Made after the picture with the mark {shown}.", timeout=LANDED_WITHIN_MS
-    )
+    expect(report.locator(".after")).to_have_text(f"Made after the picture with the mark {shown}.")
     visit.inspect("a picture that was made after another", "#check-page")
 
 
@@ -181,7 +179,7 @@ def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: Seal)
     changed = bytearray(seal.sealed(exported(ours(), "jpeg"), "jpeg"))
     changed[-50] ^= 1
     drop(visit, bytes(changed), "picture.jpg")
-    expect(seal_words).to_contain_text("Changed after", timeout=LANDED_WITHIN_MS)
+    expect(seal_words).to_contain_text("Changed after")
     drop(visit, ours())
     expect(seal_words).to_contain_text("No Content Credentials")
 
@@ -189,7 +187,7 @@ def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: Seal)
 def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one_is_read(visit: Visit) -> None:
     report = visit.page.locator("#report")
     drop(visit, ours())
-    expect(visit.page.locator("#restore")).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator("#restore")).to_be_visible()
     for data, name, words in (
         (ours()[:-40], "cut.png", "cut short"),
         (b"Dear diary, today I dropped a text file.", "notes.txt", "Only PNG, JPEG and WebP"),
@@ -197,11 +195,11 @@ def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one
         (with_texts(clean_copy(ours(), "png"), {"headshot": "[" * 99_999}), "deep.png", "nested too deep"),
     ):
         drop(visit, data, name)
-        expect(report.locator(".refused")).to_contain_text(words, timeout=LANDED_WITHIN_MS)
+        expect(report.locator(".refused")).to_contain_text(words)
         expect(visit.page.locator("#restore")).to_be_hidden()
         expect(visit.page.locator("#checked-picture img")).to_have_count(0)
     drop(visit, clean_copy(ours(), "webp"), "clean.webp")
-    expect(report.locator("h2")).to_have_text("Headshot Playground", timeout=LANDED_WITHIN_MS)
+    expect(report.locator("h2")).to_have_text("Headshot Playground")
     expect(report).to_contain_text("A composite")
     expect(visit.page.locator("#restore")).to_be_hidden()
     assert uploads() == []
@@ -209,7 +207,7 @@ def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one
 
 def test_what_the_file_does_not_tell_cannot_be_restored(visit: Visit) -> None:
     drop(visit, with_texts(clean_copy(ours(), "png"), {"parameters": "a hat\nSteps: 30, CFG scale: 7, Seed: -1"}))
-    expect(visit.page.get_by_role("button", name="The seed alone")).to_be_disabled(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.get_by_role("button", name="The seed alone")).to_be_disabled()
     expect(visit.page.get_by_role("button", name="Restore all")).to_be_enabled()
     expect(visit.page.locator("#report .remark")).to_contain_text("30 steps become 31")
     expect(visit.page.locator("#against tbody")).not_to_contain_text("Seed")
@@ -227,7 +225,7 @@ def test_only_an_upload_can_be_named(visit: Visit, address: str) -> None:
     visit.page.route("**/queue/join*", name_it)
     try:
         drop(visit, ours())
-        expect(visit.page.locator("#report .refused")).to_contain_text("did not arrive", timeout=LANDED_WITHIN_MS)
+        expect(visit.page.locator("#report .refused")).to_contain_text("did not arrive")
         assert foreign.exists()
     finally:
         visit.page.unroute("**/queue/join*")
@@ -248,5 +246,5 @@ def test_everybody_can_use_it(browser: Browser, address: str, seal: Seal, width:
         visit.page.get_by_role("tab", name="Check a file").click()
         visit.inspect("the empty tab", "#check-page")
         drop(visit, seal.sealed(ours(HeadshotRequest(prompt="word" * 400, seed=1)), "png"))
-        expect(visit.page.locator("#against table")).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(visit.page.locator("#against table")).to_be_visible()
         visit.inspect("a report", "#check-page")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import portraits
 import pytest
-from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, Visit, serving, visiting
+from page import REFUSED_WITHIN_MS, Visit, serving, visiting
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, expect
 from stub import SIZE, StubBackend
@@ -190,8 +190,7 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_what_follows_names_
         re.compile(
             rf"Made after the picture with the mark {taken.mark[:8]}…, which is in your history: "
             rf"seed 12 of “{PRESETS[0].name}”, made \d+ s ago\."
-        ),
-        timeout=LANDED_WITHIN_MS,
+        )
     )
     expect(visit.page.locator("#report dl")).to_contain_text([f"{following.mark[:8]}…"])
     visit.page.get_by_role("button", name="Restore all").click()
@@ -215,7 +214,7 @@ def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -
     expect(visit.page.locator(".shot.baseline")).to_have_count(1)
     visit.page.keyboard.press("Escape")
     visit.generate("7-9")
-    expect(visit.page.locator(".status.done")).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator(".status.done")).to_be_visible()
     expect(visit.landed).to_have_count(4)
     assert _labels(visit) == ["Seed 2", "Seed 7", "Seed 8", "Seed 9"]
     expect(visit.landed.first.locator(".badge")).to_have_text("Baseline")
@@ -397,7 +396,7 @@ def test_after_their_time_pictures_are_gone_and_the_page_says_so(browser: Browse
         visit.page.keyboard.press("Escape")
         for _ in range(100):
             visit.generate()
-            expect(visit.page.locator(".status.error, .status.done")).to_be_visible(timeout=LANDED_WITHIN_MS)
+            expect(visit.page.locator(".status.error, .status.done")).to_be_visible()
             if visit.page.locator(".status.error").count():
                 break
             visit.page.wait_for_timeout(200)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page import LANDED_WITHIN_MS, Visit, visiting
+from page import PATIENCE_MS, Visit, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Request, expect
 
@@ -94,6 +94,12 @@ def _go(visit: Visit, tab: str = "History") -> None:
     visit.page.get_by_role("tab", name=tab).click()
     if tab == "History":
         expect(visit.page.locator("#history .run, #history .empty:visible").first).to_be_visible()
+
+
+def _take(button: Locator) -> None:
+    """Open a comparison, or continue from it: the page turns to its first tab."""
+    button.click()
+    expect(button.page.locator("#generate")).to_be_visible()
 
 
 def _runs(visit: Visit) -> Locator:
@@ -196,20 +202,19 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     _keep(store.history, _owner(visit), ago=2, matrix=matrix)
     store.close()
     _go(visit)
-    _does(visit, "open", 1).click()
-    expect(visit.page.locator("#generate")).to_be_visible()
+    _take(_does(visit, "open", 1))
     expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 7", "Seed 8"])
     expect(visit.status).to_have_text("From your history: 2 of 2 headshots")
     expect(visit.page.locator("#results")).to_be_in_viewport()
 
     _go(visit)
-    _does(visit, "continue", 1).click()
+    _take(_does(visit, "continue", 1))
     expect(visit.field("seeds")).to_have_value("7, 8")
     expect(visit.field("prompt")).to_have_value("a navy backdrop")
     assert visit.page.locator("#shots .badge").count() == 0
 
     _go(visit)
-    _does(visit, "continue", 2).click()
+    _take(_does(visit, "continue", 2))
     expect(visit.page.locator("#varied").get_by_label("Matrix")).to_be_checked()
     for name, text in (("scales", "1.5, 4"), ("wordings", "navy, grey"), ("seeds", "8")):
         expect(visit.field(name)).to_have_value(text)
@@ -218,14 +223,14 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     assert steps.evaluate_all("all => all.map(box => box.checked)") == [False, True, True]
 
     _go(visit)
-    _runs(visit).nth(0).locator(".strip [data-do=continue]").click()
+    _take(_runs(visit).nth(0).locator(".strip [data-do=continue]"))
     expect(visit.field("seeds")).to_have_value("21")
     expect(visit.field("prompt")).to_have_value("a grey backdrop")
     expect(visit.page.locator("#shots .shot.baseline b").first).to_have_text("Seed 21")
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(3)
     visit.take_example()
     visit.generate("5")
-    expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 21", "Seed 5"], timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 21", "Seed 5"])
     address = visit.page.locator("#shots .shot.landed a.frame").nth(1).evaluate("link => link.href")
     assert read(visit.page.request.get(address).body()).parent == f"{21:064x}"
 
@@ -240,7 +245,7 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
     assert picture is not None
     assert shot in picture
     assert visit.page.request.get(visit.address + picture).status == 200
-    _does(visit, "open").click()
+    _take(_does(visit, "open"))
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
     _go(visit)
     _does(visit, "delete").click()
@@ -273,7 +278,7 @@ def test_another_tab_of_the_same_browser_draws_anew_what_is_left(visit: Visit) -
     other = Visit(visit.context, visit.address)
     other.take_example()
     _go(other)
-    _does(other, "open", 2).click()
+    _take(_does(other, "open", 2))
     expect(other.page.locator("#shots .shot.landed b")).to_have_text(["Seed 3"])
     _go(other)
     expect(_runs(other)).to_have_count(3)
@@ -327,7 +332,7 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
 
     _go(visit)
-    _does(visit, "open").click()
+    _take(_does(visit, "open"))
     people = visit.page.locator("#team .landed b, #team .person b")
     expect(people).to_have_text(["Ann", NASTY, "Li", "Cy"])
     expect(visit.page.locator("#team .why")).to_have_text("It was <declined>.")
@@ -380,25 +385,25 @@ def test_a_history_goes_to_another_visitor_as_a_file(
 
     def second_waits(picture: Image.Image) -> bytes:
         taken.append(picture)
-        assert len(taken) != 2 or further.wait(LANDED_WITHIN_MS / 1000)
+        assert len(taken) != 2 or further.wait(PATIENCE_MS / 1000)
         return thumbnail_of(picture)
 
     monkeypatch.setattr("headshot.transfer.thumbnail_of", second_waits)
     chooser.set_input_files(large)
-    expect(visit.page.locator("#history .share .count")).to_have_text("1 of 2 headshots", timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator("#history .share .count")).to_have_text("1 of 2 headshots")
     bar = visit.page.get_by_role("progressbar", name="How much of the archive is here")
     assert bar.evaluate("bar => [bar.value, bar.max]") == [1, 2]
     expect(said).to_have_text("Taking it in…")
     further.set()
-    expect(said).to_have_text("1 comparison, 2 headshots came in.", timeout=LANDED_WITHIN_MS)
+    expect(said).to_have_text("1 comparison, 2 headshots came in.")
     expect(bar).to_be_hidden()
     expect(_does(visit, "rename")).to_have_text("Taken along")
     chooser.set_input_files(archive)
-    expect(said).to_have_text("2 headshots were here already.", timeout=LANDED_WITHIN_MS)
+    expect(said).to_have_text("2 headshots were here already.")
     wrong = tmp_path / "wrong.zip"
     wrong.write_bytes(b"no archive")
     chooser.set_input_files(wrong)
-    expect(visit.page.locator("#history .work.refused")).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator("#history .work.refused")).to_be_visible()
     expect(_runs(visit)).to_have_count(1)
     assert list(ui.CACHE.glob("*/*.zip")) == []  # every upload was deleted
 
@@ -421,10 +426,10 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         visit.page.keyboard.press("Enter")
         for star in _runs(visit).locator(".star").all():
             star.click()
-        _runs(visit).locator(".strip [data-do=continue]").click()
+        _take(_runs(visit).locator(".strip [data-do=continue]"))
         expect(visit.field("seeds")).to_have_value("9")
         _go(visit)
-        _does(visit, "open").click()
+        _take(_does(visit, "open"))
         expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
         _go(visit)
         _does(visit, "delete").click()

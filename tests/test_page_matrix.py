@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from page import LANDED_WITHIN_MS, Visit, app_running, serving, visiting
+from page import Visit, app_running, serving, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from stub import StubBackend
@@ -165,7 +165,7 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
             assert visit.landed.count() == before
             visit.take_example()
             visit.page.get_by_role("button", name="Make the missing").click()
-        expect(visit.landed).to_have_count(6, timeout=LANDED_WITHIN_MS)
+        expect(visit.landed).to_have_count(6)
 
 
 def test_two_visitors_never_see_each_others_history(browser: Browser, site: server.Site, backend: StubBackend) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from loopback import CANARY, QUICK, listening, loopback, traces
-from page import LANDED_WITHIN_MS, Visit, app_running, serving, visiting
+from page import Visit, app_running, serving, visiting
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 from service import Exchange, Service, closed_port
@@ -128,7 +128,7 @@ def _states(page: Page | Visit) -> list[str]:
 
 def _at_service(page: Page | Visit, *seeds: int) -> None:
     for seed in seeds:
-        expect(_card(page, seed)).to_contain_text("At ModelsLab", timeout=LANDED_WITHIN_MS)
+        expect(_card(page, seed)).to_contain_text("At ModelsLab")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -186,14 +186,14 @@ def test_with_a_key_automatic_takes_modelslab_says_that_it_is_paid_and_each_card
         answers = _holding(service)
         visit.generate("1-4")
         for seed in (1, 2):
-            expect(_card(visit, seed)).to_contain_text("At ModelsLab, about 2 s", timeout=LANDED_WITHIN_MS)
+            expect(_card(visit, seed)).to_contain_text("At ModelsLab, about 2 s")
         service.eta = 0.05
         answers.set()
         expect(_card(visit, 3)).to_contain_text("Waiting for a free place at ModelsLab: it is next")
         expect(_card(visit, 4)).to_contain_text("Waiting for a free place at ModelsLab: 1 before it")
         assert service.posts == posts + 2
         _land(service, 2)
-        expect(_card(visit, 2)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+        expect(_card(visit, 2)).to_have_class(re.compile("landed"))
         expect(visit.status).to_contain_text("1 of 4")
         _at_service(visit, 1, 3)
         expect(_card(visit, 4)).to_contain_text("it is next")
@@ -286,7 +286,7 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     visit.generate("1-4")
     _at_service(visit, 1, 2)
     _land(service, 1)
-    expect(_card(visit, 1)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 1)).to_have_class(re.compile("landed"))
     _at_service(visit, 2, 3)
     visit.again()
     expect(visit.landed).to_have_count(1)
@@ -307,7 +307,7 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     service.job_seconds = 0.0
     _land(service)
     visit.until_done(4)
-    expect(second.locator(".shot.landed")).to_have_count(4, timeout=LANDED_WITHIN_MS)
+    expect(second.locator(".shot.landed")).to_have_count(4)
     assert service.posts == posts + 4
     with Store.open(Settings().data_dir) as store:
         [kept] = store.history.page(owner_of({COOKIE: secret}))  # once, though three pages followed it
@@ -326,7 +326,7 @@ def test_after_a_restart_the_finished_ones_are_there_and_with_the_key_the_runnin
         visit.generate("1-3")
         _at_service(visit, 1, 2)
         _land(service, 1)
-        expect(visit.landed).to_have_count(1, timeout=LANDED_WITHIN_MS)
+        expect(visit.landed).to_have_count(1)
         _at_service(visit, 2, 3)
         visit.page.goto("about:blank")
         first.close()
@@ -339,7 +339,7 @@ def test_after_a_restart_the_finished_ones_are_there_and_with_the_key_the_runnin
             expect(visit.page.locator("#photo img")).to_have_count(0)  # it was in the first one's memory
             _enter(visit, "restarted-key")
             for seed in (2, 3):
-                expect(_card(visit, seed)).to_have_class(re.compile("waiting"), timeout=LANDED_WITHIN_MS)
+                expect(_card(visit, seed)).to_have_class(re.compile("waiting"))
             _land(service)
             visit.until_done(3)
             assert _states(visit) == ["landed"] * 3
@@ -357,7 +357,7 @@ def test_where_no_answer_came_the_card_says_so_and_is_sent_again_once_however_of
     service.script("submit", _broken, None, forever=False)
     visit.generate("11")
     card = _card(visit, 11)
-    expect(card).to_contain_text("The request may have been billed, so it was not sent again", timeout=LANDED_WITHIN_MS)
+    expect(card).to_contain_text("The request may have been billed, so it was not sent again")
     expect(_act(card, "Check again")).to_be_enabled()
     assert service.posts == posts + 1
     _act(card, "Check again").click()
@@ -376,20 +376,20 @@ def test_where_no_answer_came_the_card_says_so_and_is_sent_again_once_however_of
 def test_two_tabs_that_send_again_at_once_send_once(visit: Visit, service: Service) -> None:
     service.script("submit", _broken, None, forever=False)
     visit.generate("12")
-    expect(_act(_card(visit, 12), "Send again")).to_be_enabled(timeout=LANDED_WITHIN_MS)
+    expect(_act(_card(visit, 12), "Send again")).to_be_enabled()
     posts = service.posts
     second = visit.context.new_page()
     second.goto(visit.address)
     buttons = [_act(_card(page, 12), "Send again") for page in (visit.page, second)]
     for button in buttons:
-        expect(button).to_be_enabled(timeout=LANDED_WITHIN_MS)
+        expect(button).to_be_enabled()
     for button in buttons:
         button.click(no_wait_after=True)
     for page in (visit.page, second):
         _at_service(page, 12)
     _land(service)
     for page in (visit.page, second):
-        expect(_card(page, 12)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+        expect(_card(page, 12)).to_have_class(re.compile("landed"))
     assert service.posts == posts + 1
 
 
@@ -397,16 +397,16 @@ def test_check_again_asks_for_what_has_a_number_and_sends_nothing(visit: Visit, 
     service.script("poll", _strange)
     visit.generate("13, 14")
     for seed in (13, 14):
-        expect(_card(visit, seed)).to_contain_text("not known here (“pondering”)", timeout=LANDED_WITHIN_MS)
+        expect(_card(visit, seed)).to_contain_text("not known here (“pondering”)")
     posts = service.posts
     service.faults.clear()
     _act(_card(visit, 13), "Check again").click()
     expect(_card(visit, 13)).to_have_class(re.compile("waiting"))
     expect(_card(visit, 14)).to_contain_text("“pondering”")
     _land(service)
-    expect(_card(visit, 13)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 13)).to_have_class(re.compile("landed"))
     _act(_card(visit, 14), "Check again").click()
-    expect(_card(visit, 14)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 14)).to_have_class(re.compile("landed"))
     assert _states(visit) == ["landed", "landed"]
     assert service.posts == posts
 
@@ -415,7 +415,7 @@ def test_without_the_photo_it_is_asked_for_and_then_it_is_sent(visit: Visit, ser
     service.script("submit", _broken, None, forever=False)
     visit.generate("15")
     again = _act(_card(visit, 15), "Send again")
-    expect(again).to_be_enabled(timeout=LANDED_WITHIN_MS)
+    expect(again).to_be_enabled()
     posts = service.posts
     visit.page.get_by_label("Clear", exact=True).or_(visit.page.get_by_label("Remove")).first.click()
     expect(visit.page.locator("#photo img")).to_have_count(0)
@@ -423,7 +423,7 @@ def test_without_the_photo_it_is_asked_for_and_then_it_is_sent(visit: Visit, ser
     expect(visit.page.locator("#status")).to_contain_text("choose the same one again, then send it")
     expect(again).to_be_enabled()
     visit.put_in(PORTRAIT)
-    expect(visit.page.locator(".verdict .good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.page.locator(".verdict .good").first).to_be_visible()
     again.click()
     expect(visit.page.locator("#status")).to_contain_text("was made of another photo")
     assert service.posts == posts
@@ -449,7 +449,7 @@ def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another
     assert _states(visit) == ["missing", "missing"]
     _act(_card(visit, 21), "Check again").click()
     _land(service, 21)
-    expect(_card(visit, 21)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 21)).to_have_class(re.compile("landed"))
     _at_service(visit, 22)
     visit.page.locator("#stop").click()
     stopped = "Stopped: 1 of 4. 1 had been sent"
@@ -469,7 +469,7 @@ def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another
     expect(_card(visit, 21)).to_have_class(re.compile("landed"))
     _at_service(visit, 22)
     _land(service, 22)
-    expect(_card(visit, 22)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 22)).to_have_class(re.compile("landed"))
     expect(earlier).to_contain_text("1 of 1")
     earlier.click()
     expect(_card(visit, 31)).to_have_class(re.compile("landed"))
@@ -487,23 +487,21 @@ def test_what_the_service_refuses_is_said_and_made_by_nobody_else(
     visit.generate("1, 2")
     for seed in (1, 2):
         card = _card(visit, seed)
-        expect(card).to_contain_text(
-            "has no credits left (“Insufficient credits <b>now</b>”)", timeout=LANDED_WITHIN_MS
-        )
+        expect(card).to_contain_text("has no credits left (“Insufficient credits <b>now</b>”)")
         expect(_act(card, "Try again")).to_be_enabled()
     expect(visit.page.locator("#status")).to_contain_text("has no credits left")
     expect(visit.page.locator("#generate")).to_be_visible()
     assert backend.asked == []
     service.faults.clear()
     visit.again()
-    expect(_card(visit, 1)).to_contain_text("has no credits left", timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 1)).to_contain_text("has no credits left")
     expect(visit.page.locator("#generate")).to_be_visible()
     expect(visit.page.locator(".status.error")).to_have_count(0)  # that is no news
     _act(_card(visit, 2), "Try again").click()
     _at_service(visit, 2)
     expect(_card(visit, 1)).to_contain_text("has no credits left")
     _land(service)
-    expect(_card(visit, 2)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+    expect(_card(visit, 2)).to_have_class(re.compile("landed"))
     assert _states(visit) == ["missing", "landed"]
 
 
@@ -532,10 +530,10 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     visit.generate("1, 2")
     _at_service(visit, 1, 2)
     _land(service, 1)
-    expect(visit.landed).to_have_count(1, timeout=LANDED_WITHIN_MS)
+    expect(visit.landed).to_have_count(1)
     second = visit.context.new_page()
     second.goto(visit.address)
-    expect(second.locator(".shot.landed")).to_have_count(1, timeout=LANDED_WITHIN_MS)
+    expect(second.locator(".shot.landed")).to_have_count(1)
     addresses = [visit.address + str(page.locator("a.download").get_attribute("href")) for page in (visit.page, second)]
     assert [visit.context.request.get(address).status for address in addresses] == [200, 200]
     assert b"zebra-striped" in _bytes(settings.data_dir)
@@ -576,7 +574,7 @@ def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser:
             visit.generate("1-3")
             _at_service(visit, 1, 2)
             _land(service, 1)
-            expect(visit.landed).to_have_count(1, timeout=LANDED_WITHIN_MS)
+            expect(visit.landed).to_have_count(1)
             _at_service(visit, 2, 3)
             assert service.posts == 3
             visit.page.goto("about:blank")
@@ -585,7 +583,7 @@ def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser:
             with app_running(tmp_path, **environment) as next_one:
                 visit.address = next_one.address
                 visit.again()
-                expect(_card(visit, 1)).to_have_class(re.compile("landed"), timeout=LANDED_WITHIN_MS)
+                expect(_card(visit, 1)).to_have_class(re.compile("landed"))
                 _land(service)
                 visit.until_done(3)
                 assert _states(visit) == ["landed"] * 3
@@ -666,15 +664,15 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
         visit.page.on("requestfinished", hear)
         visit.page.on("console", lambda message: said.append(message.text))
         visit.put_in(photo)
-        expect(visit.page.locator(".verdict .good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(visit.page.locator(".verdict .good").first).to_be_visible()
         _enter(visit, CANARY)
         service.script("submit", _breaking(service, 2, telltale))
         visit.generate("1, 2")
         _at_service(visit, 1)
         look("while it runs")
         _land(service)
-        expect(visit.landed).to_have_count(1, timeout=LANDED_WITHIN_MS)
-        expect(_act(_card(visit, 2), "Send again")).to_be_enabled(timeout=LANDED_WITHIN_MS)
+        expect(visit.landed).to_have_count(1)
+        expect(_act(_card(visit, 2), "Send again")).to_be_enabled()
         look("with one that may have been billed")
         service.faults.clear()
         _act(_card(visit, 2), "Send again").click()

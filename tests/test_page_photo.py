@@ -8,7 +8,7 @@ from threading import Semaphore as Gate
 import bad_photos
 import numpy as np
 import pytest
-from page import LANDED_WITHIN_MS, REFUSED_WITHIN_MS, Visit, visiting
+from page import REFUSED_WITHIN_MS, Visit, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend
@@ -60,7 +60,7 @@ def test_a_bad_photo_is_answered_within_two_seconds_and_the_form_stays_filled(
     assert "Traceback" not in visit.page.content()
     # The way on is open.
     visit.put_in(bad_photos.PORTRAIT)
-    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.verdict.locator(".good").first).to_be_visible()
     visit.generate("5")
     visit.until_done(1)
 
@@ -90,10 +90,10 @@ def test_two_visitors_may_put_in_the_same_file_at_once(browser: Browser, site: s
         with other.page.expect_request(calls):
             other.put_in(bad_photos.PORTRAIT)
         one.put_in(bad_photos.PORTRAIT)
-        expect(one.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(one.verdict.locator(".good").first).to_be_visible()
         [call] = held
         call.continue_()
-        expect(other.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+        expect(other.verdict.locator(".good").first).to_be_visible()
 
 
 def test_a_refused_photo_does_not_cost_the_one_before(visit: Visit, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_after_a_photo_was_taken_out_a_bad_one_is_still_answered_with_a_sentence
 def test_the_webcam_gives_a_photo(visit: Visit) -> None:
     visit.page.locator("#photo button[aria-label='Capture from camera']").click()
     visit.page.locator("#photo").get_by_text("Click to Access Webcam").click()
-    visit.page.wait_for_function("document.querySelector('#photo video')?.currentTime > 0", timeout=LANDED_WITHIN_MS)
+    visit.page.wait_for_function("document.querySelector('#photo video')?.currentTime > 0")
     visit.page.locator("#photo button[aria-label='capture photo']").click()
-    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_contain_text("No face")
     # Gradio's own script asks for the progress of an upload without a name, is answered 404, and logs that.
     assert all("404" in said or said == "console: Response" for said in visit.complaints)
     visit.complaints.clear()
@@ -190,14 +190,14 @@ def test_the_clipboard_gives_a_photo(visit: Visit) -> None:
         }"""
     )
     visit.page.locator("#photo button[aria-label='Paste from clipboard']").click()
-    expect(visit.verdict.locator(".bad")).to_contain_text("No face", timeout=LANDED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_contain_text("No face")
 
 
 def test_the_uploaded_original_is_deleted_at_once_and_its_place_with_it(
     visit: Visit, site: server.Site, tmp_path: Path
 ) -> None:
     visit.put_in(bad_photos.with_gps(tmp_path))
-    expect(visit.verdict.locator(".good").first).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(visit.verdict.locator(".good").first).to_be_visible()
     [kept] = _files(visit, site, 1)
     assert kept.name == "photo.jpg"
     assert not dict(Image.open(kept).getexif())

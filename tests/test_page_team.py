@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import bad_photos
 import pytest
-from page import LANDED_WITHIN_MS, Visit, visiting
+from page import Visit, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 from stub import STAGES, StubBackend
@@ -47,8 +47,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def put_in(visit: Visit, photos: list[Path], count: int = 0) -> None:
     visit.page.locator("#team-files input[type=file]").set_input_files(photos)
-    expect(people(visit)).to_have_count(count or len(photos), timeout=LANDED_WITHIN_MS)
-    expect(status(visit)).to_contain_text("ready", timeout=LANDED_WITHIN_MS)
+    expect(people(visit)).to_have_count(count or len(photos))
+    expect(status(visit)).to_contain_text("ready")
 
 
 def people(visit: Visit) -> Locator:
@@ -68,7 +68,7 @@ def make(visit: Visit) -> None:
 
 
 def done(visit: Visit, count: int) -> None:
-    expect(status(visit).locator(".done")).to_be_visible(timeout=LANDED_WITHIN_MS)
+    expect(status(visit).locator(".done")).to_be_visible()
     expect(landed(visit)).to_have_count(count)
 
 
@@ -129,7 +129,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     make(team)
     expect(status(team).locator(".stage")).to_have_text("1 of 2: Zoë Müller")
     backend.let_land()
-    expect(landed(team)).to_have_count(1, timeout=LANDED_WITHIN_MS)
+    expect(landed(team)).to_have_count(1)
     expect(status(team).locator(".stage")).to_have_text("2 of 2: 王小明")
     first = landed(team).get_attribute("id")
     team.page.locator("#team-stop").click()
@@ -193,7 +193,7 @@ def test_a_refusal_is_one_person_s_and_a_backend_that_is_away_ends_the_run(
     put_in(team, photos)
     backend.fail(Refused("stub", "This photo was declined."))
     make(team)
-    expect(team.page.locator("#team .why")).to_have_text(["This photo was declined."] * 2, timeout=LANDED_WITHIN_MS)
+    expect(team.page.locator("#team .why")).to_have_text(["This photo was declined."] * 2)
     backend.fail(Unavailable("stub", "The backend is away."))
     make(team)
     expect(status(team)).to_have_text("The backend is away.")
@@ -210,7 +210,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
     backend.hold()
     make(team)
     backend.let_land()
-    expect(landed(team)).to_have_count(1, timeout=LANDED_WITHIN_MS)
+    expect(landed(team)).to_have_count(1)
     ours = address(team, "team.zip")
     group = ours.split("/")[-2]
     with visiting(browser, site.address) as other:
@@ -237,7 +237,7 @@ def test_a_closed_page_stops_the_run(team: Visit, backend: StubBackend, photos: 
     put_in(team, photos)
     backend.hold()
     make(team)
-    expect(status(team).locator(".count")).to_have_text(STAGES[-1], timeout=LANDED_WITHIN_MS)  # it is at work
+    expect(status(team).locator(".count")).to_have_text(STAGES[-1])  # it is at work
     team.page.goto("about:blank")
     assert backend.stopped.wait(5)
     team.page.wait_for_timeout(300)
@@ -273,7 +273,7 @@ def test_what_is_too_large_or_one_too_many_is_left_out_and_the_others_are_taken(
     dropped = team.page.evaluate_handle(made, [10 * 2**20 + 1, 49])
     team.page.locator("#team-files button").dispatch_event("drop", {"dataTransfer": dropped})
     told = "A team has at most 48 people here: one person was left out."
-    expect(status(team)).to_have_text(told, timeout=LANDED_WITHIN_MS)
+    expect(status(team)).to_have_text(told)
     expect(people(team)).to_have_count(48)
     expect(people(team).first).to_contain_text("Large")
     expect(people(team).first).to_contain_text("The file is larger than 10 MB: export it smaller.")
