@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -783,3 +784,26 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> 
     assert told == {
         "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 10_000
     }  # fmt: skip
+
+
+def test_what_is_deleted_leaves_sqlites_log_though_somebody_else_empties_it_at_that_moment(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        add(store)
+        log = tmp_path / f"{database.FILE}-wal"
+        assert b"teal backdrop" in log.read_bytes()
+        # SQLite's lock of whoever empties the log: the second of the eight bytes at 120 (fileformat2, section 2.3.1).
+        # A process of its own holds it, for a process may take its own locks twice.
+        emptying = (
+            f"import fcntl, sys; file = open({str(tmp_path / database.FILE)!r} + '-shm', 'r+b');"
+            "fcntl.lockf(file, fcntl.LOCK_EX, 1, 121); print(flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", emptying],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as somebody:
+            assert somebody.stdin is not None and somebody.stdout is not None
+            somebody.stdout.readline()
+            threading.Timer(0.3, somebody.stdin.close).start()
+            assert store.forget(ANN) == 1
+        assert b"teal backdrop" not in log.read_bytes()

@@ -1,7 +1,9 @@
 """The two databases that hold the jobs: how each is reached, begun and brought up to date."""
 
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,11 +21,13 @@ BUSY_SECONDS = (
     10  # a transaction takes milliseconds, one with a picture tens of them: whoever waits longer waits in vain
 )
 _CONNECT_SECONDS = 5
+_AGAIN_SECONDS = 0.02  # emptying the log takes milliseconds
 _LOCK = 0x48454144  # "HEAD": the number under which PostgreSQL keeps our one advisory lock
 
 # Broken statements and broken promises are bugs; the rest is a database that is gone, full, locked or no database.
 _BUGS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.InternalError, exc.NotSupportedError)
 
+_log = logging.getLogger(__name__)
 _migrating = threading.Lock()  # Alembic keeps the running migration in a module's globals
 
 
@@ -116,10 +120,19 @@ def lock(connection: Connection) -> None:
 
 
 def shred(engine: Engine) -> None:
-    """After rows were deleted: SQLite's log, in which they still stand, is emptied. PostgreSQL vacuums by itself."""
+    """After rows were deleted: SQLite's log, in which they still stand, is emptied. PostgreSQL vacuums by itself.
+
+    For readers and writers SQLite waits, but not for whoever else empties the log at that moment, and tells it by no
+    error but by a 1: https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
+    """
     if engine.dialect.name == "sqlite":
+        give_up_at = time.monotonic() + BUSY_SECONDS
         with engine.execution_options(begin="").connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
+                if time.monotonic() > give_up_at:
+                    _log.warning("What was deleted stays in SQLite's log for now: somebody holds it")
+                    return
+                time.sleep(_AGAIN_SECONDS)
 
 
 def migrate(engine: Engine, to: str = "head") -> None:
