@@ -786,6 +786,25 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> 
     }  # fmt: skip
 
 
+def test_the_copies_that_sqlite_leaves_in_its_pages_go_with_the_next_deletion(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        add(store)
+    file = tmp_path / database.FILE
+    data = bytearray(file.read_bytes())
+    # As a moved row leaves it: between the cells' addresses and the cells of a page (fileformat2, section 1.6).
+    page = next(at for at in range(4096, len(data), 4096) if data[at] == 13)
+    gap = page + 8 + 2 * int.from_bytes(data[page + 3 : page + 5])
+    assert gap + 20 < page + int.from_bytes(data[page + 5 : page + 7])
+    data[gap + 2 : gap + 2 + len(b"zebra-striped")] = b"zebra-striped"
+    file.write_bytes(data)
+    with Store.open(tmp_path) as store:
+        add(store)
+        assert b"zebra-striped" in file.read_bytes()
+        assert store.forget(ANN) == 2
+        assert b"zebra-striped" not in file.read_bytes()
+        add(store)  # and the file is sound
+
+
 def test_what_is_deleted_leaves_sqlites_log_though_somebody_else_empties_it_at_that_moment(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         add(store)

@@ -120,14 +120,17 @@ def lock(connection: Connection) -> None:
 
 
 def shred(engine: Engine) -> None:
-    """After rows were deleted: SQLite's log, in which they still stand, is emptied. PostgreSQL vacuums by itself.
+    """After rows were deleted: nothing of them is left in SQLite's files. PostgreSQL vacuums by itself.
 
-    For readers and writers SQLite waits, but not for whoever else empties the log at that moment, and tells it by no
-    error but by a 1: https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
+    What is deleted is overwritten, but not the copies that moved rows have left in their former pages: the file is
+    written anew, in 0.1 s for 15 MB. Then its log, in which everything still stands, is emptied. SQLite waits there for
+    readers and writers, but not for whoever else empties it at that moment, and tells it by no error but by a 1:
+    https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
     """
     if engine.dialect.name == "sqlite":
         give_up_at = time.monotonic() + BUSY_SECONDS
         with engine.execution_options(begin="").connect() as connection:
+            connection.exec_driver_sql("VACUUM")
             while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
                 if time.monotonic() > give_up_at:
                     _log.warning("What was deleted stays in SQLite's log for now: somebody holds it")

@@ -64,9 +64,9 @@ class Ground:
         self.pictures.sweep(set(session.scalars(union(jobs, select(ShotRow.picture_sha256)))))
 
     def shred(self, deleted: int) -> None:
-        """After the commit that has deleted that many rows: nothing of them is left in SQLite's log."""
+        """After the commit that has deleted that many rows: nothing of them is left in SQLite's files."""
         if deleted:
-            with database.in_words():
+            with self._turn, database.in_words():
                 database.shred(self._reader)
 
 
