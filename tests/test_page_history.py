@@ -328,11 +328,11 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     expect(_runs(visit)).to_have_count(1)
     expect(_runs(visit).locator(".about")).to_contain_text("Team of 4")
     expect(_runs(visit).locator("figcaption b")).to_have_text(["Ann", NASTY, "Li"])
-    visit.page.get_by_role("button", name="Open: Li").click()
+    _take(visit.page.get_by_role("button", name="Open: Li"))
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
 
     _go(visit)
-    _take(_does(visit, "open"))
+    _does(visit, "open").click()
     people = visit.page.locator("#team .landed b, #team .person b")
     expect(people).to_have_text(["Ann", NASTY, "Li", "Cy"])
     expect(visit.page.locator("#team .why")).to_have_text("It was <declined>.")

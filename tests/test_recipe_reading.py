@@ -491,6 +491,10 @@ def test_a_comparison_s_values_stand_beside_each_other() -> None:
     mine = [HeadshotRequest(seed=seed) for seed in range(9)]
     assert differences(mine, HeadshotRequest(seed=3)) == [("Seed", "0, 1, 2, 3, 4, 5, …", "3")]
     assert differences(mine[:1], HeadshotRequest(seed=0)) == []
+    wordings = [HeadshotRequest(prompt=prompt) for prompt in ("grey, soft", "navy, soft")]
+    assert differences(wordings, wordings[0], among={"prompt"}) == [
+        ("Prompt", "“grey, soft”, “navy, soft”", "grey, soft")
+    ]
     assert differences(mine, HeadshotRequest(guidance_scale=3), among={"guidance_scale"}) == [("Guidance", "7.5", "3")]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from keeping import ANN, BEN, PICTURE, begin, land
 
+from headshot.matrix import Matrix
 from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest
 from headshot.store import Comparison, History, Store, Usage
@@ -50,6 +52,15 @@ def _run(history: History, *requests: HeadshotRequest, landed: int | None = None
     found = history.comparison(ANN, name)
     assert found is not None
     return found
+
+
+def test_each_headshot_of_a_matrix_is_called_by_its_row_and_its_column(history: History) -> None:
+    wordings = ["grey backdrop", "navy backdrop"]
+    matrix = Matrix(HeadshotRequest(prompt=wordings[0]), [1, 2], [4, 7.5], prompts=wordings)
+    strip = unescape(_entry(_run(history, *matrix.requests()))["strip"])
+    names = re.findall(r'<b title="(.*?)">', strip)
+    assert len(set(names)) == len(names) == 8
+    assert names[0] == "grey · Guidance 4 · Seed 1"
 
 
 def test_an_entry_is_called_by_its_name_its_look_or_how_its_prompt_begins(history: History) -> None:

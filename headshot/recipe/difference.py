@@ -26,7 +26,10 @@ def differences(
         values = list(dict.fromkeys(getattr(request, name) for request in requests))
         if values != [getattr(theirs, name)]:
             more = ", …" if len(values) > _MOST_SHOWN else ""
-            shown = ", ".join(_shown(value) for value in values[:_MOST_SHOWN]) + more
+            quoted = (
+                "“{}”" if len(values) > 1 and isinstance(values[0], str) else "{}"
+            )  # prompts have commas of their own
+            shown = ", ".join(quoted.format(_shown(value)) for value in values[:_MOST_SHOWN]) + more
             found.append((str(field.title), shown, _shown(getattr(theirs, name))))
     return found
 

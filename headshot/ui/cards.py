@@ -53,13 +53,14 @@ def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "
 def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) -> str:
     """A table in whose cells the headshots stand, or what stands in for them."""
     shots = {shot.request: shot for shot in job.shots}
-    cells, columns = matrix.cells(), matrix.columns()
+    cells, columns, titles = matrix.cells(), matrix.columns(), labels(job.requests)
     head = "".join(f'<th scope="col">{_heading(label)}</th>' for label in columns)
     lines = []
     for row, label in enumerate(matrix.rows()):
         line = [f'<th scope="row">{_heading(label)}</th>']
         for column in range(len(columns)):
-            request, title = cells[row, column], " · ".join([*label, *columns[column]])
+            request = cells[row, column]
+            title = titles[request]
             shot = shots.get(request)
             if shot is None:
                 line.append(f"<td>{_to_come(escape(title), job, request)}</td>")
@@ -85,6 +86,15 @@ def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
     fields = [field for field in _WORDS if field in varied] or ["seed"]
     words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
     return words[0].upper() + words[1:]
+
+
+def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
+    """What each of a comparison's is called: by its row and its column, where they are a matrix of several rows."""
+    matrix = Matrix.spanned(requests)
+    if matrix is None or len(matrix.rows()) < 2:
+        return {request: label(request, requests) for request in requests}
+    rows, columns = matrix.rows(), matrix.columns()
+    return {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
 
 
 def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ..matrix import Matrix
 from ..vote import Standing, chart, fit, table
 from . import cards
 
@@ -64,16 +63,9 @@ def ranking(history: "History", owner: str, code: str) -> Ranking | None:
 
 def _ranking(history: "History", found: "Vote", run: "Comparison") -> Ranking:
     shots = {kept.id: kept for kept in run.shots if kept.id in found.shots}
-    return Ranking(found, history.ballots(found.code), shots, _names(run, shots))
-
-
-def _names(run: "Comparison", shots: "Mapping[str, Kept]") -> dict[str, str]:
-    matrix = Matrix.spanned(run.requests) if run.kind == "matrix" else None
-    if matrix is None or len(matrix.rows()) < 2:
-        return {name: cards.label(kept.request, run.requests) for name, kept in shots.items()}
-    rows, columns = matrix.rows(), matrix.columns()
-    places = {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
-    return {name: places[kept.request] for name, kept in shots.items()}
+    labels = cards.labels(run.requests)
+    names = {name: labels[kept.request] for name, kept in shots.items()}
+    return Ranking(found, history.ballots(found.code), shots, names)
 
 
 def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:

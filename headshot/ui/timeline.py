@@ -36,8 +36,11 @@ def entry(
     backends: their titles by name.  hours: for which each is kept.
     """
     first = runs[0]
-    shots = [(run, kept) for run in runs for kept in run.shots]
-    figures = [_figure(run, kept, album, team=len(runs) > 1 or first.kind == "team", api=api) for run, kept in shots]
+    team = len(runs) > 1 or first.kind == "team"
+    figures = []
+    for run in runs:
+        called = cards.labels(run.requests)
+        figures += [_figure(run, kept, called[kept.request], album, team=team, api=api) for kept in run.shots]
     until = min(run.kept_since for run in runs) + timedelta(hours=hours)
     return {
         "key": first.group or first.id,
@@ -173,11 +176,12 @@ def _strip(figures: Sequence[str]) -> str:
     )
 
 
-def _figure(run: "Comparison", kept: "Kept", album: Album, *, team: bool, api: snippets.Api) -> str:
+def _figure(run: "Comparison", kept: "Kept", called: str, album: Album, *, team: bool, api: snippets.Api) -> str:
+    """called: what sets the headshot apart from the others of its run."""
     shot = found_again(album, kept, None)
-    words = run.name if team and run.name else cards.label(kept.request, run.requests)
+    words = run.name if team and run.name else called
     if team and len(run.requests) > 1:
-        words = f"{words}, {cards.label(kept.request, run.requests).lower()}"
+        words = f"{words}, {called.lower()}"
     name = escape(words)
     opening = (
         f'<button type="button" class="icon open" data-do="open" data-id="{run.id}" title="Open" '
