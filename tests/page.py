@@ -46,6 +46,16 @@ def free_port() -> int:
         return port
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Also while the server deletes some of them, at which rglob and glob fail."""
+    return [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+
+
+def uploads() -> list[Path]:
+    """What somebody has sent, in the folders that Gradio names by a file's hash."""
+    return [path for path in files_in(ui.CACHE) if path.parent.parent == ui.CACHE and len(path.parent.name) == 64]
+
+
 @contextmanager
 def serving(
     backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20

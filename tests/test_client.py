@@ -16,7 +16,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page import serving, visiting
+from page import files_in, serving, uploads, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from stub import StubBackend, file_of
@@ -95,16 +95,6 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def uploads() -> list[Path]:
-    """What lies in the cache of what was sent."""
-    return [path for path in ui.CACHE.glob("*/*") if path.is_file() and not path.parent.name.startswith("visitors-")]
-
-
-def made(site: server.Site) -> list[Path]:
-    """What lies on the disk of what was made."""
-    return [path for path in site.visitors.root.rglob("*") if path.is_file()]
 
 
 def png(request: HeadshotRequest) -> bytes:
@@ -300,8 +290,8 @@ def test_the_files_are_gone_after_the_program_and_its_grace(site: server.Site, p
     with connected(site, tmp_path) as client:
         client.predict(photo=photo, seeds="1-2")
         time.sleep(2 * GRACE_SECONDS)
-        assert len([path for path in made(site) if path.suffix == ".png"]) == 2
-    until(lambda: not made(site) and not list(site.visitors.root.iterdir()))
+        assert len([path for path in files_in(site.visitors.root) if path.suffix == ".png"]) == 2
+    until(lambda: not files_in(site.visitors.root) and not list(site.visitors.root.iterdir()))
     assert uploads() == []
 
 
@@ -342,7 +332,7 @@ def test_a_program_without_a_heartbeat_finds_its_files_after_a_long_call(
     [file] = answer(stranger, session="no heartbeat")["output"]["data"][0]
     found = stranger.get(f"gradio_api/file={file['path']}")
     assert found.content == png(HeadshotRequest(seed=1))
-    until(lambda: not made(site))
+    until(lambda: not files_in(site.visitors.root))
     assert stranger.get(f"gradio_api/file={file['path']}").status_code == 204
 
 
@@ -364,7 +354,7 @@ def test_a_client_that_closes_stops_what_runs_and_what_waits(
         until(lambda: len(backend.asked) == 2)
         until(lambda: sum("free place" in str(job.status().progress_data) for job in jobs) == 2)  # the others wait
     assert backend.stopped.wait(SOON_SECONDS)
-    until(lambda: not made(site))
+    until(lambda: not files_in(site.visitors.root))
     assert len(backend.asked) == 2
     assert "Traceback" not in capfd.readouterr().err
 
@@ -385,7 +375,7 @@ def test_a_program_that_is_killed_stops_the_backend(site: server.Site, backend: 
         program.kill()
         program.wait()
     assert backend.stopped.wait(SOON_SECONDS)
-    until(lambda: not made(site))
+    until(lambda: not files_in(site.visitors.root))
 
 
 # The line.

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from loopback import CANARY, QUICK, REQUEST, listening, loopback, traces
-from page import PATIENCE_MS, Visit, serving, visiting
+from page import PATIENCE_MS, Visit, files_in, serving, visiting
 from playwright.sync_api import Browser, Locator, Response, expect
 from service import Exchange, Service
 from stub import StubBackend
@@ -201,9 +201,7 @@ def test_the_key_stands_nowhere(
     seen["the log"] = log.getvalue()
     seen["the output"] = "".join(capfd.readouterr())
     for folder in (ui.CACHE, settings.data_dir):
-        seen[f"the files in {folder}"] = "".join(
-            path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file()
-        )
+        seen[f"the files in {folder}"] = "".join(path.read_bytes().decode("latin-1") for path in files_in(folder))
     assert {place: found for place, text in seen.items() if (found := traces(text))} == {}
     assert "HTTP Request: POST" in seen["the log"]
     assert "The key works." in seen["the answers"]

@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from page import ROOT, Visit
+from page import ROOT, Visit, files_in
 from PIL import Image
 from playwright.sync_api import expect
 
 from headshot import ui
-from headshot.ui import folder
 
 pytestmark = pytest.mark.browser
 PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
@@ -33,7 +32,7 @@ def test_the_photos_own_likeness_is_said_and_the_second_photo_is_not_kept(visit:
     told = visit.page.locator("#calibration[data-own]")
     expect(told).to_contain_text("That is low: is it the same person?")
     assert re.fullmatch(r"-?0\.\d{3}", told.get_attribute("data-own") or "")
-    assert not [path for path in ui.CACHE.rglob("portrait*") if path.name != folder.LOCK]
+    assert not [path for path in files_in(ui.CACHE) if path.name.startswith("portrait")]
 
 
 def test_a_second_photo_without_a_face_is_refused_with_a_sentence(visit: Visit, tmp_path: Path) -> None:

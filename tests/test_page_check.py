@@ -8,7 +8,7 @@ from pathlib import Path
 import bad_photos
 import gradio as gr
 import pytest
-from page import Visit, free_port, visiting
+from page import Visit, free_port, uploads, visiting
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend, made
 
@@ -94,11 +94,6 @@ def ours(request: HeadshotRequest = REQUEST, photo: Path = EXAMPLE, parent: str 
 def drop(visit: Visit, data: bytes, name: str = "picture.png") -> None:
     file = {"name": name, "mimeType": "image/png", "buffer": data}
     visit.page.locator("#check-file input[type=file]").set_input_files(files=[file])  # type: ignore[list-item]
-
-
-def uploads() -> list[Path]:
-    """What lies in the cache but the visitors' folders: what somebody uploaded."""
-    return [path for path in ui.CACHE.glob("*/*") if path.is_file()]
 
 
 def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, seal: Seal) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import zipfile
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import portraits
 import pytest
-from page import REFUSED_WITHIN_MS, Visit, serving, visiting
+from page import REFUSED_WITHIN_MS, Visit, files_in, serving, visiting
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, expect
 from stub import SIZE, StubBackend
@@ -326,8 +325,7 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     assert visit.context.request.get(address).status == 404
     assert visit.context.request.get(sheet).status == 404
     assert backend.forgotten.count(Photo.open(mine).sha256) == 1
-    left = [Path(where) / name for where, _, names in os.walk(ui.CACHE) for name in names if name != folder.LOCK]
-    assert left == []
+    assert [path for path in files_in(ui.CACHE) if path.name != folder.LOCK] == []
     visit.generate()
     expect(visit.page.locator(".status.error")).to_contain_text("Choose a photo first")
     visit.take_example()

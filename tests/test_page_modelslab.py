@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from loopback import CANARY, QUICK, listening, loopback, traces
-from page import Visit, app_running, serving, visiting
+from page import Visit, app_running, files_in, serving, visiting
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 from service import Exchange, Service, closed_port
@@ -129,10 +129,6 @@ def _states(page: Page | Visit) -> list[str]:
 def _at_service(page: Page | Visit, *seeds: int) -> None:
     for seed in seeds:
         expect(_card(page, seed)).to_contain_text("At ModelsLab")
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def _broken(exchange: Exchange) -> None:
@@ -525,7 +521,7 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     visit: Visit, service: Service, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "file", _portrait((500, 620)))  # nobody else was given it
-    others = set(_files(settings.data_dir / "pictures"))
+    others = set(files_in(settings.data_dir / "pictures"))
     visit.field("prompt").fill("zebra-striped wall of secrets")
     visit.generate("1, 2")
     _at_service(visit, 1, 2)
@@ -537,13 +533,13 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     addresses = [visit.address + str(page.locator("a.download").get_attribute("href")) for page in (visit.page, second)]
     assert [visit.context.request.get(address).status for address in addresses] == [200, 200]
     assert b"zebra-striped" in _bytes(settings.data_dir)
-    mine = [path.read_bytes() for path in set(_files(settings.data_dir / "pictures")) - others]
+    mine = [path.read_bytes() for path in set(files_in(settings.data_dir / "pictures")) - others]
     assert len(mine) == 1
     visit.page.locator("#delete").click()
     expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
     expect(visit.page.locator("#shots .label")).to_have_count(0)
     assert [visit.context.request.get(address).status for address in addresses] == [404, 404]
-    assert set(_files(settings.data_dir / "pictures")) == others
+    assert set(files_in(settings.data_dir / "pictures")) == others
     assert b"zebra-striped" not in _bytes(settings.data_dir)
     polls = service.polls
     _land(service)
@@ -557,7 +553,7 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
 
 
 def _bytes(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in _files(folder))
+    return b"".join(path.read_bytes() for path in files_in(folder))
 
 
 def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser: Browser, tmp_path: Path) -> None:
@@ -657,7 +653,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
             seen[f"the browser {step}"] = json.dumps(visit.context.storage_state(indexed_db=True)) + str(
                 visit.evaluate("JSON.stringify([{...sessionStorage}, history.state, name, location.href])")
             )
-            for path in [*_files(settings.data_dir), *_files(Settings().data_dir), *_files(ui.CACHE)]:
+            for path in [*files_in(settings.data_dir), *files_in(Settings().data_dir), *files_in(ui.CACHE)]:
                 seen[f"{path} {step}"] = path.read_bytes().decode("latin-1")
             seen[f"the answers {step}"] = "\n".join(answers)
 
@@ -699,7 +695,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
         look("after a reload")
         seen["the configuration"] = visit.context.request.get(f"{site.address}config").text()
         seen["the addresses"] = "\n".join(visit.addresses)
-    for path in _files(settings.data_dir):
+    for path in files_in(settings.data_dir):
         seen[f"{path} in the end"] = path.read_bytes().decode("latin-1")
     seen["the console"] = "\n".join(said)
     seen["the log"] = log.getvalue()

@@ -1,6 +1,5 @@
 """The photo's corner of the page: every way in, every refusal, and nothing that stays behind."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Semaphore as Gate
@@ -8,7 +7,7 @@ from threading import Semaphore as Gate
 import bad_photos
 import numpy as np
 import pytest
-from page import REFUSED_WITHIN_MS, Visit, visiting
+from page import REFUSED_WITHIN_MS, Visit, files_in, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend
@@ -220,8 +219,7 @@ def test_no_picture_of_a_photo_outlives_it(visit: Visit, site: server.Site, tmp_
 def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
     """So many files on the server's disk, all of this visit once the visitors before are forgotten."""
     for _ in range(100):
-        walked = [(Path(where), names) for where, _, names in os.walk(ui.CACHE)]  # rglob fails where one is deleted
-        found = [where / name for where, names in walked for name in names if name != folder.LOCK]
+        found = [path for path in files_in(ui.CACHE) if path.name != folder.LOCK]
         if len(found) == count:
             break
         visit.page.wait_for_timeout(50)

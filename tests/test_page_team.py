@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 import bad_photos
 import pytest
-from page import Visit, visiting
+from page import Visit, uploads, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 from stub import STAGES, StubBackend
 
-from headshot import server, ui
+from headshot import server
 from headshot.errors import Refused, Unavailable
 from headshot.photo import Photo
 from headshot.settings import Settings
@@ -74,11 +74,6 @@ def done(visit: Visit, count: int) -> None:
 
 def address(visit: Visit, name: str) -> str:
     return visit.address + str(visit.page.locator(f"#team .files a[download='{name}']").get_attribute("href"))
-
-
-def uploads() -> list[Path]:
-    """What lies in the cache but the visitors' folders: what somebody uploaded."""
-    return [path for path in ui.CACHE.glob("*/*") if path.is_file() and len(path.parent.name) == 64]
 
 
 def test_everybody_lands_under_their_name_and_whose_photo_is_refused_holds_nobody_up(
