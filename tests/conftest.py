@@ -10,6 +10,7 @@ from pathlib import Path
 import databases
 import pytest
 from databases import Place, PostgreSQL
+from lacking import lacking
 
 pytest.register_assert_rewrite("page")
 
@@ -45,11 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not page.CHROMIUM.exists():
-        reason = f"there is no {page.CHROMIUM} to drive the page with"
-        # Where the tests decide about a change, a skipped browser would be a hole that nobody sees.
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"there is no {page.CHROMIUM} to drive the page with")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=page.CHROMIUM, args=page.ARGUMENTS)
         yield chromium

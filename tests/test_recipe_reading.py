@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lacking import lacking
 from PIL import Image
 
 import headshot
@@ -512,9 +512,7 @@ def test_what_a_file_does_not_tell_stays_as_it_is() -> None:
 @pytest.fixture
 def exiftool() -> Callable[[Path], dict[str, str]]:
     if shutil.which("exiftool") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("exiftool is missing: install Debian's libimage-exiftool-perl")
-        pytest.skip("exiftool is not installed (Debian: libimage-exiftool-perl)")
+        lacking("there is no exiftool to read with: apt-get install libimage-exiftool-perl")
 
     def tags(file: Path) -> dict[str, str]:
         done = subprocess.run(["exiftool", "-j", "-a", "-G1", str(file)], capture_output=True, check=True)

@@ -18,6 +18,7 @@ import pytest
 import service as hosted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lacking import lacking
 from playwright._impl._driver import compute_driver_executable
 
 from headshot import client, shoot
@@ -155,7 +156,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     shell = str(request.param).split()  # -i: as pasted at a prompt, where "!" calls up earlier commands
     for program in (shell[0], "curl", "base64"):
         if shutil.which(program) is None:
-            pytest.skip(f"there is no {program} to run the snippet with")
+            lacking(f"there is no {program} to run the snippet with")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
