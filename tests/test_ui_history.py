@@ -3,22 +3,27 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 from keeping import ANN, BEN, PICTURE, begin, land
 
 from headshot.matrix import Matrix
 from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest
+from headshot.settings import Settings
 from headshot.store import Comparison, History, Store, Usage
 from headshot.ui import timeline
 from headshot.ui.history import PAGE, Shown, page_of
 from headshot.ui.job import Job, reopened
+from headshot.ui.keeping import Keeper
 
 NASTY = "\"><img src=x onerror=alert(1)>'"
 BACKENDS = {"studio": "Studio", "modelslab": "ModelsLab"}
@@ -237,3 +242,23 @@ def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: Hi
     assert [run.id for [run] in rest] == names[1::-1]
     assert not more
     assert shown.count == 4
+
+
+@pytest.mark.anyio
+async def test_a_list_that_is_asked_for_after_a_change_shows_it_however_long_that_takes(tmp_path: Path) -> None:
+    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
+    others_list_is_read = threading.Event()
+    done: list[str] = []
+
+    def change(history: History) -> None:
+        assert others_list_is_read.wait(20)
+        done.append("Ann's star")
+
+    async with anyio.create_task_group() as asked:
+        asked.start_soon(keeper.in_turn, ANN, change)
+        await anyio.lowlevel.checkpoint()
+        asked.start_soon(keeper.in_turn, ANN, lambda history: done.append("Ann's list"))
+        await keeper.in_turn(BEN, lambda history: done.append("Ben's list"))
+        others_list_is_read.set()
+    assert done == ["Ben's list", "Ann's star", "Ann's list"]
+    await keeper.close()

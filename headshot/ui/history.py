@@ -150,7 +150,7 @@ class HistoryPart:
             told = [timeline.entry(runs, visitor, backends, hours=hours, api=api) for runs in found]
             return told, now, more, history.usage(visitor.owner)
 
-        entries, now, more, usage = await self._keeper.do(read)
+        entries, now, more, usage = await self._keeper.in_turn(visitor.owner, read)
         line = timeline.line(usage, hours)
         return {self.list: self._news(mode, entries=entries, more=more, line=line, **news), self.shown: now}
 
@@ -166,10 +166,10 @@ class HistoryPart:
         match event.action:
             case "rename":
                 name = str(event.name)
-                done = await self._keeper.do(lambda history: history.rename(owner, what, name))
+                done = await self._keeper.in_turn(owner, lambda history: history.rename(owner, what, name))
             case "favourite":
                 on = event.on is True
-                done = await self._keeper.do(lambda history: _favour(history, owner, what, on=on))
+                done = await self._keeper.in_turn(owner, lambda history: _favour(history, owner, what, on=on))
             case _:
                 done = False
         if not done:
@@ -192,7 +192,7 @@ class HistoryPart:
                 history.delete(visitor.owner, one)
             return history.usage(visitor.owner)
 
-        usage = await self._keeper.do(delete)
+        usage = await self._keeper.in_turn(visitor.owner, delete)
         line = timeline.line(usage, self._settings.history_hours)
         gone = self._news("gone", key=runs[0].group or runs[0].id, line=line)
         job, baseline = visitor.job, visitor.baseline

@@ -1,10 +1,12 @@
 """What is made on the page, written into the history as it lands, and found again there."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from PIL import Image
 
@@ -33,6 +35,7 @@ class Keeper:
 
     def __init__(self, ledger: Ledger, signer: Signer) -> None:
         self._ledger = ledger
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by owner
         self.signer = signer
 
     @classmethod
@@ -49,6 +52,11 @@ class Keeper:
     async def do(self, act: "Callable[[History], _T]") -> _T:
         """Something with the history. Raises StoreError, and RequestError as the history does."""
         return await self._ledger.do(lambda store: act(store.history))
+
+    async def in_turn(self, owner: str, act: "Callable[[History], _T]") -> _T:
+        """As `do`, after whatever came this way from that owner before: a list shows what was changed just now."""
+        async with self._turns.setdefault(owner, asyncio.Lock()):
+            return await self.do(act)
 
     def now(self, act: "Callable[[History], _T]") -> _T:
         """As `do`, in a worker thread of the caller's."""
