@@ -155,7 +155,7 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
     ):
         secret = next(cookie["value"] for cookie in cookies if cookie["name"] == COOKIE)
         visit.context.add_cookies([{"name": COOKIE, "value": secret, "url": second.address}])
-        visit.page.goto(second.address)
+        visit.again()
         expect(visit.status).to_contain_text("From your history")
         before = visit.landed.count()
         assert 2 <= before <= 6
@@ -175,7 +175,7 @@ def test_two_visitors_never_see_each_others_history(browser: Browser, site: serv
         _begin(mine)
         let_land()
         expect(mine.landed).to_have_count(1)
-        theirs.page.goto(site.address)
+        theirs.again()
         time.sleep(0.5)
         expect(theirs.landed).to_have_count(0)
         backend.reset()

@@ -1,5 +1,6 @@
 """What is asked for: the look, the one thing that varies, the seeds, the fine tuning, and what it will take."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, Literal
@@ -169,8 +170,8 @@ class Form:
             [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
         )
-        # Only what is chosen by hand suggests values: what is filled in has its own.
-        self.varied.input(spoken(self._suggest), {self.varied}, [self.efforts], **quick)
+        # Only what is chosen by hand suggests values, and at once: what is filled in has its own.
+        self.varied.input(None, self.varied, self.efforts, js=_suggestion(), api_visibility="private")
         gr.on(
             [field.change for field in self.fields] + [photo.check.change, *self.account.changes],
             spoken(self._estimate),
@@ -179,7 +180,7 @@ class Form:
             trigger_mode="always_last",
             **quick,
         )
-        self.no.click(None, None, self.confirm, js="() => ({visible: false, __type__: 'update'})", **quick)
+        self.no.click(spoken(self._not_now), {self.varied}, [self.confirm], **quick)
 
     def requests(self, values: Updates) -> list[HeadshotRequest]:
         """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
@@ -231,6 +232,10 @@ class Form:
             self.confirm: gr.Column(visible=True),
             self.question: f"<p><b>Make all of these?</b> {escape(counted)}</p>{planned}",
         }
+
+    def answered(self, visitor: Visitor) -> Updates:
+        visitor.asked = []
+        return {self.confirm: gr.Column(visible=False)}
 
     @property
     def backends(self) -> set[str]:
@@ -312,6 +317,9 @@ class Form:
             return {self.seeds: format_seeds(range(1, count + 1))}
         return {self.seeds: format_seeds(resize_seeds(seeds, count))}
 
+    async def _not_now(self, values: Updates, request: gr.Request) -> Updates:
+        return self.answered(self._visitors.of(request.session_hash, request.cookies))
+
     async def _show_axis(self, values: Updates, request: gr.Request) -> Updates:
         varied = values[self.varied]
         whole = varied == _MATRIX
@@ -322,10 +330,6 @@ class Form:
             self._controls[_GUIDANCE]: gr.Slider(interactive=not whole and varied != _GUIDANCE),
             self._controls[_STEPS]: gr.Dropdown(interactive=not whole and varied != _STEPS),
         }
-
-    async def _suggest(self, values: Updates, request: gr.Request) -> Updates:
-        """All steps beside each other, but three times a matrix only for who asks for it."""
-        return {self.efforts: controls.choices(_STEPS)[: 1 if values[self.varied] == _MATRIX else None]}
 
     async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
@@ -340,8 +344,8 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
-        if requests == visitor.asked:  # a field's own news that come after the question
-            updates[self.confirm] = gr.skip()
+        # What a field had before the question was asked may be told after it, and took it away: its own values follow.
+        updates[self.confirm] = gr.Column(visible=requests == visitor.asked)
         return {**updates, self.plan: self._planned(requests, values[self.backend], visitor)}
 
     def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
@@ -357,6 +361,12 @@ class Form:
         about = "" if seconds is None else f", about {spoken_duration(seconds)}"
         what = f"paid {noun} by {chosen.title}" if chosen.lasting else noun
         return f'<p class="plan">{len(requests)} {what}{about}</p>'
+
+
+def _suggestion() -> str:
+    """What a choice fills in, as JavaScript: all steps beside each other, in a matrix only for who asks for them."""
+    steps = json.dumps(controls.choices(_STEPS))
+    return f"(varied) => [varied === {json.dumps(_MATRIX)} ? {steps}.slice(0, 1) : {steps}]"
 
 
 def _readiness(registry: Mapping[str, Backend], name: str) -> str:

@@ -127,7 +127,8 @@ class ShootPart:
 
     async def _plan_a_matrix(self, values: Updates, request: gr.Request) -> Updates:
         """Once it was said that so many are meant."""
-        return {self._form.confirm: gr.Column(visible=False), **await self._pressed(values, request, meant=True)}
+        updates = await self._pressed(values, request, meant=True)
+        return {**updates, **self._form.answered(self._visitors.of(request.session_hash, request.cookies))}
 
     async def _pressed(self, values: Updates, request: gr.Request, *, meant: bool) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
