@@ -122,6 +122,7 @@ def _told_comparison(comparison: Comparison, shots: list[dict[str, Any]]) -> dic
         "kind": comparison.kind,
         "group": comparison.group,
         "name": comparison.name,
+        "group_name": comparison.group_name,
         "favourite": comparison.favourite,
         "backend": comparison.backend,
         "photo_sha256": comparison.photo_sha256,
@@ -256,6 +257,7 @@ class _ComparisonTold(_Told):
     kind: Kind
     group: Annotated[str, Field(max_length=80)]
     name: Annotated[str, Field(max_length=80)]
+    group_name: Annotated[str, Field(max_length=80)] = ""  # archives of earlier versions have none
     favourite: bool
     backend: _Word
     photo_sha256: _Digest
@@ -349,6 +351,7 @@ class _Taking:
                 face=told.face,
                 group=told.group,
                 name=told.name,
+                group_name=told.group_name,
                 begun=told.begun,
             )
             self.begun.append(comparison)

@@ -291,6 +291,27 @@ def test_a_name_is_bounded_and_one_line(history: History) -> None:
         begin(history, name="n" * 81)
 
 
+def test_a_groups_name_is_that_of_all_its_runs_and_of_those_that_come(history: History) -> None:
+    ann, other = begin(history, group="team", name="Ann"), begin(history, group="another", name="Li")
+    theirs = begin(history, BEN, group="team")
+    assert history.rename_group(ANN, "team", " The\tboard ")
+    cy = begin(history, group="team", name="Cy")
+    assert [(run.name, run.group_name) for run in history.group(ANN, "team")] == [
+        ("Ann", "The board"),
+        ("Cy", "The board"),
+    ]
+    assert {run.id for run in history.page(ANN, search="the BOARD")} == {ann, cy}
+    assert look(history, other).group_name == ""
+    assert [run.group_name for run in history.group(BEN, "team")] == [""], theirs
+    assert history.rename_group(ANN, "team", "")
+    assert history.page(ANN, search="board") == ()
+    alone = begin(history)
+    assert not history.rename_group(ANN, "", "Nobody's")
+    assert look(history, alone).group_name == ""
+    with pytest.raises(RequestError, match="80 characters"):
+        history.rename_group(ANN, "team", "n" * 81)
+
+
 # --- whose is what
 
 
@@ -312,6 +333,7 @@ def test_a_visitor_finds_and_changes_nothing_of_another_visitors(place: Place, h
         "thumbnail": lambda: history.thumbnail(BEN, kept.id),
         "usage": lambda: history.usage(BEN).comparisons + history.usage(BEN).shots + history.usage(BEN).bytes,
         "rename": lambda: history.rename(BEN, comparison, "mine"),
+        "rename_group": lambda: history.rename_group(BEN, "team", "mine"),
         "favourite": lambda: history.favourite(BEN, comparison, True) or history.favourite(BEN, kept.id, True),
         "delete": lambda: history.delete(BEN, comparison),
         "delete_shot": lambda: history.delete_shot(BEN, kept.id),

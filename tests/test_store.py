@@ -737,6 +737,32 @@ def test_a_database_of_the_first_revision_comes_up_with_all_its_jobs(place: Plac
         assert store.done(found.id, PICTURE, "a.png")
 
 
+def test_the_history_of_a_database_from_before_teams_had_names_is_there(place: Place) -> None:
+    engine = database.connect(place.folder, place.url)
+    database.migrate(engine, "0003")
+    row = {
+        "id": "a" * 32,
+        "owner": ANN,
+        "requests": f"[{REQUEST.model_dump_json()}]",
+        "mark": mark("k"),
+        "at": place.clock().replace(tzinfo=None).isoformat(" ", "microseconds"),
+    }
+    with database.writing(engine).begin() as connection:
+        connection.execute(
+            text(
+                'INSERT INTO comparisons (id, owner, kind, "group", name, favourite, backend, photo_sha256, requests,'
+                " ended, begun, kept_since, search) VALUES (:id, :owner, 'team', 'g', 'Ann', false, 'studio', :mark,"
+                " :requests, true, :at, :at, 'ann')"
+            ),
+            row,
+        )
+    engine.dispose()
+    with place.open() as store:
+        [found] = store.history.group(ANN, "g")
+        assert (found.name, found.group_name, found.requests) == ("Ann", "", (REQUEST,))
+        assert store.history.rename_group(ANN, "g", "The board")
+
+
 def test_a_database_of_a_later_version_is_refused_and_left_alone(place: Place) -> None:
     place.open().close()
     engine = database.connect(place.folder, place.url)

@@ -61,9 +61,8 @@ def land(history: History, comparison: str, position: int, data: bytes, **more: 
 
 def fill(history: History, owner: str = ANN) -> None:
     """Something of every kind."""
-    matrix = begin(
-        history, owner, asked("teal", "grey", "100% \0 \U0001f9e2"), "auto", kind="matrix", group="g", name="A/B: é"
-    )
+    wordings = asked("teal", "grey", "100% \0 \U0001f9e2")
+    matrix = begin(history, owner, wordings, "auto", kind="matrix", group="g", name="A/B: é", group_name="The board")
     shots = [land(history, matrix, position, png(position), backend="pipeline") for position in (0, 2)]
     shots.append(land(history, matrix, 0, png(9)))
     history.fail(matrix, 1, "The service declined it.")
@@ -95,9 +94,9 @@ def told(comparisons: list[Comparison], history: History) -> list[dict[str, Any]
         {
             **{
                 name: getattr(comparison, name)
-                for name in ("kind", "group", "name", "favourite", "backend", "photo_sha256", "face", "requests")
+                for name in ("kind", "group", "name", "group_name", "favourite", "backend", "photo_sha256", "face")
             },
-            **{name: getattr(comparison, name) for name in ("failures", "ended", "begun")},
+            **{name: getattr(comparison, name) for name in ("requests", "failures", "ended", "begun")},
             "shots": [
                 {
                     **{
@@ -232,7 +231,15 @@ def test_whatever_the_history_holds_comes_back(history: History, elsewhere: Stor
     there.forget(BEN)
     for requests, kind, name, face, shots, ended in runs:
         comparison = history.begin(
-            ANN, requests, kind=kind, backend="studio", photo_sha256=PHOTO, face=face, name=name, group=name
+            ANN,
+            requests,
+            kind=kind,
+            backend="studio",
+            photo_sha256=PHOTO,
+            face=face,
+            name=name,
+            group=name,
+            group_name=name[::-1],
         )
         for position, number, filename, facts, loved in shots:
             shot = land(history, comparison, position, png(number), filename=filename, facts=facts)
@@ -246,6 +253,13 @@ def test_whatever_the_history_holds_comes_back(history: History, elsewhere: Stor
     assert told(every(there, BEN), there) == told(every(history, ANN), history)
     again = import_(there, BEN, archive)
     assert (again.comparisons, again.shots, again.skipped) == (0, 0, done.shots)
+
+
+def test_an_archive_from_before_teams_had_names_comes_in(history: History, elsewhere: Store) -> None:
+    fill(history)
+    earlier = repacked(exported(history), lambda told, _: [run.pop("group_name") for run in told["comparisons"]])
+    assert import_(elsewhere.history, BEN, earlier).comparisons == 3
+    assert {run.group_name for run in every(elsewhere.history, BEN)} == {""}
 
 
 def test_an_archive_is_read_by_others_and_its_names_lead_nowhere(history: History) -> None:

@@ -60,12 +60,13 @@ class History:
         face: int | None,
         group: str = "",
         name: str = "",
+        group_name: str = "",
         begun: datetime | None = None,
     ) -> str:
         """Write down a comparison before anything of it is made. Returns its id.
 
         requests: with their seeds, one for each position.  backend: the one that is asked.  face: as in Comparison.
-        begun: where that was not now.
+        group_name: of a group that is new here; others have theirs.  begun: where that was not now.
         Raises RequestError where the name is too long; ValueError where a seed is open, or a mark is none.
         """
         checked(owner=owner, photo_sha256=photo_sha256)
@@ -78,6 +79,7 @@ class History:
             kind=kind,
             group=group,
             name=one_line(name, "The name", MAX_NAME_CHARACTERS),
+            group_name=one_line(group_name, "The name", MAX_NAME_CHARACTERS),
             favourite=False,
             backend=backend,
             photo_sha256=photo_sha256,
@@ -87,9 +89,13 @@ class History:
             begun=begun or now,
             kept_since=now,
         )
-        row.search = _searchable(row)
         comparison = row.id
         with self._ground.writing(lock=True) as session:
+            if group:
+                its = select(ComparisonRow.group_name).where(_of_group(owner, group)).limit(1)
+                known = session.scalar(its)
+                row.group_name = row.group_name if known is None else known
+            row.search = _searchable(row)
             session.add(row)
         return comparison
 
@@ -219,7 +225,7 @@ class History:
         if not group:
             return ()
         with self._ground.reading() as session:
-            its = and_(ComparisonRow.owner == owner, ComparisonRow.group == group)
+            its = _of_group(owner, group)
             return self._comparisons(session, its)[::-1]
 
     def latest(self, owner: str) -> Comparison | None:
@@ -280,6 +286,16 @@ class History:
             row.name = line
             row.search = _searchable(row)
             return True
+
+    def rename_group(self, owner: str, group: str, name: str) -> bool:
+        """As `rename`, for what belongs together. Nothing belongs to the group ""."""
+        line = one_line(name, "The name", MAX_NAME_CHARACTERS)
+        with self._ground.writing(lock=True) as session:
+            rows = session.scalars(select(ComparisonRow).where(_of_group(owner, group))).all() if group else ()
+            for row in rows:
+                row.group_name = line
+                row.search = _searchable(row)
+            return bool(rows)
 
     def favourite(self, owner: str, what: str, on: bool) -> bool:
         """what: the id of a comparison or of a headshot. False where there is none."""
@@ -357,6 +373,7 @@ class History:
             kind=cast(Kind, row.kind),
             group=row.group,
             name=row.name,
+            group_name=row.group_name,
             favourite=row.favourite,
             backend=row.backend,
             photo_sha256=row.photo_sha256,
@@ -375,10 +392,14 @@ def _check_position(row: ComparisonRow, position: int) -> None:
         raise ValueError(f"comparison {row.id} has no position {position}")
 
 
+def _of_group(owner: str, group: str) -> ColumnElement[bool]:
+    return and_(ComparisonRow.owner == owner, ComparisonRow.group == group)
+
+
 def _searchable(row: ComparisonRow) -> str:
-    """What a comparison is found by: its name and its texts, each once."""
+    """What a comparison is found by: its names and its texts, each once."""
     asked = [request[field] for request in row.requests for field in ("prompt", "negative_prompt")]
-    return "\n".join(dict.fromkeys(_folded(text) for text in (row.name, *asked)))
+    return "\n".join(dict.fromkeys(_folded(text) for text in (row.name, row.group_name, *asked)))
 
 
 def _folded(text: str) -> str:

@@ -186,6 +186,7 @@ class ComparisonRow(Base):
     kind: Mapped[str]
     group: Mapped[str]
     name: Mapped[str]
+    group_name: Mapped[str] = mapped_column(server_default=text("''"))
     favourite: Mapped[bool]
     backend: Mapped[str]
     photo_sha256: Mapped[str]

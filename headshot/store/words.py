@@ -149,7 +149,8 @@ class Kept:
 class Comparison:
     """One run of the history, as it stood when it was read.
 
-    group: "" or what names the runs that belong together, as those of a team.  backend: the one that was asked.
+    group: "" or what the runs that belong together have in common, as those of a team.  group_name: what all of those
+    are called.  backend: the one that was asked.
     face: which of the photo's, None for the largest.  failures: by position, why one did not come.
     ended: nothing more comes of it. False is one that is under way, or whose server has gone.
     shots: by position, and where one was made twice, in the order of their making.
@@ -161,6 +162,7 @@ class Comparison:
     kind: Kind
     group: str
     name: str
+    group_name: str
     favourite: bool
     backend: str
     photo_sha256: str

@@ -166,7 +166,7 @@ class HistoryPart:
         match event.action:
             case "rename":
                 name = str(event.name)
-                done = await self._keeper.in_turn(owner, lambda history: history.rename(owner, what, name))
+                done = await self._keeper.in_turn(owner, lambda history: _rename(history, owner, what, name))
             case "favourite":
                 on = event.on is True
                 done = await self._keeper.in_turn(owner, lambda history: _favour(history, owner, what, on=on))
@@ -372,6 +372,14 @@ def _take_off(tab: Visitor, runs: "Sequence[Comparison]") -> None:
     if job is not None and job.kept in {run.id for run in runs}:
         tab.job = None
         tab.clear_shots(job.shots)
+
+
+def _rename(history: "History", owner: str, name: str, to: str) -> bool:
+    """A comparison, or all of its team."""
+    run = history.comparison(owner, name)
+    if run is not None and run.group:
+        return history.rename_group(owner, run.group, to)
+    return history.rename(owner, name, to)
 
 
 def _favour(history: "History", owner: str, name: str, *, on: bool) -> bool:

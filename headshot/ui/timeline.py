@@ -52,8 +52,12 @@ def entry(
 
 
 def title(run: "Comparison") -> str:
-    """Its name, or what it was asked for."""
-    return run.name if run.name and run.kind != "team" else asked(run.requests[0])
+    """Its name, or its team's, or what it was asked for."""
+    return _named(run) or asked(run.requests[0])
+
+
+def _named(run: "Comparison") -> str:
+    return run.group_name if run.group else run.name
 
 
 def asked(request: HeadshotRequest) -> str:
@@ -114,7 +118,7 @@ def size(bytes_: int) -> str:
 
 
 def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str) -> str:
-    first, team = runs[0], runs[0].kind == "team"
+    first = runs[0]
     name, auto = escape(title(first)), escape(asked(first.requests[0]))
     favourite = all(run.favourite for run in runs)
     landed = sum(len({shot.position for shot in run.shots}) for run in runs)
@@ -123,11 +127,7 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     told = "".join(f"<span>{escape(words)} · </span>" for words in about)
     count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
     whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
-    heading = (
-        f"<span>{name}</span>"
-        if team
-        else f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
-    )
+    heading = f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
     show_it = (
         f'<button type="button" class="act" data-showcase aria-label="Showcase: {name}">Showcase</button>'
         if landed
@@ -135,7 +135,7 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     )
     open_it = f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
     return (
-        f'<div class="heading"><h4 data-name="{escape("" if team else first.name)}" data-auto="{auto}">{heading}</h4>'
+        f'<div class="heading"><h4 data-name="{escape(_named(first))}" data-auto="{auto}">{heading}</h4>'
         f"{_star('the comparison', favourite, first.id)}</div>"
         f'<p class="about">{told}<time class="at"></time>{whole}</p>{_why(runs, landed, total)}'
         f'<p class="left" data-until="{until}"></p>'
