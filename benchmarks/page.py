@@ -1,4 +1,4 @@
-"""How quick the page is: its start, its gallery, and a crowd on it. Ratios come from one run, for only they travel.
+"""How quick the page is: its start, its gallery, its refusals, and a crowd. Ratios come from one run: only they travel.
 
     python benchmarks/page.py
 
@@ -30,7 +30,9 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import bad_photos  # noqa: E402  the folder is not installed
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -78,6 +80,19 @@ WATCH = """count => {
     look();
   }, {capture: true, once: true});
 }"""
+
+REFUSED = {
+    "a drawing": bad_photos.svg,
+    "21 KB of 178 megapixels": bad_photos.bomb,
+    "half a JPEG": bad_photos.truncated,
+    "a text": bad_photos.text,
+    "a PDF": bad_photos.pdf,
+    "half a HEIC": bad_photos.iphone,
+    "an animation": bad_photos.animation,
+    "a landscape": bad_photos.landscape,
+}
+REFUSED_ROUNDS = 3
+REFUSED_GOAL = 2.0
 
 CROWD = 25
 CROWD_ROUNDS = 3
@@ -314,6 +329,42 @@ def grow(page: Page, port: int) -> tuple[float, int]:
     return float(page.evaluate("() => took")), int(requested)
 
 
+# ------------------------------------------------------------------------------------------------------- the refusals
+
+
+def refusals(browser: Browser) -> None:
+    """Files without a face that can be used, each on a page of its own."""
+    port = free_port()
+    with running(port, __file__, "--serve-gallery") as process, tempfile.TemporaryDirectory() as folder:
+        until_open(port, process)
+        page = browser.new_context(viewport=WINDOW).new_page()
+        files = {what: make(Path(folder)) for what, make in REFUSED.items()}
+        for file in files.values():  # warms up
+            refused(page, port, file)
+        took = {
+            what: statistics.median(refused(page, port, file) for _ in range(REFUSED_ROUNDS))
+            for what, file in files.items()
+        }
+        page.context.close()
+    slowest = max(took, key=lambda what: took[what])
+    print(f"\nFiles that are no photo of a face: until the page says so; medians of {REFUSED_ROUNDS} rounds")
+    line(
+        f"the slowest of {len(took)}: {slowest} (the median one {statistics.median(took.values()):.2f} s)",
+        f"{took[slowest]:.2f} s",
+        f"{REFUSED_GOAL:g} s",
+        took[slowest] <= REFUSED_GOAL,
+    )
+
+
+def refused(page: Page, port: int, file: Path) -> float:
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.locator("#generate:visible").wait_for()
+    started = time.perf_counter()
+    page.locator("#photo input[type=file]").set_input_files(file)
+    page.locator("#check .bad").first.wait_for()
+    return time.perf_counter() - started
+
+
 # ---------------------------------------------------------------------------------------------------------- the crowd
 
 
@@ -469,6 +520,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         starts(browser)
         gallery(browser)
+        refusals(browser)
         browser.close()
     crowd()
     print(f"\nload after: {load()}")

@@ -35,7 +35,6 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-REFUSED_WITHIN_MS = 2_000
 PATIENCE_MS = 40_000  # two cores that other tests may share: only what fails waits as long
 expect.set_options(timeout=PATIENCE_MS)
 

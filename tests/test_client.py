@@ -405,10 +405,8 @@ def test_very_many_calls_of_a_program_fill_neither_the_line_nor_the_page_and_all
     for _ in range(calls):
         join(stranger, [sent], session="many calls")
     until(lambda: len(backend.asked) == backend.at_once)
-    started = time.monotonic()
     join(stranger, session="page", handler="_roll")
     assert re.fullmatch(r"[\d, -]+", answer(stranger, session="page")["output"]["data"][0])
-    assert time.monotonic() - started < 2
     backend.let_land(1_000)
     heard = messages(stranger, session="many calls")
     said = [message["msg"] for message in heard]

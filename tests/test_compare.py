@@ -1,7 +1,6 @@
 """Seeds and guidance values as people write them, the plan that changes one thing alone, and who makes it."""
 
 import io
-import time
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from hanging import never_hanging
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -122,12 +122,11 @@ def test_a_range_of_all_seeds_is_refused_before_any_is_made() -> None:
     "text", ["1" + " " * 200_000 + "1", "1" * 200_000, "-" * 200_000, " -" * 100_000, "1 " * 100_000]
 )
 def test_a_pasted_book_takes_no_longer_than_reading_it(text: str) -> None:
-    started = time.process_time()
-    try:
-        assert parse_seeds(text, at_most=8) == [1]
-    except RequestError as error:
-        assert len(str(error)) < 120
-    assert time.process_time() - started < 2
+    with never_hanging():
+        try:
+            assert parse_seeds(text, at_most=8) == [1]
+        except RequestError as error:
+            assert len(str(error)) < 120
 
 
 @given(st.lists(SEEDS, unique=True, max_size=60) | st.lists(st.integers(0, 30), unique=True))
@@ -225,12 +224,11 @@ def test_the_ends_of_the_guidance_are_taken_and_repeats_do_not_count() -> None:
 
 @pytest.mark.parametrize("text", ["1" * 200_000, "-" * 200_000, " ." * 100_000, "1." * 100_000, "1 " * 100_000])
 def test_a_book_pasted_as_guidance_takes_no_longer_than_reading_it(text: str) -> None:
-    started = time.process_time()
-    try:
-        assert parse_guidance_scales(text, at_most=8) == [1]
-    except RequestError as error:
-        assert len(str(error)) < 120
-    assert time.process_time() - started < 2
+    with never_hanging():
+        try:
+            assert parse_guidance_scales(text, at_most=8) == [1]
+        except RequestError as error:
+            assert len(str(error)) < 120
 
 
 @given(st.lists(SEEDS | st.none(), min_size=1, max_size=40), st.floats(1, 20), st.sampled_from([21, 31, 41]))

@@ -4,13 +4,13 @@ import asyncio
 import re
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from hanging import never_hanging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -454,12 +454,10 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_link_is_refused_with_a_sentence_before_any_lookup(what: str) -> None:
     names = Names()
-    started = time.perf_counter()
-    with pytest.raises(RequestError) as error:
+    with never_hanging(), pytest.raises(RequestError) as error:
         resolved(HOSTILE[what], names)
     assert a_sentence(error)
     assert names.asked == []
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -661,11 +659,9 @@ def test_a_resolver_that_never_answers_is_given_up() -> None:
         await asyncio.Event().wait()
         return [GLOBAL_V4]
 
-    started = time.perf_counter()
     with pytest.raises(Unavailable, match="took too long") as error:
         asyncio.run(resolve("https://example.com/", resolver=silent, give_up_after_seconds=0.05))
     assert a_sentence(error)
-    assert time.perf_counter() - started < 2
 
 
 def test_the_system_is_asked_for_the_absolute_name_without_holding_up_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

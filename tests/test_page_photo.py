@@ -7,7 +7,7 @@ from threading import Semaphore as Gate
 import bad_photos
 import numpy as np
 import pytest
-from page import REFUSED_WITHIN_MS, Visit, files_in, visiting
+from page import Visit, files_in, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
 from stub import StubBackend
@@ -46,15 +46,15 @@ def slow_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
         (bad_photos.landscape, "No face"),
     ],
 )
-def test_a_bad_photo_is_answered_within_two_seconds_and_the_form_stays_filled(
+def test_a_bad_photo_is_answered_with_a_sentence_and_the_form_stays_filled(
     visit: Visit, tmp_path: Path, make: Callable[[Path], Path], sentence: str
 ) -> None:
     visit.field("prompt").fill("navy backdrop, please")
     photo = make(tmp_path)
     visit.put_in(photo)
-    expect(visit.verdict.locator(".bad")).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_contain_text(sentence)
     visit.generate()
-    expect(visit.page.locator(".status.error")).to_be_visible(timeout=REFUSED_WITHIN_MS)
+    expect(visit.page.locator(".status.error")).to_be_visible()
     assert visit.field("prompt").input_value() == "navy backdrop, please"
     assert "Traceback" not in visit.page.content()
     # The way on is open.
@@ -78,7 +78,7 @@ def test_a_dropped_file_reaches_the_server_whatever_its_type(visit: Visit) -> No
         ("notes", "Dear diary, today I dropped a text file. " * 40, "text"),
     ):
         visit.page.evaluate(drop, [name, content])
-        expect(visit.verdict.locator(".bad")).to_contain_text(sentence, timeout=REFUSED_WITHIN_MS)
+        expect(visit.verdict.locator(".bad")).to_contain_text(sentence)
 
 
 def test_two_visitors_may_put_in_the_same_file_at_once(browser: Browser, site: server.Site) -> None:
@@ -98,7 +98,7 @@ def test_two_visitors_may_put_in_the_same_file_at_once(browser: Browser, site: s
 def test_a_refused_photo_does_not_cost_the_one_before(visit: Visit, tmp_path: Path) -> None:
     visit.take_example()
     visit.put_in(bad_photos.text(tmp_path))
-    expect(visit.verdict.locator(".bad")).to_be_visible(timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_be_visible()
     expect(visit.verdict).to_contain_text("Your earlier photo is kept.")
     visit.generate("1")
     visit.until_done(1)
@@ -106,12 +106,12 @@ def test_a_refused_photo_does_not_cost_the_one_before(visit: Visit, tmp_path: Pa
 
 def test_of_several_faces_one_can_be_picked(visit: Visit, backend: StubBackend, tmp_path: Path) -> None:
     visit.put_in(bad_photos.five_people(tmp_path))
-    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict).to_contain_text("5 faces")
     faces = visit.page.locator("#face label")
     expect(faces).to_have_count(5)
     before = visit.page.locator("#photo img").get_attribute("src")
     faces.nth(2).click()
-    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before, timeout=REFUSED_WITHIN_MS)
+    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before)
     visit.generate("1")
     visit.until_done(1)
     assert backend.faces == [2]
@@ -165,7 +165,7 @@ def test_after_a_photo_was_taken_out_a_bad_one_is_still_answered_with_a_sentence
         visit.page.locator("#photo button[aria-label='Remove Image']").click()
         expect(visit.page.locator("#example")).to_be_visible()
     visit.put_in(bad_photos.text(tmp_path))
-    expect(visit.verdict.locator(".bad")).to_contain_text("text", timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict.locator(".bad")).to_contain_text("text")
 
 
 def test_the_webcam_gives_a_photo(visit: Visit) -> None:
@@ -204,11 +204,11 @@ def test_the_uploaded_original_is_deleted_at_once_and_its_place_with_it(
 
 def test_no_picture_of_a_photo_outlives_it(visit: Visit, site: server.Site, tmp_path: Path) -> None:
     visit.put_in(bad_photos.five_people(tmp_path))
-    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict).to_contain_text("5 faces")
     [first] = _files(visit, site, 1)
     before = visit.page.locator("#photo img").get_attribute("src")
     visit.page.locator("#face label").nth(2).click()
-    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before, timeout=REFUSED_WITHIN_MS)
+    expect(visit.page.locator("#photo img")).not_to_have_attribute("src", before)
     [second] = _files(visit, site, 1)
     assert first != second
     visit.page.locator("#photo button[aria-label='Remove Image']").click()
@@ -233,7 +233,7 @@ def test_a_click_on_the_photo_chooses_the_face_under_it(visit: Visit, backend: S
     group = bad_photos.five_people(tmp_path)
     faces = face.check(Photo.open(group).pixels).faces
     visit.put_in(group)
-    expect(visit.verdict).to_contain_text("5 faces", timeout=REFUSED_WITHIN_MS)
+    expect(visit.verdict).to_contain_text("5 faces")
     photo = visit.page.locator("#photo img")
     for index in (3, 1):
         shown = photo.bounding_box()

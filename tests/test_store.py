@@ -609,7 +609,7 @@ def test_a_database_that_another_holds_locked_is_waited_for_and_then_said(
         began = time.monotonic()
         with pytest.raises(StoreError):
             add(store)
-        assert 0.2 <= time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.2
         assert store.jobs(ANN) == ()  # readers do not wait
         other.execute("ROLLBACK")
         other.close()
