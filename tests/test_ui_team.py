@@ -217,6 +217,7 @@ def one(name: str, *shots: Kept, why: str = "") -> Comparison:
         owner=OWNER,
         kind="team",
         group="g",
+        group_name="",
         name=name,
         favourite=False,
         backend="stub",
