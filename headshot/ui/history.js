@@ -145,8 +145,8 @@ function heard({ mode, entries: came = [], more: others, key, line, said, refuse
   busy(false);
   if (said || refused) say(said ?? refused, refused ? "refused" : "");
   if (packed) hand(packed);
-  if (mode === "stale") trigger("seek", sought());
-  if (mode === "gone" && !entries.size && more) trigger("seek", sought());
+  if (mode === "stale") seek();
+  if (mode === "gone" && !entries.size && more) seek();
   if (place && !held.isConnected) refocus(place, known);
   else if (mode === "more" && find(".further").hidden && held?.matches(".further")) focusOn(came[0]?.key);
 }
@@ -180,14 +180,17 @@ function focusOn(key) {
 
 // Asking
 
-const sought = () => ({ search: search.value, backend: backend.value, favourites: only.ariaPressed === "true" });
+function seek() {
+  const favourites = only.ariaPressed === "true";
+  trigger("seek", { search: search.value, backend: backend.value, favourites, asked_at: performance.now() });
+}
 
 let pausing;
 search.addEventListener("input", () => {
   clearTimeout(pausing);
-  pausing = setTimeout(() => trigger("seek", sought()), PAUSE_MS);
+  pausing = setTimeout(seek, PAUSE_MS);
 });
-backend.addEventListener("change", () => trigger("seek", sought()));
+backend.addEventListener("change", seek);
 
 const ACTS = {
   rename: (button) => rename(button.closest("h4")),
@@ -214,13 +217,13 @@ const ACTS = {
   },
   only(button) {
     button.ariaPressed = button.ariaPressed !== "true";
-    trigger("seek", sought());
+    seek();
   },
   clear() {
     search.value = backend.value = "";
     only.ariaPressed = "false";
     search.focus();
-    trigger("seek", sought());
+    seek();
   },
   further(button) {
     button.ariaDisabled = true;
@@ -352,4 +355,4 @@ chooser.addEventListener("change", async () => {
 });
 
 watch("value", () => heard(props.value));
-if (props.value) trigger("seek", sought());
+if (props.value) seek();

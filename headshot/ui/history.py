@@ -71,6 +71,7 @@ class HistoryPart:
         self._cache = cache
         self._serials = itertools.count(1)
         self._parcels: WeakKeyDictionary[Visitor, Path] = WeakKeyDictionary()
+        self._asked_at: WeakKeyDictionary[Visitor, float] = WeakKeyDictionary()
         self._places = anyio.CapacityLimiter(_AT_ONCE)
         self._takings: set[asyncio.Task[str]] = set()  # the event loop itself holds a task by a thread only
 
@@ -104,9 +105,13 @@ class HistoryPart:
         def said(handler: Any) -> Any:
             return spoken(handler, otherwise=self._refused)
 
-        tab.select(said(self._again), {self.shown}, listed, **quiet)
-        heard.seek(said(self._seek), {self.shown}, listed, trigger_mode="always_last", **quiet)
-        heard.further(said(self._further), {self.shown}, listed, **quiet)
+        def listing(handler: Any) -> Any:
+            return spoken(handler, otherwise=self._not_listed)
+
+        tab.select(listing(self._again), {self.shown}, listed, **quiet)
+        # Gradio's "always_last" would ask the first question once more, and never the last.
+        heard.seek(listing(self._seek), {self.shown}, listed, trigger_mode="multiple", **quiet)
+        heard.further(listing(self._further), {self.shown}, listed, **quiet)
         heard.amend(said(self._amend), {self.shown}, [self.list], trigger_mode="multiple", **quiet)
         self.discarded = heard.discard(
             said(self._discard), {self.shown}, [self.list, *self._on_the_page], trigger_mode="multiple", **quiet
@@ -129,8 +134,13 @@ class HistoryPart:
         return await self._first(values[self.shown], self._visitor(request))
 
     async def _seek(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
+        """asked_at: by the page's clock. What was overtaken on its way is no longer what the page asks for."""
         shown = Shown(str(event.search), str(event.backend), event.favourites is True)
-        return await self._first(shown, self._visitor(request))
+        visitor, asked_at = self._visitor(request), float(event.asked_at)
+        if asked_at < self._asked_at.get(visitor, 0):
+            return {self.list: gr.skip()}
+        self._asked_at[visitor] = asked_at
+        return await self._first(shown, visitor)
 
     async def _further(self, values: Updates, request: gr.Request) -> Updates:
         shown: Shown = values[self.shown]
@@ -319,6 +329,10 @@ class HistoryPart:
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """What the page showed before it was asked may not be so."""
         return {self.list: self._news("stale", refused=sentence)}
+
+    def _not_listed(self, sentence: str, request: gr.Request) -> Updates:
+        """To ask anew at once would be refused anew."""
+        return {self.list: self._news("said", refused=sentence)}
 
 
 def _scroll_to(narrow: str) -> str:

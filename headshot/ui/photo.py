@@ -73,7 +73,9 @@ class PhotoPart:
         self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
         self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly)
         self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
-        self.photo.select(spoken(self._point_at, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        # "always_last" would send the first point once more, and never the last.
+        pointing = {**quickly, "trigger_mode": "multiple"}
+        self.photo.select(spoken(self._point_at, otherwise=self._refused), {self.face}, self.shown, **pointing)
 
     def emptied(self) -> Updates:
         """What the page shows once the photo is gone."""
