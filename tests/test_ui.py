@@ -468,7 +468,7 @@ def test_delete_takes_everything_and_what_lands_late_is_not_written(visitors: Vi
     assert not visitor.folder.exists()
     assert (visitor.photo, visitor.job, visitor.baseline, visitor.preview) == (None, None, None, None)
     with pytest.raises(Stopped):
-        job.progress.check()
+        job.attempt.progress.check()
     with pytest.raises(Stopped):
         visitor.write("late.png", b"late", job)
     assert not visitor.folder.exists()
@@ -521,7 +521,7 @@ def test_leaving_stops_the_comparison_and_lets_the_photo_go(visitors: Visitors) 
     visitor.job = asyncio.run(make())
     visitors.stop("tab")
     with pytest.raises(Stopped):
-        visitor.job.progress.check()
+        visitor.job.attempt.progress.check()
     assert visitor.job.photo is None
 
 

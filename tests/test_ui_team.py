@@ -116,14 +116,16 @@ async def test_what_is_deleted_or_left_stops_the_run(tmp_path: Path) -> None:
         backend = StubBackend()
         backend.lasting = lasting
         job = team.at.job = Job([REQUEST], None, None, None, [backend])
-        job.at = backend
+        job.attempt.at = backend
         if end == "delete":
             visitor.delete()
             assert visitor.team is not team and visitor.team.people == []
         else:
             visitors.stop(f"{end} {lasting}")
         assert job.stopped and not team.running and team.turn == 2
-        assert job.progress.stopped is (end == "delete" or not lasting)  # what is paid for goes on without the page
+        assert job.attempt.progress.stopped is (
+            end == "delete" or not lasting
+        )  # what is paid for goes on without the page
 
 
 @pytest.mark.anyio

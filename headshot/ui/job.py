@@ -26,6 +26,33 @@ if TYPE_CHECKING:
     from ..store import Comparison
 
 
+class Attempt:
+    """One run of a job, up to its end, Stop, or a closed tab: what comes of it later disturbs none that follows.
+
+    Made on the event loop.  at: whose turn it is.  ended: nothing more comes of it.  news: None once all has landed.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.started = False
+        self.stopped = False
+        self.ended = False
+        self.at: Backend | None = None
+        self.news: asyncio.Queue[Step | Standing | Shot | Exception | None] = asyncio.Queue()
+        self.progress = Progress(self._tell, self._tell)
+
+    def leave(self) -> None:
+        """As `Job.leave`."""
+        self.stopped = True
+        if self.at is None or not self.at.lasting:
+            self.progress.stop()
+        self._tell(Stopped("Stopped. The headshots that had landed are kept."))
+
+    def _tell(self, news: Step | Standing | Exception) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.news.put_nowait, news)
+
+
 @dataclass
 class Job:
     """One comparison from the press of Generate to its end. Made on the event loop.
@@ -63,19 +90,13 @@ class Job:
     seconds: float = 0.0  # from its turn to its end, what the headshots share included
 
     def __post_init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         if self.photo is not None:
             self.photo_sha256 = self.photo.sha256
         self.reopen()
 
     def reopen(self) -> None:
         """Ready to run, also once more: what has landed stays."""
-        self.started = False
-        self.stopped = False
-        self.ended = False  # nothing more comes of it
-        self.at: Backend | None = None  # whose turn it is
-        self.news: asyncio.Queue[Step | Standing | Shot | Exception | None] = asyncio.Queue()  # None: all landed
-        self.progress = Progress(self._tell, self._tell)
+        self.attempt = Attempt()
 
     @property
     def landed(self) -> list[Shot]:
@@ -96,24 +117,22 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether it waits for its place or runs."""
-        return not (self.stopped or self.ended)
+        return not (self.stopped or self.attempt.ended)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its visitor stopped it, or left."""
+        return self.attempt.stopped
 
     def stop(self) -> None:
         """At its visitor's wish. From any thread."""
-        self.progress.stop()
+        self.attempt.progress.stop()
         self.leave()
 
     def leave(self) -> None:
         """Nobody looks any more: a backend whose work lasts goes on. From any thread."""
-        self.stopped = True
-        if self.at is None or not self.at.lasting:
-            self.progress.stop()
         self.photo = None
-        self._tell(Stopped("Stopped. The headshots that had landed are kept."))
-
-    def _tell(self, news: Step | Standing | Exception) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.news.put_nowait, news)
+        self.attempt.leave()
 
 
 async def run(
@@ -124,13 +143,16 @@ async def run(
     Raises what the backends raise, Unavailable where the line is too long, Stopped after `job.stop()`. Closing this
     generator leaves the job.
     """
-    job.started = True
-    task = asyncio.create_task(_produce(job, photo, lines, album, keeper))
+    attempt = job.attempt
+    attempt.started = True
+    task = asyncio.create_task(_produce(job, attempt, photo, lines, album, keeper))
     complete = False
     try:
-        while (item := await job.news.get()) is not None:
+        while (item := await attempt.news.get()) is not None:
             if isinstance(item, Exception):
                 raise item
+            if job.attempt is not attempt:
+                raise Stopped("Another try took the place of this one.")
             if isinstance(item, Shot):
                 job.shots.append(item)
                 job.standings.pop(item.request, None)
@@ -141,41 +163,44 @@ async def run(
         complete = True
     finally:  # the end, Stop, or a closed tab
         if not complete:
-            job.leave()
-        job.ended = True
-        job.photo = None
+            attempt.leave()
+        attempt.ended = True
+        if job.attempt is attempt:
+            job.photo = None
         task.cancel()
 
 
-async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], album: Album, keeper: Keeper) -> None:
+async def _produce(
+    job: Job, attempt: Attempt, photo: Photo | None, lines: Mapping[str, Line], album: Album, keeper: Keeper
+) -> None:
     """Errors are news too."""
     started_at = time.perf_counter()
     landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
+    wanted = job.missing if job.alone is None else [job.alone]
 
     def tell_place(before: int) -> None:
         place = "your turn is next" if not before else f"{before} before yours"
-        job.news.put_nowait(Step(f"Waiting for a free place: {place}", 0, len(job.requests)))
+        attempt.news.put_nowait(Step(f"Waiting for a free place: {place}", 0, len(job.requests)))
 
     @asynccontextmanager
     async def turn(backend: Backend) -> AsyncIterator[None]:
         nonlocal started_at
         async with lines[backend.name].turn(tell_place):
-            if job.at is None:
+            if attempt.at is None:
                 started_at = time.perf_counter()
-            job.at = backend
+            attempt.at = backend
             yield
 
     try:
         await anyio.to_thread.run_sync(keeper.begin, job)
-        wanted = job.missing if job.alone is None else [job.alone]
         if job.resumed:
-            made = _resumed(job)
+            made = _resumed(job, attempt)
         elif photo is not None:
-            made = compare(job.chain, photo, wanted, job.progress, face=job.face, parent=job.parent, turn=turn)
+            made = compare(job.chain, photo, wanted, attempt.progress, face=job.face, parent=job.parent, turn=turn)
         else:
             raise TypeError("without a photo only what was begun before can go on")
         # Beside the backend, which is at the next headshot meanwhile.
-        putting_down = asyncio.create_task(_put_down_all(album, job, photo, landed, keeper))
+        putting_down = asyncio.create_task(_put_down_all(album, job, attempt, photo, landed, keeper))
         try:
             # Without aclosing a stopped job would leave the backend's generator open until it is collected.
             async with aclosing(made) as headshots:
@@ -186,13 +211,14 @@ async def _produce(job: Job, photo: Photo | None, lines: Mapping[str, Line], alb
         finally:
             landed.put_nowait(None)
             await putting_down
-        job.seconds = time.perf_counter() - started_at
-        await anyio.to_thread.run_sync(keeper.end, job)
-        job.news.put_nowait(None)
+        if job.attempt is attempt:
+            job.seconds = time.perf_counter() - started_at
+            await anyio.to_thread.run_sync(keeper.end, job)
+        attempt.news.put_nowait(None)
     except Exception as error:  # noqa: BLE001  raised again where the news is read
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError) and job.attempt is attempt:
             await anyio.to_thread.run_sync(_write_down, keeper, job, wanted, error)
-        job.news.put_nowait(error)
+        attempt.news.put_nowait(error)
 
 
 def _write_down(keeper: Keeper, job: Job, wanted: Sequence[HeadshotRequest], error: BackendError) -> None:
@@ -206,28 +232,36 @@ def _write_down(keeper: Keeper, job: Job, wanted: Sequence[HeadshotRequest], err
     keeper.end(job)
 
 
-async def _resumed(job: Job) -> AsyncGenerator[Headshot]:
+async def _resumed(job: Job, attempt: Attempt) -> AsyncGenerator[Headshot]:
     """What lands of a comparison that was begun before, all but what the job has already."""
     [backend] = [backend for backend in job.chain if isinstance(backend, ModelsLab)]
-    job.at = backend
+    attempt.at = backend
     have = {shot.request for shot in job.shots}
-    async with aclosing(backend.follow(job.resumed, len(job.requests), job.progress)) as headshots:
+    async with aclosing(backend.follow(job.resumed, len(job.requests), attempt.progress)) as headshots:
         async for headshot in headshots:
             if headshot.request not in have:
                 yield inscribed(headshot, photo_sha256=job.photo_sha256, parent=job.parent)
 
 
 async def _put_down_all(
-    album: Album, job: Job, photo: Photo | None, landed: "asyncio.Queue[Headshot | None]", keeper: Keeper
+    album: Album,
+    job: Job,
+    attempt: Attempt,
+    photo: Photo | None,
+    landed: "asyncio.Queue[Headshot | None]",
+    keeper: Keeper,
 ) -> None:
-    """What lands becomes news in its order, up to the None."""
+    """What lands becomes news in its order, up to the None. Raises Stopped where it lands after Stop."""
     original = None
     if photo is not None and job.chosen is not None:
         original = await anyio.to_thread.run_sync(put_down_original, album, photo, job.chosen, job)
     while (headshot := await landed.get()) is not None:
-        record = await job.at.record(headshot.job) if isinstance(job.at, ModelsLab) and headshot.job else None
+        at = attempt.at
+        record = await at.record(headshot.job) if isinstance(at, ModelsLab) and headshot.job else None
+        if attempt.stopped:
+            raise Stopped("This headshot is no longer wanted.")
         shot = await anyio.to_thread.run_sync(put_down, album, job, headshot, original, record, keeper)
-        job.news.put_nowait(shot)
+        attempt.news.put_nowait(shot)
 
 
 def parent_of(comparison: "Comparison") -> str:
@@ -258,5 +292,5 @@ def reopened(comparison: "Comparison", chain: Sequence[Backend], original: Origi
     )
     latest = {shot.position: shot for shot in comparison.shots}  # where one was made twice
     job.shots = [found_again(album, shot, original) for shot in latest.values()]
-    job.ended = True
+    job.attempt.ended = True
     return job

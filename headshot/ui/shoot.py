@@ -182,8 +182,9 @@ class ShootPart:
     async def _run(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         job = visitor.job
-        if job is None or job.photo is None or job.started or job.stopped:  # the form was refused, or Stop was quicker
-            yield {self.status: gr.skip()}  # a generator without a single update would empty every output
+        if job is None or job.photo is None or job.attempt.started or job.stopped:
+            # The form was refused, or Stop was quicker. A generator without a single update would empty every output.
+            yield {self.status: gr.skip()}
             return
         async with aclosing(self._followed(visitor, job)) as updates:
             async for update in updates:
@@ -191,22 +192,26 @@ class ShootPart:
 
     async def _followed(self, visitor: Visitor, job: Job) -> AsyncGenerator[Updates]:
         """Run the job, and show what comes of it while it is the one on the page."""
-        photo, status = job.photo, _starting(job)
+        photo, attempt, status = job.photo, job.attempt, _starting(job)
+
+        def is_on_the_page() -> bool:
+            return visitor.job is job and job.attempt is attempt
+
         try:
             async with aclosing(run(job, photo, self._lines, visitor, self._keeper)) as news:
                 async for item in news:
-                    if visitor.job is not job:  # stopped, and the page shows the next one already
+                    if not is_on_the_page():  # stopped, and the page shows the next one already
                         yield {self.status: gr.skip()}
                         return
                     if isinstance(item, Step):
                         status = results.step(item)
-                    if isinstance(item, Standing) and not job.news.empty():
+                    if isinstance(item, Standing) and not attempt.news.empty():
                         continue  # four headshots make a step at once, and one update shows them all
                     # All three each time: what is left out Gradio builds anew on the server, 2 ms for the grid alone,
                     # and what stays the same it does not send.
                     yield {self.status: status, **self._shown(visitor), self.notes: results.notes(job)}
         except Stopped:
-            if visitor.job is not job:
+            if not is_on_the_page():
                 yield {self.status: gr.skip()}
                 return
         finally:
@@ -447,7 +452,7 @@ class ShootPart:
         if job is not None and job.shots and sentence in {str(at.error) for at in job.standings.values()}:
             return {**self._finished(visitor, job), self.status: results.some_missing(job)}
         updates = {self.status: results.status(sentence, kind="error")}
-        if job is not None and job.alive and job.started:  # something else was refused beside it
+        if job is not None and job.alive and job.attempt.started:  # something else was refused beside it
             return {self.status: gr.skip()}
         if job is not None:
             job.leave()
