@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from headshot import server, ui
 from headshot.backends import Backend
@@ -146,6 +146,20 @@ class Visit:
         self.addresses.append(url)
         if not url.startswith((self.address, "data:", "blob:")):
             self.complaints.append(f"a request went out to {url}")
+
+    @contextmanager
+    def slow_call(self, about: str) -> Iterator[None]:
+        """The first call with these words in it arrives at the server only when the block has ended."""
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route) if not held and about in str(route.request.post_data) else route.continue_()
+
+        self.page.route("**/queue/join*", hold)
+        yield
+        with self.page.expect_response(lambda answer: bool(held) and answer.request == held[0].request):
+            held[0].continue_()
+        self.page.unroute("**/queue/join*", hold)
 
     def take_example(self) -> None:
         self.page.locator("#example").click()

@@ -66,6 +66,14 @@ def test_a_look_that_was_changed_is_no_longer_marked(visit: Visit) -> None:
     expect(_chip(visit, PRESETS[0].name)).not_to_be_checked()
 
 
+def test_of_looks_that_are_chosen_one_after_the_other_the_last_is_in_the_form(visit: Visit) -> None:
+    with visit.slow_call(PRESETS[1].name):
+        _chip(visit, PRESETS[1].name).check()
+        _chip(visit, PRESETS[2].name).check()
+    expect(visit.field("prompt")).to_have_value(PRESETS[2].prompt)
+    expect(_chip(visit, PRESETS[2].name)).to_be_checked()
+
+
 def test_guidance_varies_with_the_first_seed_and_each_headshot_is_labelled(visit: Visit, backend: StubBackend) -> None:
     visit.take_example()
     _vary(visit, "Guidance")

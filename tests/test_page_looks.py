@@ -50,6 +50,18 @@ def test_a_look_of_the_same_name_takes_the_place_of_the_former(visit: Visit) -> 
     expect(visit.field("prompt")).to_have_value("two")
 
 
+def test_of_looks_that_are_taken_up_one_after_the_other_the_last_is_in_the_form(visit: Visit) -> None:
+    for prompt in ("one", "two"):
+        visit.field("prompt").fill(prompt)
+        _save(visit, f"Look {prompt}")
+        expect(visit.page.locator("#looks").get_by_label(f"Look {prompt}")).to_be_checked()
+    with visit.slow_call("Look one"):
+        for prompt in ("one", "two"):
+            visit.page.locator("#looks").get_by_label(f"Look {prompt}").check()
+    expect(visit.field("look-name")).to_have_value("Look two")
+    expect(visit.field("prompt")).to_have_value("two")
+
+
 def test_a_look_without_a_name_is_asked_for_one(visit: Visit) -> None:
     _save(visit, "  ")
     expect(visit.page.get_by_text("Give the look a name first.")).to_be_visible()

@@ -118,6 +118,25 @@ def test_stop_keeps_what_is_there_and_the_rest_can_be_made_later(visit: Visit, b
     visit.until_done(6)
 
 
+def test_a_headshot_becomes_the_baseline_while_the_missing_are_made(visit: Visit, backend: StubBackend) -> None:
+    let_land = backend.hold()
+    _begin(visit)
+    let_land()
+    expect(visit.landed).to_have_count(1)
+    visit.page.locator("#stop").click()
+    visit.page.get_by_role("button", name="Make the missing 5").click()
+    expect(visit.waiting).to_have_count(5)
+    visit.page.locator("a.frame").first.click()
+    visit.page.locator("dialog").get_by_role("button", name="Make it the baseline").click()
+    expect(visit.page.locator(".shot.baseline")).to_have_count(1)
+    visit.page.keyboard.press("Escape")
+    visit.page.locator("#stop").click()
+    expect(visit.status).to_contain_text("Stopped: 1 of 6")
+    backend.reset()
+    visit.page.get_by_role("button", name="Make the missing 5").click()
+    visit.until_done(6)
+
+
 def test_a_page_that_is_loaded_again_goes_on_where_it_was_left(browser: Browser, backend: StubBackend) -> None:
     backend.reset()
     let_land = backend.hold()

@@ -116,6 +116,15 @@ def test_everybody_lands_under_their_name_and_whose_photo_is_refused_holds_nobod
     ]
 
 
+def test_photos_are_taken_out_as_quickly_as_somebody_clicks(team: Visit, photos: list[Path]) -> None:
+    put_in(team, photos)
+    with team.slow_call('"remove"'):
+        people(team).first.locator(".remove").click()
+        people(team).last.locator(".remove").click()
+        expect(people(team)).to_have_count(1)
+    expect(people(team)).to_have_count(0)
+
+
 def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     team: Visit, backend: StubBackend, photos: list[Path]
 ) -> None:

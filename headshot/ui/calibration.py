@@ -43,6 +43,7 @@ class Calibration:
             {self.second},
             [self.second, self.said],
             preprocess=False,
+            trigger_mode="always_last",
             **quick,
         )
 

@@ -159,11 +159,13 @@ class Form:
     def wire(self, photo: PhotoPart) -> None:
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         texts = [self._controls[name] for name in ("prompt", "negative_prompt", _GUIDANCE)]
-        self.presets.input(spoken(self._fill), {self.presets}, texts, **quick)
+        # By default a second choice would be dropped while the first is still handled.
+        choosing = {**quick, "trigger_mode": "always_last"}
+        self.presets.input(spoken(self._fill), {self.presets}, texts, **choosing)
         for text in texts:
             text.input(None, None, self.presets, js=_NO_PRESET, api_visibility="private")
         self.dice.click(spoken(self._roll), {self.seeds}, [self.seeds], **quick)
-        self.count.input(spoken(self._resize), {self.seeds, self.count}, [self.seeds], **quick)
+        self.count.input(spoken(self._resize), {self.seeds, self.count}, [self.seeds], **choosing)
         self.varied.change(
             spoken(self._show_axis),
             {self.varied},

@@ -44,7 +44,11 @@ class LooksPart:
         shown = [self.own, self.name, self.remove]
         page.load(spoken(self._load), {self.name}, shown, **quick)
         self.own.input(
-            spoken(self._take), {self.own}, [*self._form.fillable, self._form.backend, self.name, self.remove], **quick
+            spoken(self._take),
+            {self.own},
+            [*self._form.fillable, self._form.backend, self.name, self.remove],
+            trigger_mode="always_last",
+            **quick,
         )
         gr.on([self.save.click, self.name.submit], spoken(self._save), {self.name, *self._form.fields}, shown, **quick)
         self.remove.click(spoken(self._delete), {self.own}, shown, **quick)

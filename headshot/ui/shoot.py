@@ -105,7 +105,13 @@ class ShootPart:
             **quiet,
         )
         running = [event.then(spoken(self._run, **refused), {seeds}, shown, **quiet) for event in (pressed, confirmed)]
-        acting = self.shots.select(spoken(self._act, **refused), {seeds}, [*shown, seeds, self._form.locked], **quiet)
+        acting = self.shots.select(
+            spoken(self._act, **refused),
+            {seeds},
+            [*shown, seeds, self._form.locked],
+            trigger_mode="multiple",  # what is missing may be made for minutes, beside the other buttons
+            **quiet,
+        )
         found = [*self.shown, *self._form.account.lines]
         followed = [*running, acting, page.load(spoken(self._restore, **refused), {seeds}, found, **quiet)]
         if modelslab(self._registry) is not None:

@@ -131,7 +131,7 @@ class TeamPart:
         shown = self.shown
         refused = {"otherwise": self._refused}
         tab.select(spoken(self._opened), asked, [*shown, self.look], **quiet)
-        self.look.input(spoken(self._looked), asked, shown, **quiet)
+        self.look.input(spoken(self._looked), asked, shown, trigger_mode="always_last", **quiet)
         # Gradio's preprocessing would refuse a whole batch for one file's type.
         self.files.upload(
             spoken(self._put_in, otherwise=self._refused_photos),
@@ -145,7 +145,7 @@ class TeamPart:
         running = [event.then(spoken(self._run, **refused), asked, shown, **quiet) for event in (pressed, confirmed)]
         self.no.click(None, None, self.confirm, js="() => ({visible: false, __type__: 'update'})", **quiet)
         self.stop.click(spoken(self._stop), asked, shown, cancels=running, **quiet)
-        self.people.select(spoken(self._act, **refused), asked, shown, **quiet)
+        self.people.select(spoken(self._act, **refused), asked, shown, trigger_mode="multiple", **quiet)
         self.over.click(spoken(self._start_over), asked, shown, cancels=running, **quiet)
         for button in (self.make, self.yes):  # on a phone the results lie below
             button.click(None, js=_SHOW_RESULTS, api_visibility="private")
