@@ -379,7 +379,7 @@ def test_delete_my_pictures_stops_what_runs(visit: Visit, backend: StubBackend) 
     expect(visit.landed).to_have_count(2)
     visit.page.locator("#delete").click()
     expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
-    assert backend.stopped.wait(2)
+    assert backend.stopped.wait(30)
     expect(visit.landed).to_have_count(0)
     expect(visit.page.locator("#generate")).to_be_visible()
 

@@ -146,7 +146,7 @@ def test_a_page_that_is_loaded_again_goes_on_where_it_was_left(browser: Browser,
         let_land()
         expect(visit.landed).to_have_count(1)
         visit.page.goto("about:blank")
-        assert backend.stopped.wait(5)
+        assert backend.stopped.wait(30)
         visit.complaints.clear()  # of the connection that the page let go of
         backend.reset()
         visit.page.goto(visit.address)
