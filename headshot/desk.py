@@ -57,7 +57,7 @@ class Desk:
         own = settings.modelslab_key.get_secret_value()
         self.key = Key(own) if own.strip() else None  # the server's own
         self._trips: dict[str, dict[JobId, Trip]] = {}  # by comparison
-        self._again: set[JobId] = set()  # jobs beside which another one is being written down
+        self._again: set[tuple[str, str]] = set()  # whose job another try is being written down beside
         self._carrying: set[asyncio.Task[None]] = set()
         self._listeners: dict[str, set[asyncio.Queue[None]]] = {}
         self._errors: dict[JobId, HeadshotError] = {}
@@ -357,19 +357,21 @@ class Desk:
 
         Raises RequestError where the job is gone, or was of another photo.
         """
-        found = await self._job(owner, job)
-        if found.photo_sha256 != sitter.photo.sha256:
-            raise RequestError("This headshot was made of another photo: choose that one again, then send it.")
-        name = found.comparison
-        tries = latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
-        newer = all(one.id != found.id for one in tries)  # the same button pressed twice
-        if newer or found.id in self._again or self._trip(found) is not None or found.picture is not None:
+        if (owner, job) in self._again:  # the same button pressed twice
             return
-        self._again.add(found.id)
+        self._again.add((owner, job))  # before anything is read, or what was read could be older than the other try
         try:
+            found = await self._job(owner, job)
+            if found.photo_sha256 != sitter.photo.sha256:
+                raise RequestError("This headshot was made of another photo: choose that one again, then send it.")
+            name = found.comparison
+            tries = latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
+            newer = all(one.id != found.id for one in tries)
+            if newer or self._trip(found) is not None or found.picture is not None:
+                return
             await self.begin(owner, key, [found.request], sitter, beside=found)
         finally:
-            self._again.discard(found.id)
+            self._again.discard((owner, job))
 
     async def forget(self, owner: str) -> None:
         """Delete a visitor's jobs and their pictures. What the service has is made and billed nevertheless."""

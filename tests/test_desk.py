@@ -440,7 +440,7 @@ async def test_checking_again_twice_at_once_asks_with_one_task(service: Service,
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
         job = await given_up(desk)
         finish(service)
-        await asyncio.gather(*(desk.check_again(OWNER, job, KEY) for _ in range(3)))
+        await asyncio.gather(*(desk.check_again(OWNER, job, KEY) for _ in range(30)))
         [found] = await desk.comparison(OWNER)
         await followed(desk, found.comparison)
         assert (service.downloads, service.posts) == (1, 1)
@@ -502,7 +502,7 @@ async def test_send_again_pressed_twice_is_charged_once_more(service: Service, t
     service.script("submit", reset, None)
     async with opened(service, tmp_path) as desk:
         lost = await given_up(desk)
-        await asyncio.gather(*(desk.send_again(OWNER, lost, KEY, Sitter(PHOTO)) for _ in range(3)))
+        await asyncio.gather(*(desk.send_again(OWNER, lost, KEY, Sitter(PHOTO)) for _ in range(30)))
         await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))
         finish(service)
         [found] = await desk.comparison(OWNER)
