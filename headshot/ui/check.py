@@ -107,7 +107,7 @@ class CheckPart:
             **quickly,
         ).then(*look, **quickly)
         if tab is not None:
-            tab.select(*look, **quickly)
+            tab.select(spoken(self._compare_again), {self.found, *form.fields}, compared, **quickly)
         filled = [*form.fillable, *([tabs] if tabs is not None else [])]
         for what, _, said in _RESTORES:
             self._restores[what].click(
@@ -168,6 +168,10 @@ class CheckPart:
             self.report: f'<div class="checked" role="status"><p class="refused">{escape(sentence)}</p></div>',
             self.found: None,
         }
+
+    async def _compare_again(self, values: Updates, request: gr.Request) -> Updates:
+        """The form may have changed meanwhile. Where nothing was found, a file may have been dropped meanwhile."""
+        return {self.against: gr.skip()} if values[self.found] is None else await self._compare(values, request)
 
     async def _compare(self, values: Updates, request: gr.Request) -> Updates:
         found: Found | None = values[self.found]
