@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
 from headshot import server, ui
 from headshot.backends import Backend
@@ -124,7 +124,7 @@ class Visit:
         self.complaints: list[str] = []
         self.addresses: list[str] = []
         self.page: Page = context.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(f"console: {said.text}"))
+        self.page.on("console", lambda said: said.type == "error" and self._complain(said))
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         self.page.on("request", lambda request: self._note(request.url))
         self.page.goto(address)
@@ -141,6 +141,9 @@ class Visit:
     def _wait_for_the_form(self) -> None:
         """Generate, or Stop in its place where a comparison was found again that runs."""
         self.page.locator("#generate:visible, #stop:visible").first.wait_for()
+
+    def _complain(self, said: ConsoleMessage) -> None:
+        self.complaints.append(f"console: {said.text} ({said.location['url']})")
 
     def _note(self, url: str) -> None:
         self.addresses.append(url)

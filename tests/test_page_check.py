@@ -10,9 +10,11 @@ import gradio as gr
 import pytest
 from page import Visit, free_port, uploads, visiting
 from playwright.sync_api import Browser, Route, expect
+from starlette.middleware import Middleware
 from stub import StubBackend, made
 
 from headshot import ui
+from headshot.guard import Guard
 from headshot.photo import Photo
 from headshot.recipe import clean_copy, exported, inscribed, mark_of
 from headshot.recipe.png import with_texts
@@ -66,7 +68,13 @@ def address(seal: Seal) -> Iterator[str]:
         check.wire(form, tab=tab, tabs=tabs, home="headshots")
     css = "\n".join([*(sheet.read_text() for sheet in CSS), swatches()])
     _, address, _ = page.launch(
-        prevent_thread_lock=True, quiet=True, server_port=free_port(), theme=theme(), css=css, footer_links=[]
+        prevent_thread_lock=True,
+        quiet=True,
+        server_port=free_port(),
+        theme=theme(),
+        css=css,
+        footer_links=[],
+        app_kwargs={"middleware": [Middleware(Guard, visitors=visitors)]},
     )
     yield address
     page.close(verbose=False)
