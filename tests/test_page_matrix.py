@@ -118,6 +118,20 @@ def test_stop_keeps_what_is_there_and_the_rest_can_be_made_later(visit: Visit, b
     visit.until_done(6)
 
 
+def test_of_two_cells_that_are_asked_for_at_once_one_is_made(visit: Visit, backend: StubBackend) -> None:
+    backend.fail(Unavailable(backend.name, "The lamp is broken."), after=2)
+    _begin(visit)
+    expect(visit.page.locator(".missing")).to_have_count(4)
+    backend.fail(None)
+    backend.asked.clear()
+    cells = "document.querySelectorAll('#shots .missing [data-act=make]')"
+    visit.evaluate(f"[...{cells}].slice(0, 2).forEach((button) => button.click())")
+    expect(visit.page.get_by_text("A comparison is running").first).to_be_visible()
+    expect(visit.landed).to_have_count(3)
+    expect(visit.waiting).to_have_count(0)
+    assert len(backend.asked) == 1
+
+
 def test_a_headshot_becomes_the_baseline_while_the_missing_are_made(visit: Visit, backend: StubBackend) -> None:
     let_land = backend.hold()
     _begin(visit)

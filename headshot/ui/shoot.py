@@ -176,8 +176,8 @@ class ShootPart:
             owner=visitor.owner,
             kind="comparison" if matrix is None else "matrix",
         )
-        visitor.begin(job)
         await self._look_back(visitor)
+        visitor.begin(job)
         return {
             self.status: _starting(job),
             self.notes: "",
@@ -308,8 +308,8 @@ class ShootPart:
         if known is not None:
             job.kind, job.kept, job.parent = known.kind, known.id, parent_of(known)
             job.kept_shots = {shot.position: shot.id for shot in known.shots}
-        visitor.begin(job)
         await self._look_back(visitor)
+        visitor.begin(job)
         async with aclosing(self._followed_again(visitor, job)) as updates:
             async for update in updates:
                 yield update
@@ -457,11 +457,10 @@ class ShootPart:
         job = visitor.job
         if job is not None and job.shots and sentence in {str(at.error) for at in job.standings.values()}:
             return {**self._finished(visitor, job), self.status: results.some_missing(job)}
-        updates = {self.status: results.status(sentence, kind="error")}
-        if job is not None and job.alive and job.attempt.started:  # something else was refused beside it
+        if job is not None and job.alive:  # something else was refused beside it
             return {self.status: gr.skip()}
+        updates = {self.status: results.status(sentence, kind="error")}
         if job is not None:
-            job.leave()
             updates |= {self.notes: results.notes(job), **self._shown(visitor)}
         return updates
 
