@@ -317,6 +317,7 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     mine = tmp_path / "mine.png"  # no visitor before had it, so that only this one can make the backend forget it
     ImageOps.mirror(Image.fromarray(portraits.photograph("portrait"))).save(mine)
     visit.put_in(mine)
+    expect(visit.verdict.locator(".good").first).to_be_visible()
     visit.generate("1, 2")
     visit.until_done(2)
     visit.page.locator("a.frame").first.click()
