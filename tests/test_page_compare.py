@@ -336,7 +336,7 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     assert backend.forgotten.count(Photo.open(mine).sha256) == 1
     assert [path for path in files_in(ui.CACHE) if path.name != folder.LOCK] == []
     visit.generate()
-    expect(visit.page.locator(".status.error")).to_contain_text("Choose a photo first")
+    expect(visit.page.locator(".status.error")).to_contain_text("There is no photo here yet")
     visit.take_example()
     visit.generate("3")
     visit.until_done(1)

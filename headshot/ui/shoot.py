@@ -153,7 +153,7 @@ class ShootPart:
                 raise PhotoError("Many people are here, and your photo made room for theirs: choose it again.")
             if visitor.lost == "was away":
                 raise PhotoError("This page was away for long, and its pictures were deleted: choose the photo again.")
-            raise PhotoError("Choose a photo first, or use the example.")
+            raise PhotoError("There is no photo here yet: choose one, use the example, or wait for yours to arrive.")
         if visitor.check.chosen is None:
             raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))
         seeds = self._form.seeds
