@@ -54,6 +54,21 @@ def test_a_matrix_is_asked_about_before_anything_is_made(visit: Visit, backend: 
     assert backend.asked == []
 
 
+def test_what_is_confirmed_is_what_was_asked_about(visit: Visit, backend: StubBackend) -> None:
+    visit.take_example()
+    _ask_for(visit)
+    visit.generate()
+    expect(visit.page.locator("#question")).to_contain_text("3 × 2 = 6 headshots")
+    with visit.slow_call("1-4"):  # the question does not know of it yet
+        visit.field("seeds").fill("1-4")
+        visit.page.locator("#yes").click()
+    expect(visit.page.locator("#question")).to_contain_text("4 × 2 = 8 headshots")
+    assert backend.asked == []
+    visit.page.locator("#yes").click()
+    visit.until_done(8)
+    expect(visit.page.locator("#question")).to_have_count(0)
+
+
 def test_every_cell_stands_in_its_row_and_column_and_comes_as_files(visit: Visit) -> None:
     visit.take_example()
     _ask_for(visit, wordings="grey, navy")

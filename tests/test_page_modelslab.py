@@ -517,6 +517,28 @@ def test_where_the_service_cannot_be_reached_the_next_backend_takes_over_and_the
             assert all(name.startswith("headshot-stub-") for name in names)
 
 
+def test_a_matrix_that_was_asked_about_for_nothing_is_not_paid_for_unasked(
+    browser: Browser, site: server.Site, service: Service, backend: StubBackend
+) -> None:
+    with visiting(browser, site.address) as visit:
+        visit.take_example()
+        visit.page.locator("#varied").get_by_label("Matrix").check()
+        visit.field("scales").fill("4, 7.5")
+        visit.field("seeds").fill("1-3")
+        visit.generate()
+        question = visit.page.locator("#question")
+        expect(question).to_contain_text("6 headshots, about 3 s")
+        sent = len(service.jobs)
+        _enter(visit, "a-key-that-came-later")
+        expect(question).to_have_count(0)
+        visit.generate()
+        expect(question).to_contain_text("paid")
+        visit.page.locator("#no").click()
+        expect(question).to_have_count(0)
+        assert len(service.jobs) == sent
+        assert backend.asked == []
+
+
 def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     visit: Visit, service: Service, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

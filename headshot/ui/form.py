@@ -126,8 +126,9 @@ class Form:
         """What Generate would do with the form as it stands."""
         requests = vary(HeadshotRequest(), _SEED, range(1, self._first + 1))
         self.plan = gr.HTML(self._planned(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
-        with gr.Column(visible=False, elem_id="confirm", min_width=0) as self.confirm:
-            self.question = gr.HTML(js_on_load=None, elem_id="question")
+        self.asked = gr.State("")  # the matrix that was asked about, as `_meant` says it
+        with gr.Column(visible=False, elem_id="confirm", min_width=0) as self._confirm:
+            self._question = gr.HTML(js_on_load=None, elem_id="question")
             with gr.Row():
                 self.yes = gr.Button("Make them", variant="primary", elem_id="yes", min_width=0)
                 self.no = gr.Button("Not now", elem_id="no", min_width=0)
@@ -174,15 +175,17 @@ class Form:
         )
         # Only what is chosen by hand suggests values, and at once: what is filled in has its own.
         self.varied.input(None, self.varied, self.efforts, js=_suggestion(), api_visibility="private")
+        # The question comes and goes with the estimate alone: of two events the page may hear in the wrong order.
+        told = {*self.fields, self.asked}
         gr.on(
-            [field.change for field in self.fields] + [photo.check.change, *self.account.changes],
+            [field.change for field in told] + [photo.check.change, *self.account.changes],
             spoken(self._estimate),
-            self.fields,
-            [self.plan, self.count, self.backend, self.confirm],
+            told,
+            [self.plan, self.count, self.backend, self._confirm, self._question],
             trigger_mode="always_last",
             **quick,
         )
-        self.no.click(spoken(self._not_now), {self.varied}, [self.confirm], **quick)
+        self.no.click(spoken(self._not_now), {self.varied}, [self.asked], **quick)
 
     def requests(self, values: Updates) -> list[HeadshotRequest]:
         """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
@@ -224,20 +227,22 @@ class Form:
         matrix.check(at_most=self._most_in_a_matrix)
         return matrix
 
-    def asked(self, values: Updates, visitor: Visitor) -> Updates:
-        """Ask whether so many are meant: how many, how long, and how many of them are paid for."""
-        matrix = self.matrix(values)
-        counted = "" if matrix is None else f"{matrix.counted}. "
-        visitor.asked = self.requests(values)
-        planned = self._planned(visitor.asked, values[self.backend], visitor)
-        return {
-            self.confirm: gr.Column(visible=True),
-            self.question: f"<p><b>Make all of these?</b> {escape(counted)}</p>{planned}",
-        }
+    def ask(self, values: Updates, visitor: Visitor) -> Updates:
+        """Ask whether so many are meant. Raises as `requests` and `chain` do."""
+        return {self.asked: self._meant(values, visitor)}
 
-    def answered(self, visitor: Visitor) -> Updates:
-        visitor.asked = []
-        return {self.confirm: gr.Column(visible=False)}
+    def is_asked(self, values: Updates, visitor: Visitor) -> bool:
+        """Whether the form still says what was asked about, and the same backend would make it."""
+        try:
+            return bool(values[self.asked]) and values[self.asked] == self._meant(values, visitor)
+        except HeadshotError:
+            return False
+
+    def answered(self) -> Updates:
+        return {self.asked: ""}
+
+    def _meant(self, values: Updates, visitor: Visitor) -> str:
+        return f"{self.chain(values, visitor)[0].name}: {self.requests(values)}"
 
     @property
     def backends(self) -> set[str]:
@@ -320,7 +325,7 @@ class Form:
         return {self.seeds: format_seeds(resize_seeds(seeds, count))}
 
     async def _not_now(self, values: Updates, request: gr.Request) -> Updates:
-        return self.answered(self._visitors.of(request.session_hash, request.cookies))
+        return self.answered()
 
     async def _show_axis(self, values: Updates, request: gr.Request) -> Updates:
         varied = values[self.varied]
@@ -337,7 +342,8 @@ class Form:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
         visitor = self._visitors.of(request.session_hash, request.cookies)
         about = _readiness(visitor.backends(self._registry), values[self.backend])
-        updates: Updates = {self.backend: gr.Radio(info=about), self.confirm: gr.Column(visible=False)}
+        asked = self.is_asked(values, visitor)
+        updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=asked)}
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:
@@ -346,9 +352,11 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
-        # What a field had before the question was asked may be told after it, and took it away: its own values follow.
-        updates[self.confirm] = gr.Column(visible=requests == visitor.asked)
-        return {**updates, self.plan: self._planned(requests, values[self.backend], visitor)}
+        plan = self._planned(requests, values[self.backend], visitor)
+        matrix = self.matrix(values)
+        if asked and matrix is not None:
+            updates[self._question] = f"<p><b>Make all of these?</b> {escape(matrix.counted)}.</p>{plan}"
+        return {**updates, self.plan: plan}
 
     def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
         """How many headshots, by whom, and about how long."""

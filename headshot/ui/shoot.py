@@ -89,18 +89,19 @@ class ShootPart:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         refused = {"otherwise": self._refused}
 
+        told = {*self._form.fields, self._form.asked}
         pressed = gr.on(
             [self.generate.click, seeds.submit, self._form.scales.submit],
             spoken(self._plan, **refused),
-            self._form.fields,
-            [*shown, seeds, self._form.confirm, self._form.question],
+            told,
+            [*shown, seeds, self._form.asked],
             concurrency_id=IN_ORDER,
             **quiet,
         )
         confirmed = self._form.yes.click(
             spoken(self._plan_a_matrix, **refused),
-            self._form.fields,
-            [*shown, seeds, self._form.confirm],
+            told,
+            [*shown, seeds, self._form.asked],
             concurrency_id=IN_ORDER,
             **quiet,
         )
@@ -133,8 +134,7 @@ class ShootPart:
 
     async def _plan_a_matrix(self, values: Updates, request: gr.Request) -> Updates:
         """Once it was said that so many are meant."""
-        updates = await self._pressed(values, request, meant=True)
-        return {**updates, **self._form.answered(self._visitors.of(request.session_hash, request.cookies))}
+        return await self._pressed(values, request, meant=True)
 
     async def _pressed(self, values: Updates, request: gr.Request, *, meant: bool) -> Updates:
         visitor = self._visitors.of(request.session_hash, request.cookies)
@@ -158,12 +158,12 @@ class ShootPart:
             raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))
         seeds = self._form.seeds
         updates: Updates = {}
-        if not values[self._form.locked]:
+        if not values[self._form.locked] and not meant:  # what is meant has the seeds that were asked about
             updates[seeds] = self._form.fresh_seeds(values)
             values = {**values, **updates}
         matrix = self._form.matrix(values)
-        if matrix is not None and not meant:
-            return {self.status: gr.skip(), **self._form.asked(values, visitor)}
+        if matrix is not None and not (meant and self._form.is_asked(values, visitor)):
+            return {self.status: gr.skip(), **self._form.ask(values, visitor)}
         chain = self._form.chain(values, visitor)
         requests = self._form.requests(values) if matrix is None else matrix.ordered_for(chain[0].name)
         job = Job(
@@ -183,6 +183,7 @@ class ShootPart:
             self.notes: "",
             **self._shown(visitor),
             **updates,
+            **self._form.answered(),
         }
 
     async def _run(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:

@@ -24,7 +24,6 @@ from ..errors import RequestError, Stopped
 from ..face import PhotoCheck
 from ..modelslab import Earlier, ModelsLab
 from ..photo import Photo
-from ..request import HeadshotRequest
 from ..trip import Hook
 from .job import Job
 from .roster import Team
@@ -70,7 +69,6 @@ class Visitor:
         self.lost: Lost = ""  # why a photo is gone that the visitor did not remove
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
         self.upload = ""  # the path of the last one, which is deleted once it is read
-        self.asked: list[HeadshotRequest] = []  # the matrix that is asked about
         self.job: Job | None = None
         self.team = Team()
         self.earlier: list[Earlier] = []  # what else ModelsLab has made, or makes
