@@ -342,6 +342,19 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     visit.until_done(1)
 
 
+def test_a_press_while_a_refusal_is_still_followed_up_is_not_lost(visit: Visit) -> None:
+    config = visit.context.request.get(f"{visit.address}config").json()
+    [button] = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "generate"]
+    ids = {each["id"]: [button, "click"] in each["targets"] and each["backend_fn"] for each in config["dependencies"]}
+    [follow_up] = [each["id"] for each in config["dependencies"] if ids.get(each["trigger_after"])]
+    with visit.slow_call(f'"fn_index":{follow_up},'):
+        visit.generate()
+        expect(visit.status).to_contain_text("There is no photo here yet")
+        visit.take_example()
+        visit.generate("1")
+        visit.until_done(1)
+
+
 def test_a_double_click_on_stop_stops_once_and_for_all(visit: Visit, backend: StubBackend) -> None:
     backend.hold()
     visit.take_example()

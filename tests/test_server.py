@@ -143,6 +143,15 @@ def test_a_matrix_question_comes_and_goes_with_one_event(client: httpx.Client) -
     assert sum(question in handler["outputs"] for handler in config["dependencies"]) == 1
 
 
+def test_what_follows_on_an_event_is_not_dropped_while_what_followed_on_the_one_before_is_under_way(
+    client: httpx.Client,
+) -> None:
+    handlers = client.get("/config").json()["dependencies"]
+    following = [handler for handler in handlers if handler["trigger_after"] is not None and handler["backend_fn"]]
+    assert len(following) >= 4
+    assert not [handler["id"] for handler in following if handler["trigger_mode"] == "once"]
+
+
 def _secret_in(answer: httpx.Response) -> str:
     """The browser's new secret."""
     (cookie,) = answer.headers.get_list("set-cookie")

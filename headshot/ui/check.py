@@ -94,6 +94,7 @@ class CheckPart:
         """
         self._form, self._tabs, self._home = form, tabs, home
         quickly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        latest: dict[str, Any] = {**quickly, "trigger_mode": "always_last"}
         compared = [self.against, self.buttons, *self._restores.values()]
         look = (spoken(self._compare), {self.found, *form.fields}, compared)
         # Gradio's preprocessing would open the file with every decoder that Pillow has.
@@ -103,16 +104,15 @@ class CheckPart:
             {self.file},
             shown,
             preprocess=False,
-            trigger_mode="always_last",
-            **quickly,
-        ).then(*look, **quickly)
+            **latest,
+        ).then(*look, **latest)
         if tab is not None:
-            tab.select(spoken(self._compare_again), {self.found, *form.fields}, compared, **quickly)
+            tab.select(spoken(self._compare_again), {self.found, *form.fields}, compared, **latest)
         filled = [*form.fillable, *([tabs] if tabs is not None else [])]
         for what, _, said in _RESTORES:
             self._restores[what].click(
                 spoken(self._restoring(what, said)), {self.found, *form.fields}, filled, **quickly
-            ).then(*look, **quickly)
+            ).then(*look, **latest)
 
     async def _drop(self, values: Updates, request: gr.Request) -> Updates:
         if values[self.file] is None:  # Gradio reports its emptying, which we caused, as an input too

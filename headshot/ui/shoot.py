@@ -105,7 +105,11 @@ class ShootPart:
             concurrency_id=IN_ORDER,
             **quiet,
         )
-        running = [event.then(spoken(self._run, **refused), {seeds}, shown, **quiet) for event in (pressed, confirmed)]
+        # Multiple: what follows on a refusal may still be under way when what follows on the next press must begin.
+        running = [
+            event.then(spoken(self._run, **refused), {seeds}, shown, trigger_mode="multiple", **quiet)
+            for event in (pressed, confirmed)
+        ]
         acting = self.shots.select(
             spoken(self._act, **refused),
             {seeds},

@@ -142,7 +142,11 @@ class TeamPart:
         )
         pressed = self.make.click(spoken(self._plan, **refused), asked, shown, **quiet)
         confirmed = self.yes.click(spoken(self._plan_paid, **refused), asked, shown, **quiet)
-        running = [event.then(spoken(self._run, **refused), asked, shown, **quiet) for event in (pressed, confirmed)]
+        # Multiple: what follows on a refusal may still be under way when what follows on the next press must begin.
+        running = [
+            event.then(spoken(self._run, **refused), asked, shown, trigger_mode="multiple", **quiet)
+            for event in (pressed, confirmed)
+        ]
         self.no.click(None, None, self.confirm, js="() => ({visible: false, __type__: 'update'})", **quiet)
         self.stop.click(spoken(self._stop), asked, shown, cancels=running, **quiet)
         self.people.select(spoken(self._act, **refused), asked, shown, trigger_mode="multiple", **quiet)
