@@ -12,7 +12,7 @@ import pytest
 from databases import Place, PostgreSQL
 from lacking import lacking
 
-pytest.register_assert_rewrite("page")
+pytest.register_assert_rewrite("page", "viewing")
 
 import page  # noqa: E402  pytest must know first that its asserts are to be explained
 from page import Visit, serving, visiting  # noqa: E402

@@ -170,6 +170,24 @@ def test_where_the_whole_screen_is_refused_the_whole_window_does(viewer: Viewer)
     expect(show.dialog).to_be_hidden()
 
 
+def test_ended_begun_and_ended_in_one_moment_it_is_over_and_the_focus_is_back(viewer: Viewer) -> None:
+    viewer.page.evaluate(REFUSED)
+    show = Showcase(viewer)
+    expect(show.dialog).to_be_visible()
+    begin = _button(viewer, "Showcase").element_handle()
+    viewer.page.evaluate(
+        """(begin) => {
+            const dialog = document.querySelector("dialog.showcase");
+            dialog.close();
+            begin.click();
+            dialog.close();
+        }""",
+        begin,
+    )
+    expect(show.dialog).to_be_hidden()
+    expect(_button(viewer, "Showcase")).to_be_focused()
+
+
 def test_keys_go_from_one_to_the_next_and_round(show: Showcase) -> None:
     seen = []
     for key in ("ArrowRight", "Space", "ArrowRight", "ArrowLeft", "Home", "End", "Enter"):

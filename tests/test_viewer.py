@@ -108,6 +108,20 @@ def test_focus_returns_to_where_it_was_also_on_a_renewed_page(viewer: Viewer) ->
     expect(link).to_be_focused()
 
 
+def test_closed_opened_and_closed_in_one_moment_it_is_closed_and_the_focus_is_back(viewer: Viewer) -> None:
+    viewer.open(ONE)
+    viewer.page.evaluate(
+        """() => {
+            const dialog = document.querySelector("dialog.viewer");
+            dialog.close();
+            document.querySelector("#shot-b2 a.frame").click();
+            dialog.close();
+        }"""
+    )
+    expect(viewer.dialog).to_be_hidden()
+    expect(viewer.card(TWO).locator("a.frame")).to_be_focused()
+
+
 def test_the_close_button_and_the_backdrop_close_but_not_the_end_of_a_drag(viewer: Viewer) -> None:
     viewer.open(ONE)
     viewer.button("Close").click()

@@ -63,7 +63,7 @@ document.addEventListener(
 );
 
 showcase.addEventListener("close", () => {
-  if (showcase.open) return; // opened again before this was heard
+  if (showcase.open || !stand) return; // opened, or opened and closed, again before this was heard
   const { from } = stand;
   stand = null;
   for (const timer of [hiding, hinting, holding]) clearTimeout(timer);

@@ -122,7 +122,7 @@ function open() {
 }
 
 dialog.addEventListener("close", () => {
-  if (dialog.open) return; // opened again before this was heard
+  if (dialog.open || !opener) return; // opened, or opened and closed, again before this was heard
   const { key, selector } = opener;
   alone = compared = opener = null;
   shown = "";
