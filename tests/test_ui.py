@@ -101,9 +101,21 @@ def test_a_bug_is_logged_and_its_text_kept_from_the_page(toasts: list[str], capl
         return [update async for update in spoken({}, gr.Request())]
 
     with caplog.at_level(logging.ERROR):
-        assert asyncio.run(run()) == [{"shots": 1}, {"status": messages.BUG}]
+        assert asyncio.run(run()) == [{"shots": 1}, {"status": messages.BUG}, gr.skip()]
     assert "a secret" not in toasts[0]
     assert "KeyError: 'a secret'" in caplog.text
+
+
+@pytest.mark.parametrize("told", [[], [{"line": "Testing…"}, {"line": "The key works."}]])
+def test_the_last_update_of_a_generator_which_gradio_repeats_changes_nothing(told: list[dict[str, Any]]) -> None:
+    async def handler(values: dict[str, Any], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        for update in told:
+            yield update
+
+    async def run() -> list[Any]:
+        return [update async for update in messages.spoken(handler)({}, gr.Request())]
+
+    assert asyncio.run(run()) == [*told, gr.skip()]
 
 
 def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str]) -> None:

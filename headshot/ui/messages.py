@@ -47,7 +47,8 @@ def spoken(
     A HeadshotError is said as it is; anything else is a bug, which stays a traceback in the server's log and becomes
     BUG on the page. `otherwise(sentence, request)` gives the updates that put the page right again; what it leaves
     out, and without it everything, stays as it was, so the form keeps its contents and the page its pictures. The
-    sentence it gets is plain text. A handler of an event with data receives the data as a third argument.
+    sentence it gets is plain text. A handler of an event with data receives the data as a third argument. A generator
+    may end without any update.
     """
 
     def say(error: Exception, request: gr.Request) -> Any:
@@ -66,6 +67,8 @@ def spoken(
                         yield update
             except Exception as error:  # noqa: BLE001  logged in say()
                 yield say(error, request)
+            # Gradio sends the last update once more at the end, over whatever another event has shown since then.
+            yield gr.skip()
 
         return stream
 

@@ -194,8 +194,7 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         job = visitor.job
         if job is None or job.photo is None or job.attempt.started or job.stopped:
-            # The form was refused, or Stop was quicker. A generator without a single update would empty every output.
-            yield {self.status: gr.skip()}
+            # The form was refused, or Stop was quicker.
             return
         async with aclosing(self._followed(visitor, job)) as updates:
             async for update in updates:
@@ -212,7 +211,6 @@ class ShootPart:
             async with aclosing(run(job, photo, self._lines, visitor, self._keeper)) as news:
                 async for item in news:
                     if not is_on_the_page():  # stopped, and the page shows the next one already
-                        yield {self.status: gr.skip()}
                         return
                     if isinstance(item, Step):
                         status = results.step(item)
@@ -223,7 +221,6 @@ class ShootPart:
                     yield {self.status: status, **self._shown(visitor), self.notes: results.notes(job)}
         except Stopped:
             if not is_on_the_page():
-                yield {self.status: gr.skip()}
                 return
         finally:
             # Taken out while it was worked on.
@@ -242,7 +239,6 @@ class ShootPart:
         if hosted is None or not jobs:
             left = await self._keeper.unfinished(visitor.owner) if visitor.job is None else None
             if left is None:
-                yield {self.status: gr.skip()}
                 return
             async with aclosing(self._taken_up(visitor, left)) as updates:
                 async for update in updates:
@@ -324,13 +320,11 @@ class ShootPart:
         visitor = self._visitors.of(request.session_hash, request.cookies)
         hosted, job = modelslab(visitor.backends(self._registry)), visitor.job
         if visitor.key is None or hosted is None or job is None or job.alive or not job.resumed:
-            yield {self.status: gr.skip()}
             return
         found = await hosted.found(job.resumed)
         stood_still = {at.job for at in job.standings.values() if at.kind == "unknown"}  # and not what was stopped
         going = [one for one in found if one.id in stood_still and hosted.desk.standing(one).kind == "under way"]
         if job.alive or not going:
-            yield {self.status: gr.skip()}
             return
         job.reopen()
         async with aclosing(self._followed_again(visitor, job)) as updates:
@@ -406,7 +400,6 @@ class ShootPart:
         else:
             comparison = await hosted.send_again(name, visitor.photo, visitor.face)
         if job.alive:  # and being followed
-            yield {self.status: gr.skip()}
             return
         job.resumed = comparison
         job.reopen()

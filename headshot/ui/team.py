@@ -360,7 +360,6 @@ class TeamPart:
         team = visitor.team
         async with team.making:
             if not team.due or team.locked is None:  # the form was refused, or Stop was quicker
-                yield {self.status: gr.skip()}  # a generator without a single update would empty every output
                 return
             team.due = False
             turn = team.turn
@@ -371,10 +370,8 @@ class TeamPart:
             finally:
                 if team.turn == turn:
                     team.running, team.at = False, None
-        if team.running:  # the next one, which was waiting for this one's end
-            yield {self.status: gr.skip()}
-            return
-        yield await self.now(values, visitor)
+        if not team.running:  # as the next one may be, which was waiting for this one's end
+            yield await self.now(values, visitor)
 
     async def _everybody(self, visitor: Visitor, team: Team, locked: Locked) -> AsyncGenerator[Updates]:
         """One after the other, so that one photo at a time is in memory."""
