@@ -125,7 +125,8 @@ class HistoryPart:
         opened.then(None, js=_scroll_to("#results"), api_visibility="private")
         continued.then(None, js=_scroll_to("#header"), api_visibility="private")
         heard.pack(said(self._pack), {self.shown}, [self.list], **quiet)
-        heard.unpack(said(self._unpack), {self.shown}, listed, **quiet)
+        # Multiple: the one before may have answered and not quite ended.
+        heard.unpack(said(self._unpack), {self.shown}, listed, trigger_mode="multiple", **quiet)
 
     # What is listed.
 

@@ -49,7 +49,9 @@ class VotePart:
                 await self._begin(visitor)
             case "close":
                 code = str(event.code)
-                if not await self._keeper.do(lambda history: history.close_vote(visitor.owner, code)):
+                if not await self._keeper.in_turn(
+                    visitor.owner, lambda history: history.close_vote(visitor.owner, code)
+                ):
                     raise RequestError("This vote is no longer here.")
                 note("The vote is closed: nobody can open its link any more.")
         return {self.votes: await self._told(visitor)}
@@ -60,14 +62,16 @@ class VotePart:
         if job is None or len(shots) < 2:
             raise RequestError(_NOTHING)
         kept = job.kept
-        await self._keeper.do(lambda history: history.open_vote(visitor.owner, kept, shots, _TITLE))
+        await self._keeper.in_turn(visitor.owner, lambda history: history.open_vote(visitor.owner, kept, shots, _TITLE))
 
     async def _told(self, visitor: Visitor) -> str:
         job = visitor.job
         if job is None or not job.kept:
             return _ABOUT
         kept = job.kept
-        found = await self._keeper.do(lambda history: ranking.rankings(history, visitor.owner, kept))
+        found = await self._keeper.in_turn(
+            visitor.owner, lambda history: ranking.rankings(history, visitor.owner, kept)
+        )
         told = "".join(
             ranking.told(
                 one,
