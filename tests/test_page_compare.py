@@ -11,7 +11,7 @@ import portraits
 import pytest
 from page import Visit, files_in, serving, visiting
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 from stub import SIZE, StubBackend
 
 from headshot import server, ui
@@ -148,6 +148,26 @@ def test_the_count_cuts_and_carries_on_the_seeds_and_follows_them(visit: Visit) 
         expect(visit.field("seeds")).to_have_value(seeds)
     visit.field("seeds").fill("10-12")
     expect(count).to_have_value("3")
+
+
+def test_what_is_typed_after_a_count_was_chosen_stays(visit: Visit) -> None:
+    twins: list[Route] = []  # a dropdown reports each choice twice
+
+    def hold_the_second(route: Route) -> None:
+        twins.extend([route] * ('"6"]' in str(route.request.post_data)))
+        if len(twins) < 2 or route is not twins[1]:
+            route.continue_()
+
+    visit.page.route("**/queue/join*", hold_the_second)
+    visit.page.locator("#count input").click()
+    visit.page.get_by_role("option", name="6").click()
+    expect(visit.field("seeds")).to_have_value("1-6")
+    visit.field("seeds").fill("10-12")
+    with visit.page.expect_response(lambda answer: answer.request == twins[1].request):
+        twins[1].continue_()
+    _chip(visit, "Navy").check()
+    expect(visit.field("prompt")).to_have_value(re.compile("navy"))  # what came before is answered
+    expect(visit.field("seeds")).to_have_value("10-12")
 
 
 def test_locked_seeds_stay_and_unlocked_ones_are_new_each_time(visit: Visit, backend: StubBackend) -> None:

@@ -1,6 +1,7 @@
 """What is asked for: the look, the one thing that varies, the seeds, the fine tuning, and what it will take."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, Literal
@@ -37,6 +38,7 @@ _STEPS: Final = "num_inference_steps"
 _MATRIX: Final = "matrix"
 _FIRST_GUIDANCE_SCALES = (1, 4, 7.5, 12)  # the photo, half a look, the full look, drama: one row of the grid
 _NO_PRESET = "() => null"
+_TWIN_SECONDS = 2  # nobody has the same seeds again, and chooses the same count, within them
 
 Restored = Literal["all", "all but the seed", "the seed"]
 
@@ -317,6 +319,11 @@ class Form:
         return {self.seeds: self.fresh_seeds(values)}
 
     async def _resize(self, values: Updates, request: gr.Request) -> Updates:
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        choice, before = (values[self.count], values[self.seeds], time.monotonic()), visitor.resized
+        visitor.resized = choice
+        if choice[:2] == before[:2] and choice[2] - before[2] < _TWIN_SECONDS:
+            return {self.seeds: gr.skip()}  # a dropdown reports each choice twice: late, it would undo what was typed
         count = int(values[self.count])
         try:
             seeds = parse_seeds(values[self.seeds], at_most=self._most)

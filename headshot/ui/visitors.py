@@ -69,6 +69,7 @@ class Visitor:
         self.lost: Lost = ""  # why a photo is gone that the visitor did not remove
         self.turn = 0  # counts the photos put in and taken out: a check that ends after a later turn is void
         self.upload = ""  # the path of the last one, which is deleted once it is read
+        self.resized = ("", "", 0.0)  # the count that was chosen last, for which seeds, and when
         self.job: Job | None = None
         self.team = Team()
         self.earlier: list[Earlier] = []  # what else ModelsLab has made, or makes
