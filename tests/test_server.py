@@ -152,6 +152,14 @@ def test_what_follows_on_an_event_is_not_dropped_while_what_followed_on_the_one_
     assert not [handler["id"] for handler in following if handler["trigger_mode"] == "once"]
 
 
+@pytest.mark.parametrize("button", ["stop", "team-stop"])
+def test_what_is_stopped_can_still_say_so_over_what_it_said_a_moment_before(client: httpx.Client, button: str) -> None:
+    config = client.get("/config").json()
+    [stop] = [part["id"] for part in config["components"] if part["props"].get("elem_id") == button]
+    [handler] = [each for each in config["dependencies"] if [stop, "click"] in each["targets"] and each["backend_fn"]]
+    assert handler["cancels"] == []  # an update on its way would come after the answer, and nothing would follow it
+
+
 def _secret_in(answer: httpx.Response) -> str:
     """The browser's new secret."""
     (cookie,) = answer.headers.get_list("set-cookie")

@@ -123,7 +123,8 @@ class ShootPart:
             followed += [
                 change(spoken(self._go_on, **refused), {seeds}, shown, **quiet) for change in self._form.account.changes
             ]
-        self.stop.click(spoken(self._stop, **refused), {seeds}, shown, cancels=followed, **quiet)
+        # Nothing is cancelled: what is followed ends by itself, with the last word over what it said a moment before.
+        self.stop.click(spoken(self._stop, **refused), {seeds}, shown, **quiet)
         self.deleted = self.delete.click(
             spoken(self._delete, **refused), {seeds}, [*shown, *photo.shown], cancels=followed, **quiet
         )

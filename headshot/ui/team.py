@@ -148,7 +148,7 @@ class TeamPart:
             for event in (pressed, confirmed)
         ]
         self.no.click(None, None, self.confirm, js="() => ({visible: false, __type__: 'update'})", **quiet)
-        self.stop.click(spoken(self._stop), asked, shown, cancels=running, **quiet)
+        self.stop.click(spoken(self._stop), asked, shown, **quiet)
         self.people.select(spoken(self._act, **refused), asked, shown, trigger_mode="multiple", **quiet)
         self.over.click(spoken(self._start_over), asked, shown, cancels=running, **quiet)
         for button in (self.make, self.yes):  # on a phone the results lie below
