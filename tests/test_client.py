@@ -426,7 +426,7 @@ def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(bac
             join(stranger, session=session, handler="_plan")
             assert answer(stranger, session=session)["success"]
             join(stranger, session=session, handler="_run")
-        told = answer(stranger, session=session)["output"]["data"]
+        told = [message for message in messages(stranger, session=session) if message["msg"] == "process_generating"]
         assert f"Very many people are here: {Settings().queue_size} comparisons wait." in str(told)
         join(stranger, session="another", handler="_roll")
         assert answer(stranger, session="another")["success"]

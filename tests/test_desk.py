@@ -208,7 +208,7 @@ async def test_what_was_done_is_written_down_with_every_step(service: Service, t
         job, events = await desk.record(OWNER, job.id)
         assert [event.what for event in events] == ["added", "sent", "processing", "done"]
         assert job.remote_id == str(next(iter(service.jobs)))
-        assert job.polls == service.polls >= 3
+        assert job.polls == service.polls >= 2  # the second may be answered after the end
         assert job.facts["sent"]["seed"] == 7 and job.facts["sent"]["key"] == "•••"
         assert job.facts["reply"]["status"] == "success"
         assert job.photo_sha256 == PHOTO.sha256
