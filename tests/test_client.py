@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,15 @@ def _forgetful(backend: StubBackend) -> Iterator[None]:
     backend.reset()
     yield
     backend.reset()
+
+
+@pytest.fixture(autouse=True)
+def _tidy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio's client leaves an empty folder behind for each file that it fetches."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
 
 
 @contextmanager
