@@ -365,7 +365,13 @@ def test_a_client_that_closes_stops_what_runs_and_what_waits(
         until(lambda: sum("free place" in str(job.status().progress_data) for job in jobs) == 2)  # the others wait
     assert backend.stopped.wait(SOON_SECONDS)
     until(lambda: not files_in(site.visitors.root))
-    assert len(backend.asked) == 2
+    backend.asked.clear()
+    with connected(site, tmp_path) as client:
+        job = client.submit(photo=photo, seeds="9")
+        until(lambda: backend.asked)
+        assert [request.seed for request in backend.asked] == [9]  # a place is free, and nobody waits before it
+        backend.let_land(10)
+        assert len(job.result(timeout=SOON_SECONDS)) == 1
     assert "Traceback" not in capfd.readouterr().err
 
 
