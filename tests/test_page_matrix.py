@@ -139,9 +139,11 @@ def test_of_two_cells_that_are_asked_for_at_once_one_is_made(visit: Visit, backe
     expect(visit.page.locator(".missing")).to_have_count(4)
     backend.fail(None)
     backend.asked.clear()
+    let_land = backend.hold()  # the first is not done before the second is asked for
     cells = "document.querySelectorAll('#shots .missing [data-act=make]')"
     visit.evaluate(f"[...{cells}].slice(0, 2).forEach((button) => button.click())")
     expect(visit.page.get_by_text("A comparison is running").first).to_be_visible()
+    let_land()
     expect(visit.landed).to_have_count(3)
     expect(visit.waiting).to_have_count(0)
     assert len(backend.asked) == 1
