@@ -7,22 +7,38 @@ from collections.abc import Iterator
 
 import pytest
 import tiny
+from opening import Gate, opened
 from page import Visit, serving, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from headshot import server
 from headshot.pipeline import Pipeline
+from headshot.pipeline.loading import Loaded
 from headshot.settings import Settings
 
 pytestmark = pytest.mark.browser
 LOADED_WITHIN_MS = 60_000  # torch and diffusers are imported first
+STEP = 2  # passes: with the prompt, and with what to avoid
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[server.Site]:
+def the_gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture(scope="module")
+def site(the_gate: Gate) -> Iterator[server.Site]:
+    def through_the_gate(loaded: Loaded) -> None:
+        loaded.pipe.transformer.register_forward_pre_hook(the_gate.before)
+
     settings = Settings(pipeline=str(tiny.folder("flux2-klein")), pipeline_device="cpu", pipeline_compile=False)
-    with serving({"local": Pipeline(settings, recipe=tiny.tiny_recipe("flux2-klein"))}) as running:
+    backend = Pipeline(settings, recipe=tiny.tiny_recipe("flux2-klein"))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        opened(patch, through_the_gate),
+        serving({"local": backend}) as running,
+    ):
         yield running
 
 
@@ -38,13 +54,21 @@ def visit(window: Visit) -> Visit:
     return window
 
 
-def test_four_seeds_show_what_they_are_becoming_and_land_with_all_that_repeats_them(visit: Visit) -> None:
+@pytest.fixture
+def gate(the_gate: Gate) -> Iterator[Gate]:
+    yield the_gate
+    the_gate.open()
+
+
+def test_four_seeds_show_what_they_are_becoming_and_land_with_all_that_repeats_them(visit: Visit, gate: Gate) -> None:
+    gate.hold(after=STEP)
     visit.take_example()
     visit.generate("1-4")
     preview = visit.page.locator(".shot.waiting img.preview").first
     expect(preview).to_be_visible(timeout=LOADED_WITHIN_MS)
     assert preview.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
     expect(visit.page.locator(".shot.waiting").first).to_contain_text(" of 21")
+    gate.open()
     visit.until_done(4)
     expect(visit.page.locator(".shot .label b")).to_have_text([f"Seed {seed}" for seed in range(1, 5)])
     href = str(visit.page.locator("a.download").first.get_attribute("href"))
@@ -57,12 +81,16 @@ def test_four_seeds_show_what_they_are_becoming_and_land_with_all_that_repeats_t
     assert told["made_by"]["device"] == "the processor"
 
 
-def test_stop_ends_it_between_two_steps_and_the_next_comparison_runs(visit: Visit) -> None:
+def test_stop_ends_it_between_two_steps_and_the_next_comparison_runs(visit: Visit, gate: Gate) -> None:
+    before = gate.passes
+    gate.hold(after=STEP)
     visit.take_example()
     visit.generate("5-8")
     expect(visit.page.locator(".shot.waiting img.preview").first).to_be_visible(timeout=LOADED_WITHIN_MS)
     visit.page.locator("#stop").click()
     expect(visit.page.locator(".status.stopped")).to_have_text(re.compile("^Stopped: 0 of 4"))
     expect(visit.waiting).to_have_count(0)
+    gate.open()
     visit.generate("9")
     visit.until_done(1)
+    assert gate.passes - before == STEP + STEP + 21 * STEP  # the step that was under way is taken to its end

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 import tiny
 import torch
 import unsafe
+from opening import opened
 from PIL import Image
 
 from headshot import safety
@@ -84,23 +84,6 @@ class Ear:
         self.steps: list[Step] = []
         self.standings: list[Standing] = []
         self.progress = Progress(self.steps.append, self.standings.append)
-
-
-@contextmanager
-def opened(monkeypatch: pytest.MonkeyPatch, change: Callable[[Loaded], None]) -> Iterator[list[Loaded]]:
-    """Lets `change` have each pipeline right after it was loaded; gives those that were."""
-    seen: list[Loaded] = []
-    real = loading.load
-
-    def load(*positional: Any, **named: Any) -> Loaded:
-        loaded = real(*positional, **named)
-        seen.append(loaded)
-        change(loaded)
-        return loaded
-
-    with monkeypatch.context() as patch:
-        patch.setattr("headshot.pipeline.bench.load", load)
-        yield seen
 
 
 # What lands
