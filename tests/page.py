@@ -1,6 +1,7 @@
 """The running page, for tests: a server on loopback and a visitor in Chromium."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -170,6 +171,12 @@ class Visit:
 
     def put_in(self, photo: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(photo)
+
+    def open_fine_tuning(self) -> None:
+        """And wait for what is in it: a field that is typed into while it is mounted forgets what was typed."""
+        self.page.get_by_role("button", name="Fine tuning").click()
+        slider = self.page.locator("#guidance-scale input[type=range]")
+        expect(slider).to_have_attribute("style", re.compile("range_progress"))
 
     def generate(self, seeds: str | None = None) -> None:
         if seeds is not None:

@@ -227,7 +227,7 @@ def test_the_form_reaches_the_backend(visit: Visit, backend: StubBackend) -> Non
     visit.take_example()
     visit.field("prompt").fill("black backdrop")
     visit.field("negative-prompt").fill("vignette")
-    visit.page.get_by_role("button", name="Fine tuning").click()
+    visit.open_fine_tuning()
     visit.page.locator("#guidance-scale input[type=number]").fill("12.5")
     visit.page.locator("#num-inference-steps input").click()
     visit.page.get_by_role("option", name="41").click()

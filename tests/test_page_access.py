@@ -73,7 +73,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
     with visiting(browser, site.address, width=width, height=height, scheme=scheme) as visit:
         visit.inspect("the empty page")
         visit.take_example()
-        visit.page.get_by_role("button", name="Fine tuning").click()
+        visit.open_fine_tuning()
         visit.page.locator("#varied").get_by_label("Guidance").check()
         expect(visit.page.locator("#scales")).to_be_visible()
         visit.generate()

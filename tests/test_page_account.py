@@ -71,7 +71,7 @@ def _modelslab(settings: Settings) -> ModelsLab:
 
 
 def _open(visit: Visit) -> None:
-    visit.page.get_by_role("button", name="Fine tuning").click()
+    visit.open_fine_tuning()
     expect(_box(visit)).to_be_visible()
 
 
