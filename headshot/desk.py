@@ -7,7 +7,7 @@ the store, so that it is the same after a restart.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,7 +78,7 @@ class Desk:
         try:
             recovery = await self._ledger.do(lambda store: store.recover())
             if self.key is not None:
-                await self._resume(recovery.to_poll, self.key)
+                await self._resume(lambda _: recovery.to_poll, self.key)
         finally:
             recovered.set()
 
@@ -169,15 +169,16 @@ class Desk:
         )
         return Trip(job, owner, comparison, request, self._ledger, self._tell, face_image, sitter, hook)
 
-    async def _resume(self, jobs: "Iterable[Job]", key: Key) -> None:
-        """Go on with those of these jobs that were sent with this key."""
+    async def _resume(self, find: "Callable[[Store], Iterable[Job]]", key: Key) -> None:
+        """Go on with those of these jobs that were sent with this key, have not ended, and that nobody looks after."""
         mine = await self._mark(key)
         trips: dict[Api, list[Trip]] = {}
-        for job in jobs:
-            if job.key_mark == mine and job.remote_id is not None and self._trip(job) is None:
-                reply = Reply.of_job(job.remote_id)
-                trip = Trip(job.id, job.owner, job.comparison, job.request, self._ledger, self._tell, reply=reply)
-                trips.setdefault("v6" if job.api == "v6" else "enterprise", []).append(trip)
+        for job in await self._ledger.do(find):  # last of all, for what was read before may have ended since
+            if job.key_mark != mine or job.remote_id is None or job.state.ended or self._trip(job) is not None:
+                continue
+            reply = Reply.of_job(job.remote_id)
+            trip = Trip(job.id, job.owner, job.comparison, job.request, self._ledger, self._tell, reply=reply)
+            trips.setdefault("v6" if job.api == "v6" else "enterprise", []).append(trip)
         for api, found in trips.items():
             self._start(found, key, api)
 
@@ -325,8 +326,7 @@ class Desk:
         """Go on with what this visitor sent with this key and what nobody looks after."""
         from .store import State
 
-        jobs = await self._ledger.do(lambda store: store.in_state(owner, State.PROCESSING))
-        await self._resume(jobs, key)
+        await self._resume(lambda store: store.in_state(owner, State.PROCESSING), key)
 
     async def check_again(self, owner: str, job: str, key: Key) -> None:
         """Ask for a job whose end is not known. Follow its comparison to hear.
@@ -350,7 +350,7 @@ class Desk:
             raise NotConfigured(BACKEND, "This headshot was sent with another key: enter that one, then check again.")
         await self._ledger.do(lambda store: store.accepted(found.id, remote_id))
         self._errors.pop(found.id, None)
-        await self._resume([await self._job(owner, job)], key)
+        await self._resume(lambda store: filter(None, [store.job(owner, found.id)]), key)
 
     async def send_again(self, owner: str, job: str, key: Key, sitter: Sitter) -> None:
         """Another try beside a job, which may be billed beside it. Follow its comparison to hear.
@@ -402,7 +402,7 @@ class Desk:
         else:
             await self._ledger.do(lambda store: store.accepted(job, remote_id))
             if self.key is not None:
-                await self._resume([await self._job(found.owner, job)], self.key)
+                await self._resume(lambda store: filter(None, [store.job(found.owner, job)]), self.key)
         return True
 
     def _trip(self, job: "Job") -> Trip | None:

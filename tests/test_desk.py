@@ -425,7 +425,8 @@ async def given_up(desk: Desk, **more: Any) -> str:
 async def test_a_late_picture_lands_when_it_is_asked_for_again(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
         job = await given_up(desk)
-        finish(service)
+    finish(service)
+    async with opened(service, tmp_path) as desk:  # which does not give up so soon
         await desk.check_again(OWNER, job, KEY)
         [found] = await desk.comparison(OWNER)
         listener = await followed(desk, found.comparison)
@@ -439,10 +440,39 @@ async def test_a_late_picture_lands_when_it_is_asked_for_again(service: Service,
 async def test_checking_again_twice_at_once_asks_with_one_task(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
         job = await given_up(desk)
-        finish(service)
+    finish(service)
+    async with opened(service, tmp_path) as desk:  # which does not give up so soon
         await asyncio.gather(*(desk.check_again(OWNER, job, KEY) for _ in range(30)))
         [found] = await desk.comparison(OWNER)
         await followed(desk, found.comparison)
+        assert (service.downloads, service.posts) == (1, 1)
+
+
+async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
+        job = await given_up(desk)
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        do, read, held = desk._ledger.do, asyncio.Event(), asyncio.Event()
+
+        async def hold_the_first(act: Callable[[Store], Any]) -> Any:
+            found = await do(act)
+            if not read.is_set():
+                read.set()
+                await held.wait()
+            return found
+
+        monkeypatch.setattr(desk._ledger, "do", hold_the_first)
+        overtaken = asyncio.create_task(desk.check_again(OWNER, job, KEY))
+        await read.wait()
+        await desk.check_again(OWNER, job, KEY)
+        [found] = await desk.comparison(OWNER)
+        assert (await followed(desk, found.comparison)).landed == [1]
+        held.set()
+        await overtaken
+        assert (await followed(desk, found.comparison)).landed == [1]
         assert (service.downloads, service.posts) == (1, 1)
 
 
