@@ -272,6 +272,19 @@ def test_face_and_words_are_encoded_once_for_a_whole_comparison(models: loading.
     assert counts == encoded
 
 
+def test_qwens_photo_is_not_enlarged_once_more_for_every_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    def again(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the photo was made ready once more")
+
+    qwen = loaded("qwen-edit")
+    comparison, processor = session(qwen, bucket=1), qwen.pipe.image_processor
+    with monkeypatch.context() as patch:
+        patch.setattr(type(processor), "preprocess", again)
+        patch.setattr(type(processor), "resize", again)
+        comparison.run([asked(1), asked(2)], unheard)
+    assert not {"preprocess", "resize"} & vars(processor).keys()  # the next photo is read
+
+
 @pytest.mark.parametrize("steps", [21, 31, 41])
 def test_progress_counts_every_step(sdxl: loading.Loaded, steps: int) -> None:
     heard: list[tuple[int, int]] = []

@@ -1,5 +1,6 @@
 """One comparison on one loaded pipeline: face and words encoded once, seeds and guidance values side by side."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class Session:
         self._asked, self._preview_seconds = (prompt, negative_prompt), preview_seconds
         self._instruction = loaded.recipe.wrapped(prompt)
         with torch.no_grad(), self._usable_afterwards():
-            self._conditions = families.encode(self._pipe, loaded.recipe, face, self._instruction, negative_prompt)
+            self._conditions = families.encode(loaded, face, self._instruction, negative_prompt)
             if loaded.tiny_vae is not None:
                 self._preview: Any = TinyDecoder(loaded.tiny_vae, self._pipe.vae_scale_factor)
             else:
@@ -175,7 +176,7 @@ class Session:
     def _own_scheduler(self) -> Iterator[CleanLatents]:
         """A fresh scheduler for one job, which takes over nothing from one that ended or was stopped."""
         pristine = self._pipe.scheduler
-        watched = CleanLatents(type(pristine).from_config(pristine.config))
+        watched = CleanLatents(copy.deepcopy(pristine))
         self._pipe.scheduler = watched.scheduler
         try:
             yield watched

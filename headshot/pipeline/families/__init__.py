@@ -1,12 +1,14 @@
 """How each family of models is told a face and a prompt once, and then denoised in batches by diffusers' own call."""
 
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
 from ...request import Note
-from ..recipes import Recipe
+
+if TYPE_CHECKING:
+    from ..loading import Loaded
 
 
 class Conditions(Protocol):
@@ -35,18 +37,18 @@ class Conditions(Protocol):
         """The face crop's own latents, (1, C, h, w), in the units of `pictured`."""
 
 
-def encode(pipe: Any, recipe: Recipe, face: Image.Image, prompt: str, negative_prompt: str) -> Conditions:
+def encode(loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> Conditions:
     """Reads face and words with the pipeline's encoders. face: RGB, square.  prompt: as the model is to get it."""
-    match recipe.family:
+    match loaded.recipe.family:
         case "flux2-klein":
             from .flux2_klein import Klein
 
-            return Klein(pipe, recipe, face, prompt, negative_prompt)
+            return Klein(loaded, face, prompt, negative_prompt)
         case "sdxl-face":
             from .sdxl_face import SdxlFace
 
-            return SdxlFace(pipe, recipe, face, prompt, negative_prompt)
+            return SdxlFace(loaded, face, prompt, negative_prompt)
         case "qwen-edit":
             from .qwen_edit import QwenEdit
 
-            return QwenEdit(pipe, recipe, face, prompt, negative_prompt)
+            return QwenEdit(loaded, face, prompt, negative_prompt)

@@ -2,27 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ...request import Note
-from ..recipes import Recipe
+
+if TYPE_CHECKING:
+    from ..loading import Loaded
 
 
 class Klein:
     """Conditions of a `Flux2KleinPipeline`."""
 
-    def __init__(self, pipe: Any, recipe: Recipe, face: Image.Image, prompt: str, negative_prompt: str) -> None:
+    def __init__(self, loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> None:
+        pipe = loaded.pipe
         self._pipe, self._face = pipe, face
-        self._width, self._height = recipe.size
+        self._width, self._height = loaded.recipe.size
         # The distilled models take a guidance and leave it unread.
         self.guidable = not pipe.config.is_distilled
         self.notes: tuple[Note, ...] = ()
         if not self.guidable:
             text = "this FLUX.2 klein is distilled: it knows neither guidance nor a negative prompt."
             self.notes = (Note("not applied", text),)
-        device = pipe._execution_device
+        device = loaded.device.name
         self._prompt, _ = pipe.encode_prompt(prompt, device=device)
         # The call itself has no negative prompt and would take "" in silence: only its embeddings say another.
         self._negative: Any = pipe.encode_prompt(negative_prompt, device=device)[0] if self.guidable else None

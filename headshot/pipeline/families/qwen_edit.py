@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ...request import Note
-from ..recipes import Recipe
+
+if TYPE_CHECKING:
+    from ..loading import Loaded
 
 
 class QwenEdit:
@@ -20,12 +22,13 @@ class QwenEdit:
     guidable = True
     notes: tuple[Note, ...] = ()
 
-    def __init__(self, pipe: Any, recipe: Recipe, face: Image.Image, prompt: str, negative_prompt: str) -> None:
+    def __init__(self, loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> None:
         from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as plus
 
+        pipe = loaded.pipe
         self._pipe, self._face = pipe, face
-        self._width, self._height = recipe.size
-        device = pipe._execution_device
+        self._width, self._height = loaded.recipe.size
+        device = loaded.device.name
         width, height = plus.calculate_dimensions(plus.CONDITION_IMAGE_SIZE, face.width / face.height)
         seen = [pipe.image_processor.resize(face, height, width)]  # as the call shows it to the text encoder
         self._prompt, _ = pipe.encode_prompt(prompt, image=seen, device=device)
@@ -50,13 +53,15 @@ class QwenEdit:
             shapes = [[picture, self._face_shape] for picture, *_ in named["img_shapes"]]
             return positional, {**named, "img_shapes": shapes}
 
-        self._pipe._encode_vae_image = lambda image, generator: self._face_latents  # over the class's own
+        processor = self._pipe.image_processor
+        processor.resize = lambda image, *_: image  # over the class's own: what the text encoder would see
+        processor.preprocess = lambda *_: self._face_latents[:, :, 0]  # which the call knows by their channels
         hook = self._pipe.transformer.register_forward_pre_hook(tell_size, with_kwargs=True)
         try:
             yield
         finally:
             hook.remove()
-            del self._pipe._encode_vae_image
+            del processor.resize, processor.preprocess
 
     def pictured(self, latents: Any) -> Any:
         """Unpacks (B, tokens, C·4): the loop has one token for every 2 × 2 latents."""

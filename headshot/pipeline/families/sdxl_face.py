@@ -1,12 +1,14 @@
 """SDXL with an IP-Adapter for faces: prompt, negative prompt, guidance and steps as the hosted endpoint names them."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ...request import Note
-from ..recipes import Recipe
+
+if TYPE_CHECKING:
+    from ..loading import Loaded
 
 
 class SdxlFace:
@@ -14,15 +16,15 @@ class SdxlFace:
 
     guidable = True
 
-    def __init__(self, pipe: Any, recipe: Recipe, face: Image.Image, prompt: str, negative_prompt: str) -> None:
-        self._pipe, self._face = pipe, face
+    def __init__(self, loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> None:
+        pipe = loaded.pipe
+        self._pipe, self._face, self._device = pipe, face, loaded.device.name
         self.notes = tuple(_cut_off(pipe, {"prompt": prompt, "negative prompt": negative_prompt}))
-        device = pipe._execution_device
         self._prompt, self._negative, self._pooled, self._negative_pooled = pipe.encode_prompt(
-            prompt, device=device, negative_prompt=negative_prompt
+            prompt, device=self._device, negative_prompt=negative_prompt
         )
         # Shaped for guidance: the half for "no face" first, then the face.
-        self._faces = pipe.prepare_ip_adapter_image_embeds(face, None, device, 1, True)
+        self._faces = pipe.prepare_ip_adapter_image_embeds(face, None, self._device, 1, True)
 
     def arguments(self, count: int, guidance: Any) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -57,16 +59,16 @@ class SdxlFace:
         if overflows:
             vae.to(torch.float32)
         pixels = self._pipe.image_processor.preprocess(self._face)
-        seen = vae.encode(pixels.to(self._pipe._execution_device, vae.dtype)).latent_dist.mode()
+        seen = vae.encode(pixels.to(self._device, vae.dtype)).latent_dist.mode()
         if overflows:
             vae.to(half)
         return seen * vae.config.scaling_factor
 
 
 def _cut_off(pipe: Any, texts: dict[str, str]) -> list[Note]:
-    notes = []
-    for name, text in texts.items():
-        if len(pipe.tokenizer(text, verbose=False).input_ids) > pipe.tokenizer.model_max_length:
-            left_out = f"this model reads about 75 words of the {name}, and the rest of yours was left out."
-            notes.append(Note("not applied", left_out))
-    return notes
+    tokens = pipe.tokenizer(list(texts.values()), verbose=False).input_ids
+    return [
+        Note("not applied", f"this model reads about 75 words of the {name}, and the rest of yours was left out.")
+        for name, read in zip(texts, tokens, strict=True)
+        if len(read) > pipe.tokenizer.model_max_length
+    ]
