@@ -284,10 +284,12 @@ def _tiny_vae(recipe: Recipe, roots: list[Path | None], device: Device, dtype: A
     for part, root in zip(recipe.parts, roots, strict=True):
         if not part.optional or root is None:
             continue
+        import torch
         from diffusers import AutoencoderTiny
 
         try:
-            return AutoencoderTiny.from_pretrained(root, dtype=dtype, local_files_only=True).to(device.name)
+            decoder = AutoencoderTiny.from_pretrained(root, dtype=dtype, local_files_only=True)
+            return decoder.to(device.name, memory_format=torch.channels_last)  # convolutions are a fourth quicker so
         except _UNREADABLE as error:
             if out_of_memory(error):
                 raise

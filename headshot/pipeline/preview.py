@@ -14,7 +14,12 @@ _RIDGE = 1e-3  # of the latents' own variance: keeps channels that this photo do
 
 def small_pictures(latents: Any, decode: Any) -> list[Image.Image]:
     """latents: (B, C, h, w).  decode: `TinyDecoder` or `LatentColours`.  RGB, the longest side at most PREVIEW_PX."""
-    return [_image(decode(each[None])[0]) for each in latents]  # one at a time: four at once need four times the memory
+    # At once: a step's own passes have just needed far more memory, and each wait for the device costs a step's start.
+    seen = (decode(latents).float().nan_to_num().clamp(-1, 1) + 1) * 127.5
+    images = [Image.fromarray(colours, "RGB") for colours in seen.round().byte().movedim(1, -1).cpu().numpy()]
+    for image in images:
+        image.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.BOX)
+    return images
 
 
 class TinyDecoder:
@@ -25,7 +30,7 @@ class TinyDecoder:
         self._vae, self._side = tiny_vae, max(1, _DECODED_PX // latent_px)
 
     def __call__(self, latents: Any) -> Any:
-        """(1, C, h, w) -> (1, 3, H, W), −1…1."""
+        """(B, C, h, w) -> (B, 3, H, W), −1…1."""
         first = next(self._vae.parameters())
         return self._vae.decode(_within(latents.float(), self._side).to(first), return_dict=False)[0]
 
@@ -54,10 +59,10 @@ class LatentColours:
         self._matrix = torch.linalg.solve(squares + ridge, known.T @ colours)
 
     def __call__(self, latents: Any) -> Any:
-        """(1, C, h, w) -> (1, 3, h, w), about −1…1."""
-        tokens = _within(latents.float(), PREVIEW_PX)[0].movedim(0, -1)
+        """(B, C, h, w) -> (B, 3, h, w), about −1…1."""
+        tokens = _within(latents.float(), PREVIEW_PX).movedim(1, -1)
         colours = (tokens - self._centre.to(tokens)) @ self._matrix.to(tokens) + self._shade.to(tokens)
-        return colours.movedim(-1, 0)[None]
+        return colours.movedim(-1, 1)
 
 
 def _within(latents: Any, side: int) -> Any:
@@ -70,14 +75,6 @@ def _within(latents: Any, side: int) -> Any:
         return latents
     size = max(1, round(height * scale)), max(1, round(width * scale))
     return torch.nn.functional.interpolate(latents, size=size, mode="area")
-
-
-def _image(colours: Any) -> Image.Image:
-    """(3, H, W), −1…1 -> RGB within PREVIEW_PX."""
-    seen = (colours.float().cpu().nan_to_num().clamp(-1, 1) + 1) * 127.5
-    image = Image.fromarray(seen.round().byte().movedim(0, -1).numpy(), "RGB")
-    image.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.BOX)
-    return image
 
 
 class CleanLatents:
