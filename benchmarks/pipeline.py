@@ -6,7 +6,7 @@ On an accelerator the models have the real ones' shapes and sizes, and are made 
 nothing is downloaded. Elsewhere they are the tests' tiny ones, on one thread. qwen-edit takes part with --all, or by
 its name. Goals are printed beside the figures, medians of rounds in which every way takes its turn.
 
-"Ours" is what runs on the device: face and words encoded, four seeds denoised side by side, a preview after every step,
+"Ours" is what runs on the device: face and words encoded, four seeds denoised side by side, four previews a second,
 pictures decoded. The safety check and the likeness come after it, on the processor, and are in neither figure.
 """
 
@@ -298,8 +298,8 @@ def bare(loaded: loading.Loaded, face: Image.Image, seeds: Sequence[int]) -> lis
     prompt = recipe.wrapped(PROMPT)
     match recipe.family:
         case "flux2-klein":  # whose call knows a negative prompt by its embeddings alone
-            words = pipe.encode_prompt(prompt, device=pipe._execution_device)[0].repeat(count, 1, 1)
-            others = pipe.encode_prompt(NEGATIVE, device=pipe._execution_device)[0].repeat(count, 1, 1)
+            words = pipe.encode_prompt(prompt, device=loaded.device.name)[0].repeat(count, 1, 1)
+            others = pipe.encode_prompt(NEGATIVE, device=loaded.device.name)[0].repeat(count, 1, 1)
             named |= {"image": face, "prompt_embeds": words, "negative_prompt_embeds": others}
             named |= {"guidance_scale": GUIDANCE}
         case "sdxl-face":
