@@ -18,6 +18,7 @@ from mounted import served
 from page import Visit
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, Locator, Page, expect
+from settled import boxes
 from starlette.applications import Starlette
 
 from headshot import booth
@@ -432,10 +433,9 @@ def test_a_vote_is_cast_with_the_keys_and_its_last_answer_undone(browser: Browse
         voter.at("Pair 1 of 3")
         expect(voter.page.locator("h1")).to_have_text("Which one for the board page?")
         voter.inspect("a pair")
-        boxes = [voter.page.locator(f"#{side}").bounding_box() for side in ("left", "right")]
-        assert boxes[0] and boxes[1]
-        assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
-        assert max(box["y"] + box["height"] for box in boxes if box) < 900 - 100
+        left, right = boxes(*(voter.page.locator(f"#{side}") for side in ("left", "right")))
+        assert left["x"] + left["width"] < right["x"]
+        assert max(box["y"] + box["height"] for box in (left, right)) < 900 - 100
         press("1")
         voter.at("Pair 2 of 3")
         press("Space")
@@ -463,8 +463,7 @@ def test_a_vote_is_cast_by_touch_and_ended_early(browser: Browser, hall: Hall) -
     with _voting(browser, f"{hall.address}/vote/{code}", phone=True, scheme="dark") as voter:
         voter.at("Pair 1 of 6")
         voter.inspect("a pair on a phone")
-        left, right, tie = (voter.page.locator(f"#{name}").bounding_box() for name in ("left", "right", "tie"))
-        assert left and right and tie
+        left, right, tie = boxes(*(voter.page.locator(f"#{name}") for name in ("left", "right", "tie")))
         assert (left["y"], left["width"]) == (right["y"], right["width"])
         assert left["width"] > 170
         assert tie["height"] >= 48

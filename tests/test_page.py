@@ -13,6 +13,7 @@ import pytest
 from page import ROOT, Visit, app_running, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
+from settled import boxes
 from stub import StubBackend, file_of
 
 from headshot import server
@@ -199,7 +200,7 @@ def test_light_and_dark_have_one_layout_and_two_looks(browser: Browser, site: se
         with visiting(browser, site.address, scheme=scheme) as visit:
             visit.take_example()
             places = ("#header", "#photo", "#check", "#prompt", "#seeds", "#generate", "#fine-tuning", "#shots")
-            layouts.append([visit.page.locator(place).bounding_box() for place in places])
+            layouts.append(boxes(*(visit.page.locator(place) for place in places)))
             grounds.append(visit.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert layouts[0] == layouts[1]
     assert grounds[0] != grounds[1]

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from page import Visit, visiting
 from playwright.sync_api import Browser, expect
+from settled import boxes
 from stub import StubBackend
 
 from headshot import server
@@ -99,9 +100,8 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
 @pytest.mark.parametrize("width", [360, 390, 1024, 1440])
 def test_no_control_of_the_seeds_lies_over_another(browser: Browser, site: server.Site, width: int) -> None:
     with visiting(browser, site.address, width=width) as visit:
-        boxes = [visit.page.locator(part).bounding_box() for part in ("#count", "#dice", "#locked")]
-        for one, other in itertools.combinations(boxes, 2):
-            assert one is not None and other is not None
+        controls = boxes(*(visit.page.locator(part) for part in ("#count", "#dice", "#locked")))
+        for one, other in itertools.combinations(controls, 2):
             beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
             below = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
             assert beside or below

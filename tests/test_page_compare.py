@@ -12,6 +12,7 @@ import pytest
 from page import Visit, files_in, serving, visiting
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, Route, expect
+from settled import boxes
 from stub import SIZE, StubBackend
 
 from headshot import server, ui
@@ -262,8 +263,7 @@ def test_two_picked_headshots_lie_under_a_slider_that_the_mouse_drags(visit: Vis
     expect(viewer.locator("h2")).to_contain_text("Seed 1 and Seed 2")
     slider = viewer.get_by_role("slider")
     expect(slider).to_be_enabled()
-    box = slider.bounding_box()
-    assert box is not None
+    (box,) = boxes(slider)
     middle = box["y"] + box["height"] / 2
     visit.page.mouse.move(box["x"] + box["width"] / 2, middle)
     visit.page.mouse.down()

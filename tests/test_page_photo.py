@@ -10,6 +10,7 @@ import pytest
 from page import Visit, files_in, visiting
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
+from settled import boxes
 from stub import StubBackend
 
 from headshot import face, server, ui
@@ -236,8 +237,7 @@ def test_a_click_on_the_photo_chooses_the_face_under_it(visit: Visit, backend: S
     expect(visit.verdict).to_contain_text("5 faces")
     photo = visit.page.locator("#photo img")
     for index in (3, 1):
-        shown = photo.bounding_box()
-        assert shown is not None
+        (shown,) = boxes(photo)
         width, height = Image.open(group).size
         scale = min(shown["width"] / width, shown["height"] / height)  # the whole photo, in the middle of its frame
         x, y = faces[index].centre

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from settled import boxes
 from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, serving, viewing, visiting, window
 
 pytestmark = pytest.mark.browser
@@ -142,8 +143,7 @@ def test_it_fills_the_screen_with_one_picture_and_escape_ends_it(show: Showcase)
     show.page.wait_for_function("document.fullscreenElement?.matches('.room')")
     expect(show.room).to_be_focused()
     expect(show.picture).to_have_attribute("src", ONE.picture)
-    box, window = show.picture.bounding_box(), show.page.evaluate("[innerWidth, innerHeight]")
-    assert box
+    (box,), window = boxes(show.picture), show.page.evaluate("[innerWidth, innerHeight]")
     assert [box["width"], box["height"]] == window
     assert show.colour() == RED
     assert show.viewer.seen(show.room).getpixel((40, 200)) == (0, 0, 0)
@@ -160,7 +160,7 @@ def test_where_the_whole_screen_is_refused_the_whole_window_does(viewer: Viewer)
     expect(show.picture).to_have_attribute("src", ONE.picture)
     size = viewer.page.viewport_size
     assert size
-    assert show.room.bounding_box() == {"x": 0, "y": 0, **size}
+    assert boxes(show.room) == [{"x": 0, "y": 0, **size}]
     show.press("Escape")
     expect(show.dialog).to_be_hidden()
     expect(_button(viewer, "Showcase")).to_be_focused()
@@ -228,9 +228,9 @@ def test_g_shows_all_and_one_of_them_is_chosen_by_key_or_by_hand(show: Showcase)
     cells = show.room.locator(".all button")
     expect(cells).to_have_text(["Seed 1", "Seed 2", "Seed 3"])
     expect(show.told).to_have_text("All 3")
-    boxes = [cell.bounding_box() for cell in cells.all()]
-    assert all(box and box["y"] >= 0 and box["x"] >= 0 for box in boxes)
-    assert len({box["y"] for box in boxes if box}) == 1
+    places = boxes(*cells.all())
+    assert all(box["y"] >= 0 and box["x"] >= 0 for box in places)
+    assert len({box["y"] for box in places}) == 1
     expect(cells.first).to_be_focused()
     show.press("ArrowRight")
     expect(cells.nth(1)).to_be_focused()

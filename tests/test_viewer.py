@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect
+from settled import boxes
 from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, plain, serving, viewing, visiting, window
 
 pytestmark = pytest.mark.browser
@@ -55,8 +56,7 @@ def test_a_click_opens_the_picture_large_with_its_label_and_facts(viewer: Viewer
     expect(viewer.dialog.locator(".count")).to_have_text("2 of 3")
     picture = viewer.dialog.get_by_role("img", name="Headshot, Seed 2")
     expect(picture).to_have_js_property("complete", True)
-    box, small = picture.bounding_box(), viewer.card(TWO).locator("img").bounding_box()
-    assert box and small
+    box, small = boxes(picture, viewer.card(TWO).locator("img"))
     assert box["height"] > 2 * small["height"]
     assert box["width"] / box["height"] == pytest.approx(0.8, abs=0.01)
     expect(viewer.range).to_be_hidden()
@@ -138,14 +138,14 @@ def test_the_close_button_and_the_backdrop_close_but_not_the_end_of_a_drag(viewe
 
 
 def test_the_page_behind_neither_scrolls_nor_moves(viewer: Viewer) -> None:
-    before = viewer.card(ONE).bounding_box()
+    before = boxes(viewer.card(ONE))
     viewer.open(ONE)
     for place in (viewer.at(0.5), (4, 4)):
         viewer.page.mouse.move(*place)
         viewer.page.mouse.wheel(0, 400)
         viewer.page.wait_for_timeout(200)
     assert viewer.page.evaluate("scrollY") == 0
-    assert viewer.card(ONE).bounding_box() == before
+    assert boxes(viewer.card(ONE)) == before
 
 
 def test_a_download_has_its_real_name_and_bytes(viewer: Viewer) -> None:
@@ -312,11 +312,10 @@ def test_a_text_that_is_being_selected_outlives_a_renewed_page(viewer: Viewer) -
 def test_the_tabs_stand_in_one_row(browser: Browser, site: str, width: int) -> None:
     with viewing(browser, site, viewport={"width": width, "height": 844}, reduced_motion="reduce") as viewer:
         viewer.open(ONE)
-        boxes = [viewer.dialog.get_by_role("tab", name=name).bounding_box() for name in TABS]
-        panel = viewer.dialog.locator(".panel").bounding_box()
-        assert panel and all(boxes)
-        assert len({box["y"] for box in boxes if box}) == 1
-        assert max(box["x"] + box["width"] for box in boxes if box) <= panel["x"] + panel["width"] - 16
+        tabs = (viewer.dialog.get_by_role("tab", name=name) for name in TABS)
+        panel, *places = boxes(viewer.dialog.locator(".panel"), *tabs)
+        assert len({box["y"] for box in places}) == 1
+        assert max(box["x"] + box["width"] for box in places) <= panel["x"] + panel["width"] - 16
 
 
 def test_where_there_is_no_clipboard_the_text_is_selected(browser: Browser, site: str) -> None:
@@ -421,9 +420,7 @@ def test_the_bar_stands_in_the_middle_where_the_form_is_not(browser: Browser, si
             old = replace(THREE, id=display)
             viewer.fill_history(old)
             viewer.pick(old)
-            viewer.page.wait_for_timeout(50)
-            box = viewer.bar.bounding_box()
-            assert box
+            (box,) = boxes(viewer.bar)
             middles.append(round(box["x"] + box["width"] / 2))
         assert middles == [720 + 234, 720]
 
@@ -813,8 +810,7 @@ def test_on_a_phone_nothing_overflows_and_the_picture_is_seen_whole_at_first(pho
     phone.pick(ONE)
     assert _overflow(phone) <= 0
     phone.compare(long)
-    box = phone.dialog.locator(".pair").bounding_box()
-    assert box
+    (box,) = boxes(phone.dialog.locator(".pair"))
     assert box["width"] == PHONE["width"]
     assert box["y"] + box["height"] < PHONE["height"] * 0.8
     assert _overflow(phone) <= 0
@@ -854,12 +850,9 @@ RUNNING = '<p id="status"><i class="running"></i></p><button id="stop">Stop</but
 
 def test_the_bar_keeps_off_a_stop_button_that_is_fixed_below(phone: Viewer) -> None:
     phone.pick(ONE)
-    settled = "document.querySelector('.picked-bar').getAnimations().length === 0"
-    phone.page.wait_for_function(settled)
-    alone = phone.bar.bounding_box()
+    (alone,) = boxes(phone.bar)
     phone.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", RUNNING)
-    bar, stop = phone.bar.bounding_box(), phone.page.locator("#stop").bounding_box()
-    assert alone and bar and stop
+    bar, stop = boxes(phone.bar, phone.page.locator("#stop"))
     assert PHONE["height"] - 24 < alone["y"] + alone["height"] <= PHONE["height"]
     assert bar["y"] + bar["height"] < stop["y"]
 
@@ -871,8 +864,7 @@ def test_a_toast_does_not_cover_the_bar(browser: Browser, site: str, width: int)
         viewer.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", toast)
         viewer.renew(replace(ONE, baseline=True), TWO)
         viewer.pick(TWO)
-        bar, toasted = viewer.bar.bounding_box(), viewer.page.locator(".toast-wrap").bounding_box()
-        assert bar and toasted
+        bar, toasted = boxes(viewer.bar, viewer.page.locator(".toast-wrap"))
         assert toasted["y"] + toasted["height"] <= bar["y"]
 
 

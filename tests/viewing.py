@@ -13,6 +13,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from settled import boxes
 
 from headshot.ui import shoot, theme
 
@@ -248,8 +249,7 @@ class Viewer:
 
     def at(self, share: float, height: float = 0.7) -> tuple[float, float]:
         """Where on the screen so much of the picture is to the left. Below the grip, above the labels."""
-        box = self.pair.bounding_box()
-        assert box
+        (box,) = boxes(self.pair)
         return box["x"] + box["width"] * share, box["y"] + box["height"] * height
 
     def seen(self, part: Locator) -> Image.Image:
