@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from .bounds import MAX_PARTS, MAX_TEXT_BYTES, damaged, too_much
 
@@ -19,74 +20,80 @@ def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
     """The same file with these texts as iTXt chunks behind its header."""
     if not png.startswith(SIGNATURE):
         raise TypeError("that file is no PNG")
-    chunks = b"".join(_text(keyword, text) for keyword, text in texts.items())
-    return png[:_HEADER_END] + chunks + png[_HEADER_END:]
+    whole = memoryview(png)  # megabytes, which slices of it do not copy
+    chunks = (_text(keyword, text) for keyword, text in texts.items())
+    return b"".join((whole[:_HEADER_END], *chunks, whole[_HEADER_END:]))
 
 
 def without(png: bytes, keyword: str) -> bytes:
     """The same file without the texts of that name."""
-    spans = [span for span, name, data in _spans(png) if name in _TEXTS and _read(name, data)[0] == keyword]
-    for start, end in reversed(spans):
-        png = png[:start] + png[end:]
-    return png
+    whole, kept, at = memoryview(png), [], 0
+    for chunk in _chunks(png):
+        if chunk.name in _TEXTS and _read(chunk.name, chunk.content(png))[0] == keyword:
+            kept.append(whole[at : chunk.start])
+            at = chunk.end
+    return b"".join((*kept, whole[at:]))
 
 
 def pixels_only(png: bytes) -> bytes:
     """The same picture, bit for bit, without whatever else the file tells."""
-    return SIGNATURE + b"".join(_chunk(name, data) for name, data in chunks(png) if name in _PIXELS)
+    whole = memoryview(png)
+    return b"".join((SIGNATURE, *(whole[part.start : part.end] for part in _chunks(png) if part.name in _PIXELS)))
 
 
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each chunk's name and content, up to the end mark. Raises PhotoError where the file is damaged or cut short."""
-    return ((name, data) for _, name, data in _spans(png))
+class _Chunk(NamedTuple):
+    """Where it lies in the file, with its length, its name and its checksum."""
+
+    name: bytes
+    start: int
+    end: int
+
+    def content(self, png: bytes) -> bytes:
+        return png[self.start + 8 : self.end - 4]
 
 
-def _spans(png: bytes) -> Iterator[tuple[tuple[int, int], bytes, bytes]]:
-    """As `chunks`, with where each begins and ends."""
-    at, count = len(SIGNATURE), 0
+def _chunks(png: bytes) -> Iterator[_Chunk]:
+    """Up to the end mark. Raises PhotoError where the file is damaged or cut short."""
+    whole, at, count = memoryview(png), len(SIGNATURE), 0
     while True:
         if at + 12 > len(png):
             raise damaged("PNG", "is cut short")
         length, name = struct.unpack_from(">I4s", png, at)
-        end = at + 8 + length
-        if end + 4 > len(png):
+        end = at + 12 + length
+        if end > len(png):
             raise damaged("PNG", "is cut short")
-        data = png[at + 8 : end]
         if name not in (b"IDAT", b"fdAT"):  # pixels come in thousands of chunks, and nothing here reads them
             count += 1
             if count > MAX_PARTS:
                 raise too_much(f"more than {MAX_PARTS:,} chunks")
-            if zlib.crc32(data, zlib.crc32(name)) != int.from_bytes(png[end : end + 4], "big"):
+            if zlib.crc32(whole[at + 4 : end - 4]) != int.from_bytes(whole[end - 4 : end], "big"):
                 raise damaged("PNG", "has a wrong checksum")
-        yield (at, end + 4), name, data
+        yield _Chunk(name, at, end)
         if name == b"IEND":
             return
-        at = end + 4
+        at = end
 
 
 def texts(png: bytes) -> Iterator[tuple[str, str]]:
     """Keyword and text of each text chunk. Raises PhotoError, also for a text that unpacks to more than the bound."""
-    for name, data in chunks(png):
-        if name in _TEXTS:
-            yield _read(name, data)
+    for chunk in _chunks(png):
+        if chunk.name in _TEXTS:
+            yield _read(chunk.name, chunk.content(png))
 
 
 def exif(png: bytes) -> bytes:
-    return next((data for name, data in chunks(png) if name == b"eXIf"), b"")
+    return next((chunk.content(png) for chunk in _chunks(png) if chunk.name == b"eXIf"), b"")
 
 
 def is_sealed(png: bytes) -> bool:
     """Whether there is a C2PA manifest, sound or not (C2PA specification, A.3)."""
-    return any(name == b"caBX" for name, _ in chunks(png))
+    return any(chunk.name == b"caBX" for chunk in _chunks(png))
 
 
 def _text(keyword: str, text: str) -> bytes:
     """An iTXt chunk: keyword, not compressed, no language, UTF-8."""
-    return _chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode())
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    named = b"iTXt" + keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode()
+    return struct.pack(">I", len(named) - 4) + named + struct.pack(">I", zlib.crc32(named))
 
 
 def _read(name: bytes, data: bytes) -> tuple[str, str]:
