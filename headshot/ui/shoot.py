@@ -73,7 +73,14 @@ class ShootPart:
         """Build the right column."""
         about: dict[str, Any] = {"apply_default_css": False}
         self.status = gr.HTML(_greeting(self._registry), elem_id="status", js_on_load=None, **about)
-        self.shots = gr.HTML(results.shots(None, None), elem_id="shots", js_on_load=_VIEWER, **about)
+        # Not in `js_on_load` itself, which Gradio searches for events a score of times at each update of anything.
+        self.shots = gr.HTML(
+            results.shots(None, None),
+            elem_id="shots",
+            head=f"<script>function mountHeadshotViewer(element, trigger, watch) {{\n{_VIEWER}\n}}</script>",
+            js_on_load="mountHeadshotViewer(element, trigger, watch)",
+            **about,
+        )
         self.notes = gr.HTML(elem_id="notes", js_on_load=None, **about)
         self._calibration.build()
 
