@@ -54,7 +54,7 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     expect(slider).to_be_enabled()
     expect(slider).to_be_focused()
     press("End")
-    assert slider.input_value() == "100"
+    expect(slider).to_have_value("100")
     press("Escape")
     expect(visit.page.locator("dialog.viewer")).to_be_hidden()
     _tab_to(visit, "a.download")

@@ -115,8 +115,7 @@ def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, sea
         expect(report).to_contain_text(words)
     report.locator("summary", has_text="Notes").click()
     expect(report).to_contain_text("soft <b>loop</b> light")
-    picture = visit.page.locator("#checked-picture img")
-    assert picture.evaluate("image => image.complete && image.naturalWidth") == 256
+    expect(visit.page.locator("#checked-picture img")).to_have_js_property("naturalWidth", 256)
     assert uploads() == []
     visit.inspect("the tab with a report", "#check-page")
 
@@ -135,14 +134,14 @@ def test_each_way_to_restore_takes_that_and_nothing_else(visit: Visit) -> None:
     visit.page.get_by_role("button", name="The seed alone").click()
     expect(visit.field("seeds")).to_have_value("77")
     expect(visit.page.locator("#generate")).to_be_visible()  # the form is shown
-    assert visit.field("negative-prompt").input_value() == HeadshotRequest().negative_prompt
+    expect(visit.field("negative-prompt")).to_have_value(HeadshotRequest().negative_prompt)
     visit.field("seeds").fill("5, 6")
     visit.page.get_by_role("tab", name="Check a file").click()
     expect(rows.last).to_contain_text("5, 6")  # the form as it stands now
     visit.page.get_by_role("button", name="All but the seed").click()
     expect(visit.field("prompt")).to_have_value(REQUEST.prompt)
-    assert visit.field("negative-prompt").input_value() == "hat"
-    assert visit.field("seeds").input_value() == "5, 6"
+    expect(visit.field("negative-prompt")).to_have_value("hat")
+    expect(visit.field("seeds")).to_have_value("5, 6")
     visit.page.get_by_role("tab", name="Check a file").click()
     expect(rows).to_have_count(1)
     visit.page.get_by_role("button", name="Restore all").click()

@@ -182,7 +182,7 @@ def test_locked_seeds_stay_and_unlocked_ones_are_new_each_time(visit: Visit, bac
     fresh = [request.seed for request in backend.asked[3:]]
     assert len(set(fresh)) == 3
     assert not set(fresh) & {1, 2, 3}
-    assert visit.field("seeds").input_value() == ", ".join(str(seed) for seed in fresh)
+    expect(visit.field("seeds")).to_have_value(", ".join(str(seed) for seed in fresh))
     visit.page.locator("#locked input").check()
     visit.generate()
     expect(visit.page.locator(".status.done")).to_have_count(0)
@@ -285,8 +285,10 @@ def test_a_headshot_is_compared_with_the_photo_laid_over_its_frame(visit: Visit)
     visit.page.wait_for_function("document.querySelector('.viewer .left img').naturalWidth > 0")
     size = left.evaluate("image => [image.naturalWidth, image.naturalHeight]")
     assert tuple(size) == SIZE
-    viewer.get_by_role("slider").press("End")
-    assert viewer.get_by_role("slider").input_value() == "100"
+    slider = viewer.get_by_role("slider")
+    expect(slider).to_be_enabled()
+    slider.press("End")
+    expect(slider).to_have_value("100")
 
 
 def test_the_contact_sheet_and_the_zip_hold_the_comparison(visit: Visit) -> None:

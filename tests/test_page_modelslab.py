@@ -200,7 +200,7 @@ def test_with_a_key_automatic_takes_modelslab_says_that_it_is_paid_and_each_card
         visit.until_done(4)
         labels = visit.page.locator("#shots .label b").all_inner_texts()
         assert labels == ["Seed 1", "Seed 2", "Seed 3", "Seed 4"]
-        assert visit.status.inner_text().startswith("4 headshots in ")
+        expect(visit.status).to_contain_text("4 headshots in ")
         assert service.posts == posts + 4
 
 
@@ -250,11 +250,13 @@ def test_a_paid_headshot_is_compared_with_the_photo(made: Visit) -> None:
     expect(viewer.locator("h2")).to_contain_text("Original and Seed 5")
     slider = viewer.get_by_role("slider")
     expect(slider).to_be_enabled()
-    made.page.wait_for_function("document.querySelector('.viewer .left img').naturalWidth > 0")
-    sizes = "[...document.querySelectorAll('.viewer .side img[src]')].map(img => [img.naturalWidth, img.naturalHeight])"
-    assert made.evaluate(sizes) == [[512, 640], [512, 640]]
+    sides = viewer.locator(".side img[src]")
+    expect(sides).to_have_count(2)
+    for side in sides.all():
+        expect(side).to_have_js_property("naturalWidth", 512)
+        expect(side).to_have_js_property("naturalHeight", 640)
     slider.press("End")
-    assert slider.input_value() == "100"
+    expect(slider).to_have_value("100")
 
 
 def test_a_paid_headshot_is_saved_under_its_own_name_with_its_recipe(made: Visit) -> None:

@@ -65,7 +65,7 @@ def test_a_click_opens_the_picture_large_with_its_label_and_facts(viewer: Viewer
 def test_a_click_with_ctrl_is_the_browsers(viewer: Viewer) -> None:
     with viewer.page.context.expect_page() as opening:
         viewer.card(ONE).locator("a.frame").click(modifiers=["Control"])
-    assert opening.value.url.endswith("/red.png")
+    opening.value.wait_for_url("**/red.png")
     expect(viewer.dialog).to_be_hidden()
 
 
