@@ -233,6 +233,7 @@ def visiting(
         color_scheme="dark" if scheme == "dark" else "light",
         permissions=["camera", "clipboard-read", "clipboard-write"],
     )
+    context.set_default_timeout(PATIENCE_MS)
     try:
         visit = Visit(context, address)
         yield visit
