@@ -46,7 +46,7 @@ def timed(data: bytes, seconds: float) -> bytes:
     if record is None:
         return data
     told = {**_told(record), "timings": {"seconds": round(seconds, 3)}}
-    return png.with_texts(png.without(data, "headshot"), {"headshot": as_json(told)})
+    return png.with_text_anew(data, "headshot", as_json(told))
 
 
 def exported(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:

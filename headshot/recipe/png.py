@@ -25,14 +25,14 @@ def with_texts(png: bytes, texts: dict[str, str]) -> bytes:
     return b"".join((whole[:_HEADER_END], *chunks, whole[_HEADER_END:]))
 
 
-def without(png: bytes, keyword: str) -> bytes:
-    """The same file without the texts of that name."""
-    whole, kept, at = memoryview(png), [], 0
+def with_text_anew(png: bytes, keyword: str, text: str) -> bytes:
+    """The same file with that text behind its header instead of those of that name."""
+    whole, kept, at = memoryview(png), [], _HEADER_END
     for chunk in _chunks(png):
         if chunk.name in _TEXTS and _read(chunk.name, chunk.content(png))[0] == keyword:
             kept.append(whole[at : chunk.start])
             at = chunk.end
-    return b"".join((*kept, whole[at:]))
+    return b"".join((whole[:_HEADER_END], _text(keyword, text), *kept, whole[at:]))
 
 
 def pixels_only(png: bytes) -> bytes:
