@@ -277,7 +277,7 @@ def test_a_test_that_fails_says_why(
     sentence: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(account, "_TEST_SECONDS", 1.0 if fault is _silent else 20.0)
+    monkeypatch.setattr(account, "_TEST_SECONDS", 4.0 if fault is _silent else 20.0)
     service.script("poll", fault)
     _enter(visit)
     if fault is _silent:

@@ -159,6 +159,7 @@ def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit:
     visit.page.get_by_role("button", name="Show everything").click()
     expect(run).to_have_count(1)
     expect(search).to_be_focused()
+    visit.page.wait_for_function(loaded)
     visit.addresses.clear()
     _go(visit, "Headshots")
     _go(visit)
