@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ KLEIN, SDXL = tiny.FAMILIES[:2]
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 # The real recipes weigh more than a test machine's disk has, so the command runs with their sizes set to nothing.
 RUN = """
-import dataclasses, sys
+import dataclasses, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that tests in the background has it ignored
 from headshot.pipeline import recipes
 small = {
     name: dataclasses.replace(recipe, parts=tuple(dataclasses.replace(part, gigabytes=0.002) for part in recipe.parts))
@@ -48,6 +50,7 @@ def started(here: Hub, home: Path, *arguments: str, **environment: str) -> subpr
         "HF_ENDPOINT": here.address,
         "HF_HOME": str(home),
         "HF_HUB_ETAG_TIMEOUT": "5",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "600",  # a hub that holds back a file is waited for, however busy the machine is
         "PYTHONPATH": str(ROOT),
         **environment,
     }
@@ -69,6 +72,13 @@ def run(here: Hub, home: Path, *arguments: str, **environment: str) -> tuple[int
 def cached(home: Path, family: tiny.Family = KLEIN) -> Path:
     repo = tiny.tiny_recipe(family).parts[0].repo.replace("/", "--")
     return home / "hub" / f"models--{repo}" / "snapshots" / COMMIT
+
+
+def until_written(folder: Path, least: int, process: subprocess.Popen[str]) -> None:
+    """Wait until what was sent of a file has also been written."""
+    while not any(path.stat().st_size > least for path in folder.rglob("*.partial")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 def same(ours: Path, theirs: Path) -> bool:
@@ -108,14 +118,7 @@ def test_an_interrupted_download_goes_on_where_it_was(here: Hub, tmp_path: Path,
     here.stall_after = 100_000
     process = started(here, tmp_path, "download", KLEIN, *to)
     assert here.stalled.wait(60)
-    for _ in range(200):  # until what was sent has also been written
-        begun = sorted(tmp_path.rglob("*.partial"))
-        if any(path.stat().st_size > 50_000 for path in begun):
-            break
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
+    until_written(tmp_path, 50_000, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)  # at once, though the hub is still stalled
     here.stall_after = None
