@@ -42,15 +42,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
-# A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[str]:
+    """The address of a worker's own Chromium."""
     if not page.CHROMIUM.exists():
         lacking(f"there is no {page.CHROMIUM} to drive the page with")
+    with page.chromium_running() as address:
+        yield address
+
+
+# A module at a time, for Playwright keeps an event loop running in this thread, in which no other test could start one.
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=page.CHROMIUM, args=page.ARGUMENTS)
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.connect(chromium)
+        yield browser
+        browser.close()  # its windows: the process stays
 
 
 @pytest.fixture(scope="module")

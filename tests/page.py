@@ -1,5 +1,6 @@
 """The running page, for tests: a server on loopback and a visitor in Chromium."""
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Locator, Page, Route, expect
 
 from headshot import server, ui
 from headshot.backends import Backend
@@ -55,6 +56,33 @@ def files_in(folder: Path) -> list[Path]:
 def uploads() -> list[Path]:
     """What somebody has sent, in the folders that Gradio names by a file's hash."""
     return [path for path in files_in(ui.CACHE) if path.parent.parent == ui.CACHE and len(path.parent.name) == 64]
+
+
+@contextmanager
+def chromium_running() -> Iterator[str]:
+    """Chromium in a process of its own. Yields the address that any Playwright can connect to."""
+    with tempfile.TemporaryDirectory(prefix="chromium-") as folder:
+        config = Path(folder) / "config.json"
+        config.write_text(json.dumps({"executablePath": str(CHROMIUM), "args": ARGUMENTS}), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium", "--config", str(config)],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+def downloaded(download: Download) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="download-") as folder:
+        file = Path(folder) / "file"
+        download.save_as(file)
+        return file.read_bytes()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bad_photos
 import pytest
-from page import ROOT, Visit, app_running, visiting
+from page import ROOT, Visit, app_running, downloaded, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from settled import boxes
@@ -138,7 +138,7 @@ def test_a_download_has_its_real_name_and_the_backends_own_bytes(visit: Visit) -
     with visit.page.expect_download() as downloading:
         visit.page.locator("a.download").click()
     assert downloading.value.suggested_filename == "headshot-stub-seed-42-guidance-7.5-steps-21.png"
-    assert Path(downloading.value.path()).read_bytes() == file_of(Photo.open(EXAMPLE), HeadshotRequest(seed=42))
+    assert downloaded(downloading.value) == file_of(Photo.open(EXAMPLE), HeadshotRequest(seed=42))
 
 
 def test_a_headshot_opens_large_and_the_keys_walk_through(visit: Visit) -> None:
@@ -342,7 +342,7 @@ def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outsi
             expect(visit.page.locator(".facts").first).to_contain_text("likeness 0.")
             with visit.page.expect_download() as downloading:
                 visit.page.locator("a.download").nth(1).click()
-            data = Path(downloading.value.path()).read_bytes()
+            data = downloaded(downloading.value)
             visit.page.locator("a.frame").nth(1).click()
             visit.page.get_by_role("tab", name="Python").click()
             snippet = visit.page.get_by_role("tabpanel").locator("pre").inner_text()

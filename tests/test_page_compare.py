@@ -9,7 +9,7 @@ from pathlib import Path
 
 import portraits
 import pytest
-from page import Visit, files_in, serving, visiting
+from page import Visit, downloaded, files_in, serving, visiting
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Locator, Route, expect
 from settled import boxes
@@ -298,13 +298,13 @@ def test_the_contact_sheet_and_the_zip_hold_the_comparison(visit: Visit) -> None
     with visit.page.expect_download() as downloading:
         visit.page.get_by_role("link", name="Contact sheet").click()
     assert downloading.value.suggested_filename == "contact-sheet.png"
-    sheet = Image.open(downloading.value.path())
+    sheet = Image.open(io.BytesIO(downloaded(downloading.value)))
     assert sheet.format == "PNG"
     assert sheet.width > 3 * SIZE[0]
     with visit.page.expect_download() as downloading:
         visit.page.get_by_role("link", name="ZIP").click()
     assert downloading.value.suggested_filename == "headshots.zip"
-    with zipfile.ZipFile(downloading.value.path()) as files:
+    with zipfile.ZipFile(io.BytesIO(downloaded(downloading.value))) as files:
         assert files.testzip() is None
         pictures = [f"headshot-stub-seed-{seed}-guidance-7.5-steps-21.png" for seed in (1, 2, 3)]
         assert sorted(files.namelist()) == sorted([*pictures, "contact-sheet.png", "headshots.csv", "headshots.json"])

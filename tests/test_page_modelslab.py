@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from loopback import CANARY, QUICK, listening, loopback, traces
-from page import Visit, app_running, files_in, serving, visiting
+from page import Visit, app_running, downloaded, files_in, serving, visiting
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 from service import Exchange, Service, closed_port
@@ -265,7 +265,7 @@ def test_a_paid_headshot_is_saved_under_its_own_name_with_its_recipe(made: Visit
     with made.page.expect_download() as downloading:
         _card(made, 6).get_by_role("link", name="Download").click()
     assert downloading.value.suggested_filename == "headshot-modelslab-seed-6-guidance-7.5-steps-21.png"
-    with Image.open(downloading.value.path()) as picture:
+    with Image.open(io.BytesIO(downloaded(downloading.value))) as picture:
         told = json.loads(picture.text["headshot"])  # type: ignore[attr-defined]
         assert (picture.format, picture.size) == ("PNG", (512, 640))
     assert (told["backend"], told["request"]["seed"]) == ("modelslab", 6)
@@ -727,7 +727,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
         for link in ("Contact sheet", "ZIP of all", "Download the headshot: Seed 1"):
             with visit.page.expect_download() as downloading:
                 visit.page.get_by_role("link", name=link).click()
-            data = downloading.value.path().read_bytes()
+            data = downloaded(downloading.value)
             seen[link] = data.decode("latin-1")
             if link.startswith("ZIP"):
                 with zipfile.ZipFile(io.BytesIO(data)) as files:

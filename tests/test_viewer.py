@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from page import downloaded
 from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect
 from settled import boxes
 from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, plain, serving, viewing, visiting, window
@@ -153,7 +153,7 @@ def test_a_download_has_its_real_name_and_bytes(viewer: Viewer) -> None:
     with viewer.page.expect_download() as downloading:
         viewer.dialog.get_by_role("link", name="Download").click()
     assert downloading.value.suggested_filename == "headshot-studio-seed-3.png"
-    assert Path(downloading.value.path()).read_bytes() == plain(BLUE)
+    assert downloaded(downloading.value) == plain(BLUE)
 
 
 def test_every_form_of_the_file_that_there_is_can_be_downloaded(viewer: Viewer) -> None:
