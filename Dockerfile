@@ -5,8 +5,8 @@ FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 visitor
 WORKDIR /home/visitor/app
 
-COPY requirements.txt .
-RUN pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir --requirement requirements.txt --constraint constraints.txt
 
 COPY --chown=visitor app.py .
 COPY --chown=visitor headshot headshot
