@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from headshot.studio import backdrop
+from headshot.studio import backdrop, scene
 from headshot.studio.look import Backdrop
 
 ALL = get_args(Backdrop)
@@ -82,6 +82,14 @@ def test_seeds_move_the_camera_within_one_place(name):
 def test_a_proof_is_the_full_picture_reduced(name):
     full = cv2.resize(painted(name, 3, (1024, 1280)), (256, 320), interpolation=cv2.INTER_AREA)
     assert np.abs(lab(full) - lab(painted(name, 3))).mean() < 0.5
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_place_that_was_seen_before_is_developed_as_if_it_had_not_been(name):
+    painted(name, 6, drama=0.5)
+    again = painted(name, 6, key_from=0.6, drama=1.5)
+    scene._seen.cache_clear()
+    assert painted(name, 6, key_from=0.6, drama=1.5).tobytes() == again.tobytes()
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -8,110 +8,59 @@ grey smudge.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .camera import DISC, FOCAL, MARGIN, SCENE, SUBJECT, Camera, Layer
+
 Array = npt.NDArray[np.float32]
 
-# --- the camera and the film --------------------------------------------------------------------------------------
 
-_SCENE = 400  # width at which sets are drawn; the smallest disc is 8 px of radius there, so nothing finer exists
-_MARGIN = 28  # px around the frame: a light just outside still throws its disc into the picture
-_FOCAL = 2.7  # frame widths: the view of a 50 mm lens at head-and-shoulders distance
-_SUBJECT = 1.35  # m from the camera to the person, who is in focus
-_DISC = 0.042  # radius, in frame widths, of the disc for infinitely far things, f/1.8 at that focal length
-_EYE = 1.5  # m: the camera stands at the height of the eyes …
-_HORIZON = 0.40  # … which the crop puts at this share of the frame's height
+# --- the film -----------------------------------------------------------------------------------------------------
+
+_SEEN_KEPT = 8  # 3 MB each, a coarse one 0.8 MB: the seeds of a comparison, whose guidance or light is changed
 
 
-@dataclass(frozen=True)
-class _Camera:
-    """Where this frame was taken from: x, y, z right, up and forward (m), yaw to the right (radians), all small."""
-
-    aspect: float
-    x: float = 0.0
-    y: float = 0.0
-    z: float = 0.0
-    yaw: float = 0.0
-    sun: float = 0.0  # -1 behind a thin cloud … 1 full, as it was that minute
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the canvas with its margin."""
-        return _SCENE + 2 * _MARGIN, round(_SCENE * self.aspect) + 2 * _MARGIN
-
-    def project(self, points: Array) -> Array:
-        """(…, 3) metres, x right, y up, z forward, to (…, 2) px. Points must lie in front of the camera."""
-        x, y, z = points[..., 0] - self.x, points[..., 1] - _EYE - self.y, points[..., 2] - self.z
-        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
-        across, depth = x * cos - z * sin, np.maximum(x * sin + z * cos, 0.3)
-        scale = _FOCAL * _SCENE / depth
-        return np.stack(
-            [_MARGIN + _SCENE / 2 + across * scale, _MARGIN + _HORIZON * self.aspect * _SCENE - y * scale], -1
-        ).astype(np.float32)
-
-
-class _Layer:
-    """Everything at about one depth, as premultiplied RGBA in linear HDR."""
-
-    def __init__(self, camera: _Camera, depth: float) -> None:
-        width, height = camera.size
-        self.camera = camera
-        self.depth = depth
-        self.canvas: Array = np.zeros((height, width, 4), np.float32)
-
-    def polygons(self, points: Array, colours: Array) -> None:
-        """points: (n, k, 3) convex, in metres, painted in their order.  colours: (n, 3)."""
-        pixels = np.round(np.clip(self.camera.project(points), -4000, 4000) * 16).astype(np.int32)
-        canvas = self.canvas
-        for corners, (red, green, blue) in zip(pixels, colours.tolist(), strict=True):
-            cv2.fillConvexPoly(canvas, corners, (red, green, blue, 1.0), lineType=cv2.LINE_8, shift=4)
-
-    def lay_over(self, picture: Array) -> None:
-        """Put this layer, blurred for its depth, in front of `picture` (h, w, 3), in place."""
-        radius = _DISC * _SCENE * (1 - _SUBJECT / self.depth)
-        reach = math.ceil(radius) + 2
-        left, top, wide, high = cv2.boundingRect((self.canvas[..., 3] > 0).astype(np.uint8))
-        here = (slice(max(0, top - reach), top + high + reach), slice(max(0, left - reach), left + wide + reach))
-        seen = cv2.filter2D(self.canvas[here], -1, _disc(radius), borderType=cv2.BORDER_REPLICATE)
-        picture[here] *= 1 - seen[..., 3:]
-        picture[here] += seen[..., :3]
-
-
-def _disc(radius: float) -> Array:
-    """A disc with smooth edge, a little brighter towards its rim, as a real lens wide open draws it; sums to 1."""
-    half = math.ceil(radius + 1)
-    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
-    distance = np.hypot(x, y)
-    disc = np.clip(radius + 0.5 - distance, 0, 1) * (0.85 + 0.3 * (distance / radius) ** 2)
-    return np.asarray(disc / disc.sum(), np.float32)
-
-
-def photograph(name: str, aspect: float, rng: np.random.Generator, key_from: float, drama: float) -> Array:
+def photograph(
+    name: str, aspect: float, rng: np.random.Generator, key_from: float, drama: float, *, coarse: bool = False
+) -> Array:
     """The place of that name: (400 × aspect, 400, 3) linear light, 0…1; the other arguments as in `backdrop.paint`.
 
+    coarse: half as wide and high, for a picture that is not larger; the place and its frame are the same.
     Sets are built with the light on the left; a key on the right mirrors the frame.
     """
     scene = _SCENES[name]
     x, y, z, yaw, level, sun = rng.uniform(-1, 1, 6).tolist()
-    camera = _Camera(aspect, scene.sway * x, 0.05 * y, 0.25 * z, scene.turn * yaw, sun)
-    width, height = camera.size
-    picture: Array = np.zeros((height, width, 3), np.float32)
-    for layer in scene.build(camera):
-        layer.lay_over(picture)
-    # The glare of a bright window inside the lens; it is so wide that a quarter of the size holds it.
-    glare = cv2.GaussianBlur(cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA), (0, 0), 7)
-    seen = cv2.addWeighted(picture, 0.9, cv2.resize(glare, (width, height)), 0.1, 0)
+    camera = Camera(aspect, scene.sway * x, 0.05 * y, 0.25 * z, scene.turn * yaw, sun)
+    shrink = 2 if coarse else 1
+    margin = MARGIN // shrink
+    seen = _seen(name, camera, shrink)[margin:-margin, margin:-margin]
     exposure = scene.exposure * (1 + 0.09 * level)
     contrast = 0.72 + 0.28 * drama
     # Contrast turns about the scene's middle: m·(e·p / m)^c.
-    seen = cv2.pow(np.maximum(seen, 1e-6), contrast) * np.float32(scene.middle * (exposure / scene.middle) ** contrast)
-    seen = cv2.transform(seen, scene.saturation * np.eye(3) + (1 - scene.saturation) * _LUMA)
-    framed = _rolled_off(np.asarray(seen, np.float32)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+    picture = np.asarray(cv2.pow(np.maximum(seen, 1e-6), contrast), np.float32)
+    picture *= np.float32(scene.middle * (exposure / scene.middle) ** contrast)
+    picture = cv2.transform(picture, scene.saturation * np.eye(3) + (1 - scene.saturation) * _LUMA)
+    framed = _rolled_off(np.asarray(picture, np.float32))
     return np.ascontiguousarray(framed if key_from < 0 else framed[:, ::-1])
+
+
+@lru_cache(_SEEN_KEPT)
+def _seen(name: str, camera: Camera, shrink: int) -> Array:
+    """What falls on the film with its margin, in linear HDR, 1 / `shrink` as wide and high as the canvas."""
+    width, height = camera.size
+    picture: Array = np.zeros((height // shrink, width // shrink, 3), np.float32)
+    for layer in _SCENES[name].build(camera):
+        layer.lay_over(picture, shrink)
+    # The glare of a bright window inside the lens; it is so wide that a quarter of the size holds it.
+    glare = cv2.GaussianBlur(cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA), (0, 0), 7)
+    picture = np.asarray(cv2.addWeighted(picture, 0.9, cv2.resize(glare, picture.shape[1::-1]), 0.1, 0), np.float32)
+    picture.setflags(write=False)
+    return picture
 
 
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]] * 3)  # Rec. 709, the luminance of sRGB primaries
@@ -127,7 +76,7 @@ def _rolled_off(picture: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Scene:
-    build: Callable[[_Camera], list[_Layer]]
+    build: Callable[[Camera], list[Layer]]
     sway: float  # m the camera moves to either side between frames
     turn: float  # radians it turns
     exposure: float
@@ -228,11 +177,11 @@ def _leaves(
     return quads[order].astype(np.float32), np.asarray(lit[order], np.float32)
 
 
-def _glints(where: Array, light: Array, colour: Any, camera: _Camera) -> tuple[Array, Array]:
+def _glints(where: Array, light: Array, colour: Any, camera: Camera) -> tuple[Array, Array]:
     """Points of light (n, 3) that raise the disc they become by `light` (n,), whatever its size."""
     depth = where[:, 2]
-    half = np.float32(1.3) * depth / (_FOCAL * _SCENE)  # a point 2.6 px wide
-    radius = _DISC * _SCENE * (1 - _SUBJECT / depth)
+    half = np.float32(1.3) * depth / (FOCAL * SCENE)  # a point 2.6 px wide
+    radius = DISC * SCENE * (1 - SUBJECT / depth)
     quads = where[:, None] + half[:, None, None] * np.array(
         [[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32
     )
@@ -243,13 +192,13 @@ def _glints(where: Array, light: Array, colour: Any, camera: _Camera) -> tuple[A
 # --- the garden ---------------------------------------------------------------------------------------------------
 
 
-def _garden(camera: _Camera) -> list[_Layer]:
+def _garden(camera: Camera) -> list[Layer]:
     """Trees and hedges against the light: sun from behind on the key side, a lawn, branches hanging into the frame."""
     plan = np.random.default_rng(20)
     sun = np.array([-0.75 + 0.25 * camera.sun, 0.65, 0.1], np.float32)
     shine = 1 + 0.15 * camera.sun
 
-    far = _Layer(camera, 60.0)
+    far = Layer(camera, 60.0)
     wood = _plane((-15, 0, 60), (30, 0, 0), (0, 16, 0), 44, 24)
     x, y = wood.mean(1)[:, 0], wood.mean(1)[:, 1]
     glow = np.exp(-(((x + 6) / 8) ** 2) - ((y - 8) / 7) ** 2)
@@ -270,9 +219,9 @@ def _garden(camera: _Camera) -> list[_Layer]:
         shade: Any,
         light: Any,
         sparkle: float,
-    ) -> _Layer:
+    ) -> Layer:
         """where: boxes (left, right, low, high, clumps) in metres."""
-        layer = _Layer(camera, depth)
+        layer = Layer(camera, depth)
         centres = np.concatenate(
             [
                 np.stack([plan.uniform(a, b, n), plan.uniform(c, d, n), depth * plan.uniform(0.9, 1.1, n)], -1)
@@ -288,7 +237,7 @@ def _garden(camera: _Camera) -> list[_Layer]:
         points = quads[chosen].mean(1)
         strength = np.minimum(0.05 * np.exp(0.9 * plan.standard_normal(len(points), dtype=np.float32)), 0.34)
         # Beside the head nothing may outshine the face.
-        aside = np.abs(points[:, 0] / points[:, 2]) * _FOCAL
+        aside = np.abs(points[:, 0] / points[:, 2]) * FOCAL
         strength *= np.clip((aside - 0.18) / 0.2, 0.15, 1)
         layer.polygons(*_glints(points, strength * shine, (1.0, 0.95, 0.62), camera))
         return layer
@@ -313,7 +262,7 @@ def _garden(camera: _Camera) -> list[_Layer]:
 # --- the rooms ----------------------------------------------------------------------------------------------------
 
 
-def _office(camera: _Camera) -> list[_Layer]:
+def _office(camera: Camera) -> list[Layer]:
     """A floor of an office tower: the glass front on the key side, the desks on the other."""
     plan = np.random.default_rng(7)
     day = 1 + 0.12 * camera.sun
@@ -322,7 +271,7 @@ def _office(camera: _Camera) -> list[_Layer]:
     length = 8.8
     openings = np.concatenate([front.at(np.linspace(-1, length, 9), h, 0.0) for h in (0.6, 1.4, 2.2)])
 
-    outside = _Layer(camera, 80.0)
+    outside = Layer(camera, 80.0)
     air = _plane((-30, -28, 80), (60, 0, 0), (0, 62, 0), 1, 31)
     high = air.mean(1)[:, 1]
     outside.polygons(air, _colours(day * np.clip(1.15 + 0.05 * high, 0.42, 2.6), (0.90, 0.98, 1.07)))
@@ -332,7 +281,7 @@ def _office(camera: _Camera) -> list[_Layer]:
         block = _plane((left, -20, 79), (wide, 0, 0), (0, 20 + top, 0), 1, 4)
         outside.polygons(block, _colours(tone * np.array([0.55, 0.75, 0.95, 1.08]), (0.92, 0.98, 1.05)))
 
-    room = _Layer(camera, 10.5)
+    room = Layer(camera, 10.5)
 
     def lay(cells: Array, normal: Any, albedo: Any, ambient: float, power: float) -> None:
         light = ambient + power * day * _daylight(cells, normal, openings, front.inward)
@@ -364,7 +313,7 @@ def _office(camera: _Camera) -> list[_Layer]:
         room.polygons(front.across((0, 0.15), (0, ceiling), float(u)), _flat((0.15, 0.155, 0.16)))
         room.polygons(front.upright((float(u) - 0.06, float(u)), (0, ceiling), 0.15), _flat((0.26, 0.265, 0.27)))
 
-    desks = _Layer(camera, 7.0)
+    desks = Layer(camera, 7.0)
     for u in (5.4, 3.5, 1.6):
         board = front.level((u, u + 1.7), (1.15, 2.9), 0.74, (5, 4))
         light = 0.30 + day * _daylight(board, (0, 1, 0), openings, front.inward)
@@ -381,14 +330,14 @@ def _office(camera: _Camera) -> list[_Layer]:
     return [outside, room, desks]
 
 
-def _window(camera: _Camera) -> list[_Layer]:
+def _window(camera: Camera) -> list[Layer]:
     """A white room: a tall window with sheer curtains on the key side, daylight falling along the wall, a plant."""
     plan = np.random.default_rng(11)
     day = 1 + 0.10 * camera.sun
     wall = _Wall.between(-2.36, 3.9, 2.64, 5.3)
     left, right, sill, head = 0.15, 2.06, 0.72, 2.75
 
-    outside = _Layer(camera, 30.0)
+    outside = Layer(camera, 30.0)
     air = _plane((-16, -8, 30), (32, 0, 0), (0, 22, 0), 1, 16)
     outside.polygons(air, _colours(day * np.clip(0.9 + 0.18 * air.mean(1)[:, 1], 0.30, 2.6), (0.95, 1.0, 1.04)))
     across = plan.uniform(-11, 4, 60)
@@ -398,7 +347,7 @@ def _window(camera: _Camera) -> list[_Layer]:
     quads, lit = _leaves(plan, trees, size, 24, 0.36, np.array([-0.4, 0.8, 0], np.float32))
     outside.polygons(quads, _colours(day * np.clip(0.30 + 0.30 * lit, 0.08, 1.5), (0.78, 1.0, 0.54)))
 
-    room = _Layer(camera, 4.6)
+    room = Layer(camera, 4.6)
 
     def daylit(cells: Array, albedo: Any, out: float = 0.0) -> None:
         """A wall beside its own window takes its light from the room, most of it near the opening."""
@@ -423,7 +372,7 @@ def _window(camera: _Camera) -> list[_Layer]:
     room.polygons(wall.upright((left, right), (1.98, 2.04)), _flat((0.30, 0.295, 0.29)))
     room.polygons(wall.upright((left, right + 0.1), (sill - 0.07, sill), 0.15), _flat((0.72, 0.70, 0.67)))
 
-    curtain = _Layer(camera, 4.2)
+    curtain = Layer(camera, 4.2)
     for start, wide in ((-0.6, 0.75), (1.80, 0.42)):
         folds = wall.upright((start, start + wide), (0.02, 3.6), 0.25, grid=(44, 1))
         phase = np.linspace(0, 1, 44, dtype=np.float32)
@@ -432,7 +381,7 @@ def _window(camera: _Camera) -> list[_Layer]:
         curtain.polygons(folds, _colours(day * fade * (0.80 + 0.15 * pleat), (0.97, 0.94, 0.90)))
     curtain.canvas *= np.float32(0.80)  # sheer: a part of the day outside shows through
 
-    near = _Layer(camera, 3.6)
+    near = Layer(camera, 3.6)
     board = _Wall.between(0.44, 4.35, 2.4, 4.75)
     near.polygons(board.upright((0, 2), (0, 0.72)), _flat((0.34, 0.255, 0.175)))
     near.polygons(board.level((0, 2), (-0.35, 0), 0.74, (4, 2)), _flat((0.50, 0.39, 0.28), 8))
