@@ -1,5 +1,6 @@
 """One headshot from an analysis, a look and a seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,21 +97,23 @@ def strength_of(guidance_scale: float) -> float:
 def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
     """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
     strength = strength_of(guidance_scale)
-    person = analysis.fore.astype(np.float32) * (analysis.balance * np.array(_TONES[look.tone], np.float32))
+    person = analysis.fore.astype(np.float32)
+    _tint(person, analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
     if amount > 0:
         layer = analysis.skin_layer.astype(np.float32) * (_RETOUCH[look.retouch] * amount)
         layer += analysis.eye_layer.astype(np.float32) * amount
-        person += layer[..., None]
+        person += _each(layer)
     np.clip(person, 0, 1, out=person)
     skin = analysis.surface.skin > 0.5
     grid = cv2.resize(person, skin.shape[::-1], interpolation=cv2.INTER_AREA)
     skin_tone = float(cv2.cvtColor(grid, cv2.COLOR_RGB2GRAY)[skin].mean()) if skin.any() else 0.5
     # On the side of the photo's own light: shadows painted against those that are there look wrong.
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
-    layers = np.empty((*person.shape[:2], 4), np.uint16)
-    layers[..., :3] = person * _FULL_SCALE + 0.5
-    layers[..., 3] = analysis.alpha.astype(np.float32) * _FULL_SCALE + 0.5
+    person *= _FULL_SCALE
+    person += 0.5
+    alpha = analysis.alpha.astype(np.float32) * _FULL_SCALE + 0.5
+    layers = cv2.merge([*cv2.split(person.astype(np.uint16)), alpha.astype(np.uint16)])
     return Session(analysis, look, layers, strength, mildness, side, skin_tone)
 
 
@@ -126,8 +129,8 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     frame_from_canvas = crop.affine(size)
     pixels = round(frame.WIDTH * size), round(frame.HEIGHT * size)
     layers = warp(shared.layers, frame_from_canvas, pixels, cv2.INTER_CUBIC)
-    person = layers[..., :3] * np.float32(1 / _FULL_SCALE)
-    alpha = layers[..., 3] * np.float32(1 / _FULL_SCALE)
+    person = cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB) * np.float32(1 / _FULL_SCALE)
+    alpha = cv2.extractChannel(layers, 3) * np.float32(1 / _FULL_SCALE)
     _light(person, shared, variation, frame_from_canvas)
     picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
     picture = _develop(picture, shared)
@@ -154,11 +157,13 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     )
     strength = _RELIGHT * shared.strength * shared.mildness
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
-    person *= warp(gain, frame_from_grid, size)[..., None]
+    person *= _each(warp(gain, frame_from_grid, size))
     rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
     if rim > 0:
-        edge = warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size)
-        person += (1 - np.minimum(person, 1)) * edge[..., None]
+        edge = _each(warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size))
+        lit = person * (1 - edge)
+        lit += edge
+        np.maximum(person, lit, out=person)  # what is brighter than white already stays
 
 
 def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> Array:
@@ -169,14 +174,14 @@ def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> A
     painted = paint(look.backdrop, width=size[0], height=size[1], rng=rng, key_from=shared.side, drama=drama)
     painted *= _BACKDROP_LEVEL[look.brightness]
     cv2.pow(np.clip(painted, 0, 1, out=painted), 1 / _SRGB_GAMMA, dst=painted)
-    painted *= np.array(_TONES[look.tone], np.float32)
+    _tint(painted, _TONES[look.tone])
     return painted
 
 
 def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, size: float) -> Array:
     """Put the person before the backdrop: a soft shadow on paper, the backdrop's light round the outline.
 
-    Works in place and returns `person`. Lengths are in pixels of the full-size headshot.
+    Lengths are in pixels of the full-size headshot.
     """
     height, width = alpha.shape
     small = cv2.resize(alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
@@ -186,17 +191,13 @@ def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, siz
         shadow = cv2.GaussianBlur(small, (0, 0), 60 * unit)
         shadow = cv2.warpAffine(shadow, away, small.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
         shade = 1 - _SHADOW * min(shared.strength, 1.5) * shadow
-        backdrop *= cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+        backdrop *= _each(cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR))
     glow = cv2.resize(backdrop, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
     around: Array = cv2.resize(cv2.GaussianBlur(glow, (0, 0), 5 * size), (width, height))
     rim: Array = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
-    around -= person
-    around = around * cv2.resize(rim, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
-    person += around
-    person -= backdrop
-    person *= alpha[..., None]
-    person += backdrop
-    return person
+    rim = cv2.resize(rim, (width, height), interpolation=cv2.INTER_LINEAR)
+    person = cv2.blendLinear(around, person, rim, 1 - rim)
+    return cv2.blendLinear(person, backdrop, alpha, 1 - alpha)
 
 
 def _develop(picture: Array, shared: Session) -> Array:
@@ -207,7 +208,9 @@ def _develop(picture: Array, shared: Session) -> Array:
     contrast = _CONTRAST[look.contrast] * (0.15 + 0.85 * shared.strength) * (0.5 + 0.5 * shared.mildness)
     picture = tone.curve(picture, min(contrast, 0.9), float(np.clip(shared.skin_tone, 0.25, 0.75)))
     height, width = picture.shape[:2]
-    picture *= _vignette(width, height, _VIGNETTE[look.vignette] * min(shared.strength, 1.5))[..., None]
+    vignette = _VIGNETTE[look.vignette] * min(shared.strength, 1.5)
+    if vignette > 0:
+        picture *= _each(_vignette(width, height, vignette))
     if look.brightness == "high key":
         picture += 0.06 * picture * (1 - picture)
     return picture
@@ -216,5 +219,21 @@ def _develop(picture: Array, shared: Session) -> Array:
 def _vignette(width: int, height: int, amount: float) -> Array:
     """(h, w) float32 factors: 1 in the middle, falling off beyond the head."""
     across, down = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1.05, 0.95, height, dtype=np.float32)
-    far = across[None, :] ** 2 * 0.8 + down[:, None] ** 2 * 0.75
-    return 1 - amount * np.clip(far - 0.35, 0, None) ** 1.5
+    far = across[None, :] ** 2 * 0.8 + (down[:, None] ** 2 * 0.75 - 0.35)
+    np.maximum(far, 0, out=far)
+    far *= np.sqrt(far)  # to the power 1.5
+    far *= -amount
+    far += 1
+    return far
+
+
+def _each(values: Array) -> Array:
+    """(h, w) values for red, green and blue alike: (h, w, 3). NumPy's own way over so short an axis is slow."""
+    return cv2.merge([values, values, values])
+
+
+def _tint(picture: Array, factors: Sequence[float] | Array) -> None:
+    """Multiply red, green and blue by a factor each, in place."""
+    red, green, blue = (float(factor) for factor in factors)
+    if (red, green, blue) != (1, 1, 1):
+        cv2.multiply(picture, np.array([red, green, blue, 1]), dst=picture)

@@ -44,8 +44,8 @@ def photograph(
     # Contrast turns about the scene's middle: m·(e·p / m)^c.
     picture = np.asarray(cv2.pow(np.maximum(seen, 1e-6), contrast), np.float32)
     picture *= np.float32(scene.middle * (exposure / scene.middle) ** contrast)
-    picture = cv2.transform(picture, scene.saturation * np.eye(3) + (1 - scene.saturation) * _LUMA)
-    framed = _rolled_off(np.asarray(picture, np.float32))
+    mixed = cv2.transform(picture, scene.saturation * np.eye(3) + (1 - scene.saturation) * _LUMA)
+    framed = _rolled_off(np.asarray(mixed, np.float32))
     return np.ascontiguousarray(framed if key_from < 0 else framed[:, ::-1])
 
 
