@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
 
@@ -17,7 +18,7 @@ from ..backends import Readiness
 from ..pace import Pace
 from ..photo import Photo
 from ..request import Headshot, HeadshotRequest, Note, Progress
-from .analysis import Analysis, analyse
+from .analysis import DRAFT_SCALE, Analysis, analyse
 from .look import SUMMARY, Look, read
 from .memory import Memory
 from .render import PROOF, PROOFS, Session, Variation, expose, session
@@ -30,6 +31,7 @@ _WORKERS = 2  # the machine the studio is made for has two cores
 _LIKENESS_BY_GUIDANCE = ((7.5, 20), (0.905, 0.80))
 # How much of light, retouch and contrast is left when a look costs too much likeness; the last is taken as it is.
 _MILDNESS = (1.0, 0.8, 0.6, 0.3)
+_DRAFT_EFFORT = 21  # of an analysis that is made for a draft: more effort cannot be seen at that size
 _SESSIONS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.6  # of the height: a head that no look asks for
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
@@ -129,6 +131,49 @@ class Studio:
             for future in waiting:
                 future.cancel()
 
+    def draft(
+        self,
+        photo: Photo,
+        requests: Sequence[HeadshotRequest],
+        progress: Progress | None = None,
+        *,
+        face: int | None = None,
+    ) -> list[Image.Image]:
+        """Small pictures of what `shoot` would make of the same requests, in their order: 320×400 RGB each.
+
+        Frame, light, backdrop and tone are the full picture's; sharpening, grain and likeness are left out. The look is
+        as mild as a comparison of the same look and guidance has found it must be; where none was made yet it is as
+        asked, and the full picture may come out milder.
+        Blocks until all are done, so call it from a worker thread. The analysis is the one remembered for the request's
+        effort; where there is none, that of the least effort, which is made and remembered if it must be.
+        face: as in `shoot`. Every request's seed is a number.
+        Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`.
+        """
+        work = _Comparison(photo, face or 0, progress or Progress(), Memory(_SESSIONS_KEPT))
+        return self._pool.submit(self._draft_all, work, list(requests)).result()
+
+    def _draft_all(self, work: _Comparison, requests: list[HeadshotRequest]) -> list[Image.Image]:
+        sessions: dict[tuple[object, ...], Session] = {}
+        drafts = []
+        for request in requests:
+            work.progress.check()
+            key = _session_key(request)
+            if key not in sessions:
+                sessions[key] = self._draft_session(work, request)
+            pixels, _ = expose(sessions[key], Variation.of(_seed_of(request)), DRAFT_SCALE)
+            drafts.append(Image.fromarray(pixels))
+        return drafts
+
+    def _draft_session(self, work: _Comparison, request: HeadshotRequest) -> Session:
+        efforts = (request.num_inference_steps, _DRAFT_EFFORT)
+        keys = [(work.photo.sha256, work.face, effort) for effort in efforts]
+        key = next((key for key in keys if key in self._analyses), keys[-1])
+        analysis = self._analyses.get(key, lambda: self._analyse(work, key[-1]))
+        work.progress.check()
+        look = read(request.prompt, request.negative_prompt).look
+        mildness = analysis.mildness.get((look, request.guidance_scale), 1.0)
+        return session(analysis.small, look, request.guidance_scale, mildness)
+
     def _prepare(self, work: _Comparison, request: HeadshotRequest) -> _Prepared:
         work.progress.check()
         return work.sessions.get(_session_key(request), lambda: self._session(work, request))
@@ -140,7 +185,8 @@ class Studio:
         )
         work.progress.check()
         reading = read(request.prompt, request.negative_prompt)
-        with self._preparing.measured():
+        proved = (reading.look, request.guidance_scale) in analysis.mildness
+        with nullcontext() if proved else self._preparing.measured():  # what a new look costs is what is to be learnt
             shared = _mild_enough(analysis, reading.look, request.guidance_scale)
         advice = []
         if shared.mildness < 1:
@@ -164,9 +210,7 @@ class Studio:
         prepared = self._prepare(work, request)
         work.progress.check()
         started = time.perf_counter()
-        if request.seed is None:
-            raise TypeError("a backend takes requests whose seed is a number: see compare.plan")
-        pixels, crop = expose(prepared.session, Variation.of(request.seed))
+        pixels, crop = expose(prepared.session, Variation.of(_seed_of(request)))
         notes = prepared.notes
         if crop.cut > 0:
             notes += (_CONTINUED,)
@@ -198,8 +242,12 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
     """The look at the strongest of four levels whose proofs keep the likeness.
 
     The proofs are the look's extreme variations, never the comparison's own seeds: a request gives the same bytes
-    whichever others run beside it, and one level holds for the whole session.
+    whichever others run beside it, and one level holds for the whole session. What was found is remembered with the
+    analysis.
     """
+    known = analysis.mildness.get((look, guidance_scale))
+    if known is not None:
+        return session(analysis, look, guidance_scale, known)
     shared = session(analysis, look, guidance_scale)
     enough = float(np.interp(guidance_scale, *_LIKENESS_BY_GUIDANCE))
     for mildness in _MILDNESS:
@@ -208,6 +256,7 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
         scores = (_recognised(analysis, proof, colourless=look.black_and_white)[0] for proof in proofs)
         if all(score is not None and score >= enough for score in scores):
             break
+    analysis.mildness[look, guidance_scale] = shared.mildness
     return shared
 
 
@@ -220,6 +269,12 @@ def _recognised(
         return None, None
     reference = analysis.grey_embedding if colourless else analysis.embedding
     return faces.likeness(reference, faces.embed(pixels, found[0])), found[0].box
+
+
+def _seed_of(request: HeadshotRequest) -> int:
+    if request.seed is None:
+        raise TypeError("a backend takes requests whose seed is a number: see compare.plan")
+    return request.seed
 
 
 def _session_key(request: HeadshotRequest) -> tuple[object, ...]:

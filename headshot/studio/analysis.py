@@ -1,6 +1,6 @@
 """What is learnt from a photo once, for every headshot made of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +15,12 @@ from . import matte, retouch, surface, tone
 from .alpha import refine
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
+from .look import Look
 
 Array = npt.NDArray[Any]
 
 GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
+DRAFT_SCALE = 0.3125  # of the full picture: 320×400, and layers and surface that are whole pixels too
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
 _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
@@ -34,6 +36,7 @@ class Analysis:
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
     enlargement: how many times the face must be enlarged for a headshot.
     portrait, portrait_face: the photo around the face, for likeness.
+    mildness: what the likeness guard found for a look at a guidance, as in Session; empty at first.
     """
 
     fore: Array
@@ -49,6 +52,22 @@ class Analysis:
     enlargement: float
     portrait: Array
     portrait_face: Face
+    mildness: dict[tuple[Look, float], float] = field(default_factory=dict)
+
+    @cached_property
+    def small(self) -> "Analysis":
+        """The same for drafts, about 2 MB: the layers at DRAFT_SCALE, the surface at half its size.
+
+        Light, room, face_px and all else are as in the full one, in pixels of the full canvas.
+        """
+        return replace(
+            self,
+            fore=_smaller(self.fore, DRAFT_SCALE),
+            alpha=_smaller(self.alpha, DRAFT_SCALE),
+            skin_layer=_smaller(self.skin_layer, DRAFT_SCALE),
+            eye_layer=_smaller(self.eye_layer, DRAFT_SCALE),
+            surface=self.surface.halved(),
+        )
 
     @cached_property
     def embedding(self) -> Array:
@@ -110,6 +129,11 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         portrait=portrait,
         portrait_face=portrait_face,
     )
+
+
+def _smaller(layer: Array, scale: float) -> Array:
+    single = cv2.resize(layer.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return single.astype(np.float16)
 
 
 def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..warp import warp
 from . import frame, light, tone
-from .analysis import GRID, Analysis
+from .analysis import Analysis
 from .backdrop import is_paper, paint
 from .look import Look
 
@@ -75,7 +75,8 @@ PROOFS = (Variation(share=1, turn=1, lift=1, depth=1), Variation(share=1, turn=-
 class Session:
     """A look over one analysis: what all its seeds share.
 
-    layers: (H, W, 4) uint16 on the canvas, full scale for 1: the corrected, retouched person and alpha.
+    layers: (H, W, 4) uint16, full scale for 1: the corrected, retouched person and alpha, on the canvas or, for drafts,
+    on the canvas made small.
     strength: 0 (corrected only) … 1 (the full look) … 2 (dramatic).  mildness: what the likeness guard leaves, 0…1.
     side: the key's, −1 or 1.  skin_tone: the sRGB grey value that the tone curve keeps.
     """
@@ -120,15 +121,16 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
 def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
     """One frame: (1280, 1024, 3) uint8 RGB times `size`, and its crop. The same arguments give the same bytes.
 
-    Less than the full size is a proof: without grain and sharpening.
+    Less than the full size is a proof or a draft: without grain and sharpening.
     """
     look = shared.look
     crop = frame.choose(
         shared.analysis.room, look.crop, variation.share, variation.across, variation.down, variation.tilt
     )
     frame_from_canvas = crop.affine(size)
+    frame_from_canvas[:, 2] += (size - 1) / 2  # pixel centres, not corners: where a full picture made small has them
     pixels = round(frame.WIDTH * size), round(frame.HEIGHT * size)
-    layers = warp(shared.layers, frame_from_canvas, pixels, cv2.INTER_CUBIC)
+    layers = warp(shared.layers, _from_map(shared.layers, frame_from_canvas), pixels, cv2.INTER_CUBIC)
     person = cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB) * np.float32(1 / _FULL_SCALE)
     alpha = cv2.extractChannel(layers, 3) * np.float32(1 / _FULL_SCALE)
     _light(person, shared, variation, frame_from_canvas)
@@ -142,13 +144,21 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     return tone.finished(picture, sharpness=sharpness, graininess=graininess, at=variation.grain), crop
 
 
+def _from_map(of_canvas: Array, frame_from_canvas: Array) -> Array:
+    """(2, 3) frame from a map that shows the whole canvas with fewer pixels."""
+    step = frame.CANVAS_WIDTH / of_canvas.shape[1]
+    moved = frame_from_canvas.copy()
+    moved[:, :2] *= step
+    moved[:, 2] += frame_from_canvas[:, :2] @ [(step - 1) / 2, (step - 1) / 2]  # pixel centres, not corners
+    return moved
+
+
 def _light(person: Array, shared: Session, variation: Variation, frame_from_canvas: Array) -> None:
     """Key, fill and rim on the person, in place."""
-    shape, unit = shared.analysis.surface, shared.analysis.face_px / GRID
+    shape = shared.analysis.surface
+    unit = shared.analysis.face_px * shape.skin.shape[1] / frame.CANVAS_WIDTH
     size = person.shape[1], person.shape[0]
-    frame_from_grid = frame_from_canvas.copy()
-    frame_from_grid[:, :2] *= GRID
-    frame_from_grid[:, 2] += frame_from_canvas[:, :2] @ [(GRID - 1) / 2, (GRID - 1) / 2]  # pixel centres, not corners
+    frame_from_grid = _from_map(shape.skin, frame_from_canvas)
     setup = light.SETUPS[shared.look.light]
     setup = light.Setup(
         setup.azimuth + _TURN_DEGREES * variation.turn,

@@ -30,6 +30,15 @@ class Surface:
     face: Array
     skin: Array
 
+    def halved(self) -> "Surface":
+        """The same on a grid of half the width and height."""
+        normals, height, face, skin = (
+            np.asarray(cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+            for part in (self.normals, self.height, self.face, self.skin)
+        )
+        normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+        return Surface(normals, height * np.float32(0.5), face, skin)
+
 
 def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
     """picture: (h, w, 3) float32 RGB and alpha (h, w), on the grid; mesh: (468, 3) in grid pixels; face_px likewise."""
