@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
@@ -20,7 +21,10 @@ from .photo import Photo
 from .request import Headshot, HeadshotRequest, Note, Progress
 from .settings import Settings
 
-__all__ = ["Headshot", "HeadshotRequest", "Note", "Photo", "Progress", "shoot"]
+if TYPE_CHECKING:
+    from .studio import Studio
+
+__all__ = ["Headshot", "HeadshotRequest", "Note", "Photo", "Progress", "draft", "shoot"]
 __version__ = "0.1.0"
 
 _DEFAULTS = HeadshotRequest()
@@ -73,6 +77,26 @@ def shoot(
     for headshot in landed:
         by_request.setdefault(headshot.request, []).append(headshot)
     return [by_request[request].pop(0) for request in requests]  # a seed may be asked for twice
+
+
+def draft(
+    photo: str | os.PathLike[str] | bytes | Image.Image | Photo,
+    prompt: str = _DEFAULTS.prompt,
+    negative_prompt: str = _DEFAULTS.negative_prompt,
+    guidance_scale: float = _DEFAULTS.guidance_scale,
+    seeds: Sequence[int | None] = (None,),
+    progress: Progress | None = None,
+    face: int | None = None,
+) -> list[Image.Image]:
+    """What `shoot` would make on the studio, small and at once: a 320×400 RGB picture a seed, in the seeds' order.
+
+    Without sharpening, grain and likeness, and as strong as the look is asked for until `shoot` has found that it must
+    be milder. The arguments are those of `shoot`.
+    Raises PhotoError, RequestError, or Stopped after `progress.stop()`.
+    """
+    request = HeadshotRequest(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=guidance_scale)
+    studio = cast("Studio", _backends()["studio"])
+    return studio.draft(Photo.of(photo), compare.plan(request, seeds), progress, face=face)
 
 
 @cache

@@ -9,6 +9,7 @@ import portraits
 import pytest
 from PIL import Image
 
+import headshot
 from headshot import models
 from headshot.compare import plan
 from headshot.errors import PhotoError, Stopped
@@ -145,3 +146,9 @@ def test_another_face_can_be_drafted(studio: Studio) -> None:
     assert np.abs(one - other).mean() > 5
     with pytest.raises(PhotoError, match="no face number 9"):
         studio.draft(both, plan(HeadshotRequest(), [1]), face=8)
+
+
+def test_the_library_drafts_in_one_call() -> None:
+    small, also_small = headshot.draft(photo("portrait"), "navy backdrop", seeds=[1, 2])
+    assert small.size == also_small.size == (320, 400)
+    assert small.mode == "RGB"
