@@ -58,8 +58,8 @@ def _with_tooth(picture: Array, rng: np.random.Generator) -> Array:
     slope = (2.275 * np.clip(thumb, 0, 1) ** 0.583 + 0.04) * (_TOOTH / 255)
     grain = cv2.resize(slope.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     grain *= _noise(height, width, rng)
-    grained = cv2.add(picture, cv2.merge([grain, grain, grain]))
-    return np.asarray(np.clip(grained, 0, 1, out=grained), np.float32)
+    cv2.add(picture, cv2.merge([grain, grain, grain]), dst=picture)
+    return np.clip(picture, 0, 1, out=picture)
 
 
 def _noise(height: int, width: int, rng: np.random.Generator) -> Array:

@@ -133,6 +133,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     layers = warp(shared.layers, _from_map(shared.layers, frame_from_canvas), pixels, cv2.INTER_CUBIC)
     person = cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB) * np.float32(1 / _FULL_SCALE)
     alpha = cv2.extractChannel(layers, 3) * np.float32(1 / _FULL_SCALE)
+    del layers
     _light(person, shared, variation, frame_from_canvas)
     picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
     picture = _develop(picture, shared)
@@ -171,7 +172,8 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
     if rim > 0:
         edge = _each(warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size))
-        lit = person * (1 - edge)
+        lit = 1 - edge
+        lit *= person
         lit += edge
         np.maximum(person, lit, out=person)  # what is brighter than white already stays
 
@@ -191,7 +193,7 @@ def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> A
 def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, size: float) -> Array:
     """Put the person before the backdrop: a soft shadow on paper, the backdrop's light round the outline.
 
-    Lengths are in pixels of the full-size headshot.
+    Changes all that it is given. Lengths are in pixels of the full-size headshot.
     """
     height, width = alpha.shape
     small = cv2.resize(alpha, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
@@ -206,8 +208,8 @@ def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, siz
     around: Array = cv2.resize(cv2.GaussianBlur(glow, (0, 0), 5 * size), (width, height))
     rim: Array = (1 - cv2.GaussianBlur(small, (0, 0), 9 * unit)) * 2 * _WRAP
     rim = cv2.resize(rim, (width, height), interpolation=cv2.INTER_LINEAR)
-    person = cv2.blendLinear(around, person, rim, 1 - rim)
-    return cv2.blendLinear(person, backdrop, alpha, 1 - alpha)
+    cv2.blendLinear(around, person, rim, 1 - rim, dst=person)
+    return cv2.blendLinear(person, backdrop, alpha, 1 - alpha, dst=person)
 
 
 def _develop(picture: Array, shared: Session) -> Array:
