@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .. import face as faces
 from ..face import Face
 from ..warp import scale_of, warp
-from . import matte, retouch, surface, tone
+from . import exposure, matte, retouch, surface, tone
 from .alpha import refine
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
@@ -30,7 +30,8 @@ _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
 class Analysis:
     """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 30 MB.
 
-    fore: (H, W, 3) float16 sRGB, 0…1, the person's own colours, free of the old backdrop.  alpha: (H, W) float16.
+    fore: (H, W, 3) float16 sRGB, 0…1, the person's own colours, free of the old backdrop, lifted where dark.
+    alpha: (H, W) float16.
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
@@ -94,12 +95,15 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     oval = surface.oval((size[1], size[0]), on_canvas, face_px)
     opinion, second = (np.maximum(seen_there, oval) for seen_there in seen.on_canvas(canvas_from_photo, size))
     alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
+    scene = canvas[::GRID, ::GRID].copy()
     del canvas, opinion, second
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     grid_mesh = (on_canvas / GRID).astype(np.float32)
     shape = surface.surface(small, small_alpha, grid_mesh, face_px / GRID)
+    lift = exposure.lift(small, scene, small_alpha, shape.skin, grid_mesh)
+    small, fore = lift.applied(small), lift.applied(fore)
     full_skin = cv2.resize(shape.skin, size, interpolation=cv2.INTER_LINEAR)
     eyes = surface.eyes(alpha.shape, on_canvas, face_px)
     inside = cv2.warpAffine(np.ones(pixels.shape[:2], np.uint8), canvas_from_photo, size).astype(np.float32)

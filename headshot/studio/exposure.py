@@ -1,0 +1,98 @@
+"""How far a dark or backlit face is lifted, judged within its own range, and the lift itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..face import CHIN, EYES, LIPS
+
+Array = npt.NDArray[Any]
+
+# All by eye on 35 photos, in CIELAB's lightness. What is brightest in a well lit face (highlights of the skin, the
+# whites of the eyes, teeth) lies at 65 to 90 whatever the complexion; in a face that is plainly too dark, at 46 to 64.
+_DARK = 60.0  # a bright end below it is dark wherever the person stands
+_BACKLIT = 76.0  # and below this one where what is behind the head is brighter still …
+_BEHIND = 6.0  # … by as much
+_TEETH = 6.0  # teeth are as much brighter than the rest of the bright end
+# Dark skin in good light has bright highlights, a face in the shade is flat: from the skin's median to its bright end
+# there were 28 to 33 in the one and 10 to 21 in the other.
+_FLAT, _LIVELY = 20.0, 27.0
+_LEAST_STOPS, _MOST_STOPS = 0.4, 1.0  # less is no fault of the photo, more shows the noise
+_SHOULDER = 0.55  # sRGB: from here on the lift fades, so that nothing bright is burnt out
+_MOST_GAIN = 1.44  # above it, tones near white would change places
+_SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a factor on the stored value
+_VEIL = 0.06  # sRGB: a darkest tone above it is stray light, which a backlit lens lays over everything
+_VEIL_AT_MOST = 0.1
+
+
+@dataclass(frozen=True)
+class Lift:
+    """What brightens a person.
+
+    gain: 1…1.44, a factor on sRGB values up to the middle tones.  veil: 0…0.1 sRGB, taken off the black end before.
+    """
+
+    gain: float = 1.0
+    veil: float = 0.0
+
+    def applied(self, picture: Array) -> Array:
+        """(h, w, 3) float32 sRGB 0…1 -> the same shape. White stays white and every pixel its hue."""
+        if self.gain == 1:
+            return picture
+        if self.veil:
+            picture = np.clip((picture - np.float32(self.veil)) / np.float32(1 - self.veil), 0, 1)
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        factor = np.clip((1 - grey) * np.float32(1 / (1 - _SHOULDER)), 0, 1)
+        factor *= np.float32(self.gain - 1)
+        factor += 1
+        return picture * factor[..., None]
+
+
+def lift(picture: Array, scene: Array, alpha: Array, skin: Array, mesh: Array) -> Lift:
+    """What the face needs: nothing where it is well lit, half a stop to a stop where it is dark for its surroundings.
+
+    picture: (h, w, 3) float32 sRGB, the person's colours; scene: the same with what is behind; alpha, skin: (h, w);
+    mesh: (468, 3); all on one grid. How light the skin is alone never counts.
+    """
+    chosen = skin > 0.6
+    if chosen.sum() < 60:
+        return Lift()
+    lightness = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 0]
+    middle, bright = np.percentile(lightness[chosen], [50, 95]).tolist()
+    flat = np.interp(bright - middle, [_FLAT, _LIVELY], [1, 0])
+    for outline, brighter in ((EYES[0], 0.0), (EYES[1], 0.0), (LIPS, _TEETH)):
+        inside = _filled(alpha.shape, mesh[list(outline), :2])
+        if inside.sum() >= 20:
+            bright = max(bright, float(np.percentile(lightness[inside], 98)) - brighter)
+    wanted = np.interp(_behind(scene, alpha, mesh) - bright, [0, _BEHIND], [_DARK, _BACKLIT])
+    stops = min(_MOST_STOPS, float(flat * np.log2(_luminance(float(wanted)) / _luminance(bright))))
+    if stops < _LEAST_STOPS:
+        return Lift()
+    person = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[alpha > 0.9]
+    veil = float(np.percentile(person, 1)) - _VEIL if person.size else 0.0
+    veil = float(np.clip(veil, 0, _VEIL_AT_MOST)) * stops
+    level = _luminance(bright) ** (1 / _SRGB_GAMMA)
+    lost = level * (1 - veil) / max(level - veil, 0.1)  # what is taken off the black end darkens the bright one, too
+    return Lift(min(_MOST_GAIN, 2 ** (stops / _SRGB_GAMMA) * lost), veil)
+
+
+def _behind(scene: Array, alpha: Array, mesh: Array) -> float:
+    """The median lightness of what is seen beside and above the head; 0 where too little is."""
+    chin = int(np.clip(mesh[CHIN, 1], 0, alpha.shape[0]))
+    seen = scene[:chin][alpha[:chin] < 0.05]
+    if len(seen) < 0.02 * alpha.size:
+        return 0.0
+    return float(np.median(cv2.cvtColor(seen[None], cv2.COLOR_RGB2LAB)[..., 0]))
+
+
+def _luminance(lightness: float) -> float:
+    return ((max(lightness, 1.0) + 16) / 116) ** 3
+
+
+def _filled(shape: tuple[int, ...], points: Array) -> Array:
+    canvas = np.zeros(shape, np.uint8)
+    cv2.fillPoly(canvas, [np.round(points).astype(np.int32)], 1)
+    return canvas > 0

@@ -1,0 +1,94 @@
+"""Dark and backlit faces are lifted within their own range; dark skin in good light is left alone."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import portraits
+import pytest
+
+from headshot import face
+from headshot.studio import analysis, exposure, render
+from headshot.studio.look import Look
+from headshot.studio.surface import CHEEKS
+
+_WHITE_WALL = np.float32([236, 240, 244])
+_DARK_WALL = np.float32([52, 48, 46])
+
+
+@cache
+def _analysed(kind: str) -> analysis.Analysis:
+    pixels = _photo(kind)
+    return analysis.analyse(pixels, face.find(pixels)[0], [], steps=21)
+
+
+@cache
+def _photo(kind: str) -> np.ndarray:
+    """A portrait, "darker_skin", or one of them as "NAME backlit", "NAME white wall", "NAME dark room", "NAME grey"."""
+    name, _, how = kind.partition(" ")
+    pixels = portraits.darker_skin() if name == "darker_skin" else portraits.photograph(name)  # type: ignore[arg-type]
+    if how == "grey":
+        return cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if not how:
+        return pixels
+    someone = portraits.person("astronaut" if name == "astronaut" else "portrait")
+    colour = pixels.astype(np.float32) if name == "darker_skin" else someone.colour
+    wall = _DARK_WALL if how == "dark room" else _WHITE_WALL
+    stops = {"backlit": 1.6, "white wall": 0.0, "dark room": 1.8}[how]
+    alpha = someone.alpha[..., None]
+    made = colour * 2 ** (-stops / 2.2) * alpha + wall * (1 - alpha)
+    if how == "dark room":  # with a lamp in it: that something is bright must not keep the face dark
+        cv2.circle(made, (60, 60), 55, (255, 250, 235), -1)
+    return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+
+@cache
+def _headshot(kind: str) -> np.ndarray:
+    return render.expose(render.session(_analysed(kind), Look(), 7.5), render.Variation())[0]
+
+
+def _cheeks(pixels: np.ndarray) -> np.ndarray:
+    """The median Lab of both cheeks."""
+    mesh = face.mesh(pixels, face.find(pixels)[0])
+    mask = np.zeros(pixels.shape[:2], np.uint8)
+    for cheek in CHEEKS:
+        cv2.fillPoly(mask, [cv2.convexHull(mesh[list(cheek), :2].astype(np.int32))], 1)
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    middle: np.ndarray = np.median(lab[mask > 0], axis=0)
+    return middle
+
+
+def _hue(lab: np.ndarray) -> float:
+    return float(np.degrees(np.arctan2(lab[2], lab[1])))
+
+
+@pytest.mark.parametrize("how", ["backlit", "dark room"])
+@pytest.mark.parametrize("name", ["portrait", "astronaut"])
+def test_a_dark_or_backlit_face_is_lifted_by_half_a_stop_to_a_stop_and_keeps_its_hue(name: str, how: str) -> None:
+    photo, headshot = _cheeks(_photo(f"{name} {how}")), _cheeks(_headshot(f"{name} {how}"))
+    stops = 3 * np.log2((headshot[0] + 16) / (photo[0] + 16))
+    assert 0.4 <= stops <= 1.2
+    assert abs(_hue(headshot) - _hue(photo)) < 5
+
+
+@pytest.mark.parametrize(
+    "kind", ["portrait", "astronaut", "darker_skin", "darker_skin white wall", "portrait white wall"]
+)
+def test_a_well_lit_face_of_any_complexion_is_not_lifted_whatever_is_behind_it(kind: str) -> None:
+    photo, headshot = _cheeks(_photo(kind)), _cheeks(_headshot(kind))
+    assert abs(headshot[0] - photo[0]) < 4
+    assert abs(_hue(headshot) - _hue(photo)) < 4
+
+
+def test_a_lift_burns_nothing_out_and_no_two_tones_change_places() -> None:
+    greys = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[None, :, None], 3, axis=2)
+    for lift in (exposure.Lift(1.2), exposure.Lift(1.44, 0.1)):
+        lifted = lift.applied(greys)[0, :, 0]
+        assert lifted.max() <= 1
+        assert np.diff(lifted).min() >= 0
+
+
+def test_a_black_and_white_photo_stays_black_and_white() -> None:
+    for kind in ("portrait grey", "astronaut grey"):
+        middle = _cheeks(_headshot(kind))
+        assert np.hypot(middle[1], middle[2]) < 1
