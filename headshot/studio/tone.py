@@ -13,6 +13,8 @@ Array = npt.NDArray[Any]
 # (Chardon et al. 1991; Xiao et al. 2017): a skin hue outside is a cast. Chroma beyond the bound is one too.
 _SKIN_HUE_DEGREES = (38.0, 66.0)
 _SKIN_CHROMA = (8.0, 34.0)
+_COLOURLESS = 3.0  # chroma: the skin of a black-and-white photo lies below, and nothing is corrected
+_GREYISH = (4.5, 9.0)  # chroma: skin under a veil or in bad light; at the first its hue is taken to the band entirely
 _BALANCE_SHARE = 0.65  # of the way: the fit may be wrong, and evening light is part of a face
 _BALANCE_BOUNDS = (0.88, 1.14)
 _DIM = 0.55  # sRGB: no well exposed photo has its brightest 2 % below; the darkest of twenty had them at .63
@@ -23,17 +25,19 @@ def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Ar
     """(3,) float32 factors on sRGB values that correct cast and exposure, on the surface's grid.
 
     scene_white: the grey value that only the brightest 2 % of the photo exceed.
-    The cast is judged by the skin's hue alone and leaves its lightness. The exposure is judged by what is brightest
-    in the photo and on the person (eyes, teeth, collar), never by how light the skin is: only a photo in which
-    nothing at all is bright is lifted, and dark skin in good light stays as it is.
+    The cast is judged by the skin's hue alone and leaves its lightness; black and white stays black and white. The
+    exposure is judged by what is brightest in the photo and on the person (eyes, teeth, collar), never by how light
+    the skin is: only a photo in which nothing at all is bright is lifted, and dark skin in good light stays as it is.
     """
     factors = np.ones(3, np.float32)
     chosen = skin > 0.6
     if chosen.sum() >= 60:
         lightness, a, b = np.median(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[chosen], axis=0)
         hue, chroma = np.degrees(np.arctan2(b, a)), np.hypot(a, b)
-        wanted_hue = np.radians(hue + _BALANCE_SHARE * (np.clip(hue, *_SKIN_HUE_DEGREES) - hue))
-        wanted_chroma = chroma + _BALANCE_SHARE * (np.clip(chroma, *_SKIN_CHROMA) - chroma)
+        # The less colour is left, the less of a hue there is to keep: grey skin is grey by a veil or by bad light.
+        share = np.interp(chroma, [_COLOURLESS, *_GREYISH], [0, 1, _BALANCE_SHARE])
+        wanted_hue = np.radians(hue + share * (np.clip(hue, *_SKIN_HUE_DEGREES) - hue))
+        wanted_chroma = chroma + min(share, _BALANCE_SHARE) * (np.clip(chroma, *_SKIN_CHROMA) - chroma)
         pair = np.array(
             [[[lightness, a, b], [lightness, wanted_chroma * np.cos(wanted_hue), wanted_chroma * np.sin(wanted_hue)]]],
             np.float32,
