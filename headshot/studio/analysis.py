@@ -103,7 +103,10 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     grid_mesh = (on_canvas / GRID).astype(np.float32)
     shape = surface.surface(small, small_alpha, grid_mesh, face_px / GRID)
     lift = exposure.lift(small, scene, small_alpha, shape.skin, grid_mesh)
-    small, fore = lift.applied(small), lift.applied(fore)
+    if lift.needed:
+        small, fore = lift.applied(small), lift.applied(fore)
+        calm = exposure.calm(small, small_alpha, shape.skin, grid_mesh, face_px / GRID)
+        fore = np.clip(fore * cv2.resize(calm, size, interpolation=cv2.INTER_LINEAR), 0, 1)
     full_skin = cv2.resize(shape.skin, size, interpolation=cv2.INTER_LINEAR)
     eyes = surface.eyes(alpha.shape, on_canvas, face_px)
     inside = cv2.warpAffine(np.ones(pixels.shape[:2], np.uint8), canvas_from_photo, size).astype(np.float32)

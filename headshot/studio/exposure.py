@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..face import CHIN, EYES, LIPS
+from ..face import CHIN, EYES, LIPS, OVAL
+from .kernel import disc
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +27,11 @@ _MOST_GAIN = 1.44  # above it, tones near white would change places
 _SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a factor on the stored value
 _VEIL = 0.06  # sRGB: a darkest tone above it is stray light, which a backlit lens lays over everything
 _VEIL_AT_MOST = 0.1
+# By eye on a face with the sun behind it.
+_RIM, _RIM_FADES = 0.09, 1.8  # of the face's height from the outline, and where it ends in that unit
+_RIM_KEPT = 0.66  # sRGB: what no rim is darkened below
+_RIM_SHARE = 0.65  # of what is brighter than the face
+_RIM_BURNT, _RIM_TINTED = 0.2, 0.35  # sRGB above the face's own, from where on so much of the colour is the skin's
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,13 @@ class Lift:
     gain: float = 1.0
     veil: float = 0.0
 
+    @property
+    def needed(self) -> bool:
+        return self.gain > 1
+
     def applied(self, picture: Array) -> Array:
         """(h, w, 3) float32 sRGB 0…1 -> the same shape. White stays white and every pixel its hue."""
-        if self.gain == 1:
+        if not self.needed:
             return picture
         if self.veil:
             picture = np.clip((picture - np.float32(self.veil)) / np.float32(1 - self.veil), 0, 1)
@@ -77,6 +87,36 @@ def lift(picture: Array, scene: Array, alpha: Array, skin: Array, mesh: Array) -
     level = _luminance(bright) ** (1 / _SRGB_GAMMA)
     lost = level * (1 - veil) / max(level - veil, 0.1)  # what is taken off the black end darkens the bright one, too
     return Lift(min(_MOST_GAIN, 2 ** (stops / _SRGB_GAMMA) * lost), veil)
+
+
+def calm(picture: Array, alpha: Array, skin: Array, mesh: Array, face_px: float) -> Array:
+    """(h, w, 3) float32 factors for a lifted person, after which no burnt-out rim runs along jaw and ears.
+
+    Such a rim is daylight from behind; before paper, with the daylight gone, it looks like a cut-out's fault. It is
+    darkened, and what the sensor lost of its colour is taken from the skin.
+    picture: lifted, on one grid with alpha, skin and the mesh; face_px: the face's height on it.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    inside = cv2.copyMakeBorder((alpha > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    near = np.clip(_RIM_FADES - depth / (_RIM * face_px), 0, 1)
+    head = cv2.dilate(_filled(alpha.shape, mesh[list(OVAL), :2]).astype(np.float32), disc(0.16 * face_px))
+    # Above the ears a bright rim is hair in the sun, and at the chin's height a collar begins.
+    eyes, chin = float(mesh[list(EYES[0] + EYES[1]), 1].mean()), float(mesh[CHIN, 1])
+    rows = np.interp(np.arange(alpha.shape[0]), [eyes - 1, eyes, chin - 0.2 * face_px, chin], [0, 1, 1, 0])
+    face = (skin > 0.6) & (near == 0)
+    if face.sum() < 60:
+        return np.ones_like(picture)
+    kept = max(float(np.percentile(grey[face], 90)), _RIM_KEPT)
+    where = near * cv2.GaussianBlur(head, (0, 0), 0.06 * face_px) * rows[:, None].astype(np.float32)
+    excess = np.maximum(grey - kept, 0) * where
+    calmed = grey - _RIM_SHARE * excess
+    colour = np.median(picture[face], axis=0)
+    tinted = np.clip(excess / _RIM_BURNT, 0, _RIM_TINTED)[..., None]
+    wanted = picture * (calmed / np.maximum(grey, 0.1))[..., None] * (1 - tinted)
+    wanted += calmed[..., None] * (colour / max(float(colour.mean()), 0.05)) * tinted
+    factors = np.where(excess[..., None] > 0, wanted / np.maximum(picture, 0.1), 1)
+    return cv2.GaussianBlur(np.clip(factors, 0.5, 1.5).astype(np.float32), (0, 0), 0.008 * face_px)
 
 
 def _behind(scene: Array, alpha: Array, mesh: Array) -> float:
