@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .. import face as faces
 from ..face import Face
 from ..warp import scale_of, warp
-from . import exposure, matte, retouch, surface, tone
+from . import exposure, matte, redeye, retouch, surface, tone
 from .alpha import refine
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
 from .light import SourceLight, source
@@ -97,6 +97,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
     alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
     scene = canvas[::GRID, ::GRID].copy()
     del canvas, opinion, second
+    redeye.clear(fore, on_canvas)
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
