@@ -122,7 +122,7 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,
-        light=source(small, shape),
+        light=source(small, shape, grid_mesh),
         balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
         room=room(
             cv2.resize(alpha, reduced, interpolation=cv2.INTER_AREA),

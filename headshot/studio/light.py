@@ -15,11 +15,15 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Setup:
-    """Where the key stands, in degrees from the camera's axis, and key plus fill over fill."""
+    """Where the key stands, in degrees from the camera's axis, and key plus fill over fill.
+
+    swap: 0…1, the power to which the photo's own shading is taken out; a full swap looks like a mask.
+    """
 
     azimuth: float
     elevation: float
     ratio: float
+    swap: float = 0.55
 
 
 # Hunter, Biver and Fuqua, "Light: Science & Magic", chapter 8, for the positions; the ratios by eye.
@@ -29,8 +33,14 @@ SETUPS: dict[Pattern, Setup] = {
     "butterfly": Setup(5, 46, 2.2),
     "split": Setup(80, 14, 5.0),
     "broad window": Setup(60, 14, 2.6),
-    "soft": Setup(20, 26, 1.6),
+    "soft": Setup(20, 26, 1.6, swap=0.85),  # whoever asks for soft light wants hard light gone
 }
+# Natural logarithms of luminance. From above no light falls harder: what seems so is a beard, a fringe or a hat.
+_FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 1.0
+_SEEN, _PLAIN = 0.06, 0.25  # own.x: what tells the side of a head that looks ahead, and of one that is turned …
+_TURNED = 18.0  # … by so many degrees
+_TEMPLES = 127, 356  # in the mesh's numbering
+_HARD, _SWAP_MORE = (0.4, 0.9), 0.25  # own.x: a window behind the camera's shoulder, and one at the side
 _WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
 _LOW, _HIGH = (
     0.5,
@@ -42,27 +52,38 @@ _LOW, _HIGH = (
 class SourceLight:
     """The photo's own light: log luminance = constant + x·nx + y·ny on the skin.
 
-    side: −1 where it comes from the picture's left, 1 from its right; 0 where neither can be told.
+    turn: degrees that the head is turned by, positive towards the picture's right.
     """
 
     x: float
     y: float
+    turn: float = 0.0
 
     @property
     def side(self) -> float:
-        return 0.0 if abs(self.x) < 0.06 else float(np.sign(self.x))
+        """−1 where the key belongs to the picture's left, 1 to its right; 0 where neither can be told.
+
+        That is the side of the photo's light. On a turned head little is seen of one cheek, and a weak slope says
+        nothing: there the key stands where the face looks to, for from the other side it would light the ear.
+        """
+        turned = abs(self.turn) > _TURNED
+        if abs(self.x) >= (_PLAIN if turned else _SEEN):
+            return float(np.sign(self.x))
+        return float(np.sign(self.turn)) if turned else 0.0
 
     def shading(self, surface: Surface) -> Array:
         """(h, w) float32 around 1."""
         normals = surface.normals
-        return np.exp(np.clip(self.x * normals[..., 0] + self.y * normals[..., 1], -0.7, 0.7))
+        return np.exp(np.clip(self.x * normals[..., 0] + self.y * normals[..., 1], -_SHADED, _SHADED))
 
 
-def source(picture: Array, surface: Surface) -> SourceLight:
-    """Fit the light on the skin, robustly. picture: (h, w, 3) float32 sRGB on the surface's grid."""
+def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
+    """Fit the light on the skin, robustly. picture: (h, w, 3) float32 sRGB and mesh (468, 3), on the surface's grid."""
+    across = mesh[_TEMPLES[1]] - mesh[_TEMPLES[0]]
+    turn = float(np.degrees(np.arctan2(across[2], abs(across[0]))))
     chosen = (surface.skin > 0.6) & (surface.face > 0.3)
     if chosen.sum() < 100:
-        return SourceLight(0.0, 0.0)
+        return SourceLight(0.0, 0.0, turn)
     luminance = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[chosen] ** 2.2
     log = np.log(np.maximum(luminance, 1e-3))
     design = np.column_stack([np.ones(log.size), surface.normals[chosen][:, :2]])
@@ -73,8 +94,8 @@ def source(picture: Array, surface: Surface) -> SourceLight:
         answer = np.linalg.lstsq(weighted.T @ design + 1e-3 * np.eye(3), weighted.T @ log, rcond=None)[0]
         off = np.abs(log - design @ answer)
         weight = 1 / np.maximum(off / (1.5 * np.median(off) + 1e-4), 1)
-    x, y = np.clip(answer[1:], -0.8, 0.8)
-    return SourceLight(float(x), float(y))
+    x, y = np.clip(answer[1:], [-_FROM_THE_SIDE, -_FROM_ABOVE], [_FROM_THE_SIDE, _FROM_ABOVE])
+    return SourceLight(float(x), float(y), turn)
 
 
 def direction(setup: Setup, side: float) -> Array:
@@ -89,7 +110,8 @@ def direction(setup: Setup, side: float) -> Array:
 def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, strength: float, face_px: float) -> Array:
     """(h, w) float32 factors in linear light whose mean on the skin is 1: exposure is not the light's to change.
 
-    The photo's own shading is taken out in part only (to the power .55): a full swap looks like a mask.
+    The photo's own shading is taken out in part only, to the power setup.swap, and more of it the harder it is: a
+    pattern on top of hard light from the same side would be harder than either.
     strength: 0 leaves the photo's light, 1 is the full pattern.
     """
     towards = direction(setup, side)
@@ -97,7 +119,8 @@ def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, stren
     key = np.clip((facing + _WRAP) / (1 + _WRAP), 0, 1) * _shadow(surface.height, towards, face_px)
     fill = 0.65 + 0.35 * surface.normals[..., 2]
     shading = (setup.ratio - 1) * key + fill
-    ratio = shading / own.shading(surface) ** 0.55
+    hard = float(np.interp(abs(own.x), _HARD, [0, 1])) if own.x * side > 0 else 0.0
+    ratio = shading / own.shading(surface) ** min(1.0, setup.swap + _SWAP_MORE * hard)
     # Cloth and hair have shapes the balloon does not know: they get the light's direction, not its full contrast.
     trust = 0.6 + 0.4 * surface.face
     weight = surface.skin * surface.face

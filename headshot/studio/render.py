@@ -165,6 +165,7 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
         setup.azimuth + _TURN_DEGREES * variation.turn,
         setup.elevation + _LIFT_DEGREES * variation.lift,
         1 + (setup.ratio - 1) * (1 + _DEPTH * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
+        setup.swap,
     )
     strength = _RELIGHT * shared.strength * shared.mildness
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
