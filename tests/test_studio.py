@@ -199,7 +199,8 @@ def test_a_small_face_gives_a_full_headshot_and_a_note(studio: Studio) -> None:
     photo = Photo.of(Image.fromarray(picture("small_face")))
     [headshot] = shoot(studio, photo, HeadshotRequest(), (1,))
     assert headshot.image.size == (1024, 1280)
-    assert any(note.kind == "advice" and "small" in note.text for note in headshot.notes)
+    advice = [note.text for note in headshot.notes if note.kind == "advice"]
+    assert "The face is too small in this photo for a headshot of use at full size: use a closer photo." in advice
 
 
 # --- colour and light --------------------------------------------------------------------------------------------

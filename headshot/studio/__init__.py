@@ -32,6 +32,7 @@ _LIKENESS_BY_GUIDANCE = ((7.5, 20), (0.905, 0.80))
 # How much of light, retouch and contrast is left when a look costs too much likeness; the last is taken as it is.
 _MILDNESS = (1.0, 0.8, 0.6, 0.3)
 _DRAFT_EFFORT = 21  # of an analysis that is made for a draft: more effort cannot be seen at that size
+_NO_USE_ENLARGEMENT = 5.0  # by eye on ten faces: from here on the eyes are smears, whatever is done to them
 _SESSIONS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.6  # of the height: a head that no look asks for
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
@@ -191,7 +192,9 @@ class Studio:
         advice = []
         if shared.mildness < 1:
             advice.append("The look is rendered milder than asked, so that the person stays as they are.")
-        if analysis.enlargement > faces.POOR_ENLARGEMENT:
+        if analysis.enlargement > _NO_USE_ENLARGEMENT:
+            advice.append("The face is too small in this photo for a headshot of use at full size: use a closer photo.")
+        elif analysis.enlargement > faces.POOR_ENLARGEMENT:
             advice.append("The face is very small in this photo and looks soft; a closer photo will look far better.")
         elif analysis.enlargement > faces.SOFT_ENLARGEMENT:
             advice.append("The face is small in this photo and was enlarged; a closer photo will look sharper.")
