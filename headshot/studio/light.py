@@ -18,12 +18,14 @@ class Setup:
     """Where the key stands, in degrees from the camera's axis, and key plus fill over fill.
 
     swap: 0…1, the power to which the photo's own shading is taken out; a full swap looks like a mask.
+    hardest: how hard a side light of the photo's own is believed, as SourceLight.x: a shadow of hair can look like one.
     """
 
     azimuth: float
     elevation: float
     ratio: float
     swap: float = 0.55
+    hardest: float = 0.8
 
 
 # Hunter, Biver and Fuqua, "Light: Science & Magic", chapter 8, for the positions; the ratios by eye.
@@ -33,14 +35,15 @@ SETUPS: dict[Pattern, Setup] = {
     "butterfly": Setup(5, 46, 2.2),
     "split": Setup(80, 14, 5.0),
     "broad window": Setup(60, 14, 2.6),
-    "soft": Setup(20, 26, 1.6, swap=0.85),  # whoever asks for soft light wants hard light gone
+    # Whoever asks for soft light wants hard light gone.
+    "soft": Setup(20, 26, 1.6, swap=0.85, hardest=1.5),
 }
 # Natural logarithms of luminance. From above no light falls harder: what seems so is a beard, a fringe or a hat.
-_FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 1.0
+_FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 0.875
 _SEEN, _PLAIN = 0.06, 0.25  # own.x: what tells the side of a head that looks ahead, and of one that is turned …
 _TURNED = 18.0  # … by so many degrees
 _TEMPLES = 127, 356  # in the mesh's numbering
-_HARD, _SWAP_MORE = (0.4, 0.9), 0.25  # own.x: a window behind the camera's shoulder, and one at the side
+_HARD, _SWAP_MORE = (0.6, 1.2), 0.15  # own.x: a window behind the camera's shoulder, and one at the side
 _WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
 _LOW, _HIGH = (
     0.5,
@@ -71,10 +74,11 @@ class SourceLight:
             return float(np.sign(self.x))
         return float(np.sign(self.turn)) if turned else 0.0
 
-    def shading(self, surface: Surface) -> Array:
-        """(h, w) float32 around 1."""
-        normals = surface.normals
-        return np.exp(np.clip(self.x * normals[..., 0] + self.y * normals[..., 1], -_SHADED, _SHADED))
+    def shading(self, surface: Surface, hardest: float) -> Array:
+        """(h, w) float32 around 1; hardest: what x is held to."""
+        normals, most = surface.normals, _SHADED * hardest
+        x = float(np.clip(self.x, -hardest, hardest))
+        return np.exp(np.clip(x * normals[..., 0] + self.y * normals[..., 1], -most, most))
 
 
 def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
@@ -120,7 +124,7 @@ def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, stren
     fill = 0.65 + 0.35 * surface.normals[..., 2]
     shading = (setup.ratio - 1) * key + fill
     hard = float(np.interp(abs(own.x), _HARD, [0, 1])) if own.x * side > 0 else 0.0
-    ratio = shading / own.shading(surface) ** min(1.0, setup.swap + _SWAP_MORE * hard)
+    ratio = shading / own.shading(surface, setup.hardest) ** min(1.0, setup.swap + _SWAP_MORE * hard)
     # Cloth and hair have shapes the balloon does not know: they get the light's direction, not its full contrast.
     trust = 0.6 + 0.4 * surface.face
     weight = surface.skin * surface.face

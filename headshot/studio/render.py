@@ -1,7 +1,7 @@
 """One headshot from an analysis, a look and a seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -161,11 +161,11 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     size = person.shape[1], person.shape[0]
     frame_from_grid = _from_map(shape.skin, frame_from_canvas)
     setup = light.SETUPS[shared.look.light]
-    setup = light.Setup(
-        setup.azimuth + _TURN_DEGREES * variation.turn,
-        setup.elevation + _LIFT_DEGREES * variation.lift,
-        1 + (setup.ratio - 1) * (1 + _DEPTH * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
-        setup.swap,
+    setup = replace(
+        setup,
+        azimuth=setup.azimuth + _TURN_DEGREES * variation.turn,
+        elevation=setup.elevation + _LIFT_DEGREES * variation.lift,
+        ratio=1 + (setup.ratio - 1) * (1 + _DEPTH * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
     )
     strength = _RELIGHT * shared.strength * shared.mildness
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
