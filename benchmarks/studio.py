@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from headshot import HeadshotRequest, Photo, Progress, face, models  # noqa: E402 - the folder is not installed
+from headshot import HeadshotRequest, Photo, Progress, models, photo_check  # noqa: E402 - the folder is not installed
 from headshot.compare import plan  # noqa: E402
 from headshot.request import Headshot  # noqa: E402
 from headshot.studio import Studio, encode  # noqa: E402
@@ -94,7 +94,7 @@ def ratios() -> None:
     pixels = np.asarray(asyncio.run(shoot(studio, photo(1), [1]))[0].image)
     png = middle(timed(lambda: encode(pixels))[1] for _ in range(ROUNDS))
     subject = photo(1)
-    check = middle(timed(lambda: face.check(subject.pixels))[0] for _ in range(ROUNDS))
+    check = middle(timed(lambda: photo_check.check(subject.pixels))[0] for _ in range(ROUNDS))
     names = ", ".join(f"{name} x{[n for n, _ in inputs].count(name)}" for name in dict.fromkeys(n for n, _ in inputs))
     print(f"networks of one headshot: {names}: {middle(bare):.2f} s; first headshot {middle(one):.2f} s\n")
     line("first headshot / its networks alone", f"{middle(one) / middle(bare):.2f} x", "2.5 x")

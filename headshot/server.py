@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import booth, face, ui, webhook
+from . import booth, photo_check, ui, webhook
 from .backends import Backend
 from .desk import Desk
 from .errors import HeadshotError
@@ -316,6 +316,6 @@ async def _warm_up(registry: Mapping[str, Backend]) -> None:
             backend.warm_up()
     try:
         photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
-        await anyio.to_thread.run_sync(face.check, photo.pixels)
+        await anyio.to_thread.run_sync(photo_check.check, photo.pixels)
     except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
         _log.exception("The check of photos could not be warmed up")

@@ -22,7 +22,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 from stub import StubBackend, file_of
 
-from headshot import HeadshotRequest, Photo, face, server, shoot, ui
+from headshot import HeadshotRequest, Photo, photo_check, server, shoot, ui
 from headshot.backends import registry
 from headshot.errors import NotConfigured, Refused, Unavailable
 from headshot.settings import Settings
@@ -433,7 +433,7 @@ def test_very_many_calls_of_a_program_fill_neither_the_line_nor_the_page_and_all
 def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(backend: StubBackend) -> None:
     backend.hold()
     photo = Photo.open(EXAMPLE)
-    check = face.check(photo.pixels)
+    check = photo_check.check(photo.pixels)
     in_line = backend.at_once + Settings().queue_size
     with serving({backend.name: backend}) as site, httpx.Client(base_url=site.address, trust_env=False) as stranger:
         for number in range(in_line + 1):

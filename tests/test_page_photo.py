@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Route, expect
 from settled import boxes
 from stub import StubBackend
 
-from headshot import face, server, ui
+from headshot import photo_check, server, ui
 from headshot.photo import Photo
 from headshot.ui import folder
 
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def slow_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Each check of a photo waits until it is let go on."""
-    gate, check = Gate(0), face.check
+    gate, check = Gate(0), photo_check.check
 
-    def slowly(pixels: np.ndarray, index: int | None = None) -> face.PhotoCheck:
+    def slowly(pixels: np.ndarray, index: int | None = None) -> photo_check.PhotoCheck:
         gate.acquire(timeout=20)
         return check(pixels, index)
 
-    monkeypatch.setattr(face, "check", slowly)
+    monkeypatch.setattr(photo_check, "check", slowly)
     yield gate
     gate.release(100)
 
@@ -232,7 +232,7 @@ def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
 
 def test_a_click_on_the_photo_chooses_the_face_under_it(visit: Visit, backend: StubBackend, tmp_path: Path) -> None:
     group = bad_photos.five_people(tmp_path)
-    faces = face.check(Photo.open(group).pixels).faces
+    faces = photo_check.check(Photo.open(group).pixels).faces
     visit.put_in(group)
     expect(visit.verdict).to_contain_text("5 faces")
     photo = visit.page.locator("#photo img")

@@ -24,8 +24,9 @@ from stub import StubBackend
 from headshot.account import Key
 from headshot.compare import plan, vary
 from headshot.errors import PhotoError, RequestError, Stopped
-from headshot.face import Face, PhotoCheck
+from headshot.face import Face
 from headshot.photo import Photo
+from headshot.photo_check import PhotoCheck
 from headshot.presets import PRESETS
 from headshot.request import HeadshotRequest, Note, Step
 from headshot.ui import cards, controls, folder, messages, results

@@ -10,7 +10,7 @@ import pytest
 from keeping import ANN
 from stub import StubBackend, made
 
-from headshot import face
+from headshot import photo_check
 from headshot.errors import HeadshotError, Stopped, Unavailable
 from headshot.photo import Photo
 from headshot.request import Headshot, HeadshotRequest, Progress
@@ -78,7 +78,7 @@ async def test_what_comes_of_a_stopped_run_later_does_not_disturb_the_next(
     photo: Photo, visitor: Visitor, keeper: Keeper, late: Exception | None
 ) -> None:
     backend = Heedless()
-    chosen = face.check(photo.pixels).chosen
+    chosen = photo_check.check(photo.pixels).chosen
     job = visitor.job = Job([HeadshotRequest(seed=1)], photo, chosen, None, [backend], owner=ANN)
     with anyio.fail_after(20):
         first = asyncio.create_task(_news(job, photo, visitor, keeper))

@@ -17,6 +17,7 @@ from .. import face as faces
 from ..backends import Readiness
 from ..pace import Pace
 from ..photo import Photo
+from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import DRAFT_SCALE, Analysis, analyse
 from .look import SUMMARY, Look, read
@@ -194,9 +195,9 @@ class Studio:
             advice.append("The look is rendered milder than asked, so that the person stays as they are.")
         if analysis.enlargement > _NO_USE_ENLARGEMENT:
             advice.append("The face is too small in this photo for a headshot of use at full size: use a closer photo.")
-        elif analysis.enlargement > faces.POOR_ENLARGEMENT:
+        elif analysis.enlargement > POOR_ENLARGEMENT:
             advice.append("The face is very small in this photo and looks soft; a closer photo will look far better.")
-        elif analysis.enlargement > faces.SOFT_ENLARGEMENT:
+        elif analysis.enlargement > SOFT_ENLARGEMENT:
             advice.append("The face is small in this photo and was enlarged; a closer photo will look sharper.")
         notes = reading.notes + tuple(Note("advice", text) for text in advice)
         return _Prepared(shared, notes, reading.look.black_and_white)

@@ -16,6 +16,7 @@ from ..backends import Backend
 from ..compare import parse_seeds, plan
 from ..errors import BackendError, PhotoError, RequestError
 from ..photo import MAX_FILE_BYTES, Photo
+from ..photo_check import PhotoCheck
 from ..request import HeadshotRequest, Step, allowed
 from ..settings import Settings
 from .job import Job, run
@@ -167,7 +168,7 @@ class Endpoint:
             raise PhotoError("The photo did not arrive: send it again.")
         return path
 
-    async def _look_at(self, path: str) -> tuple[Photo, face.PhotoCheck, bytes]:
+    async def _look_at(self, path: str) -> tuple[Photo, PhotoCheck, bytes]:
         async with self._reading:
             known = self._photos.get(path)
             found = await anyio.to_thread.run_sync(look_at, lambda: open_upload(path) if known is None else known)

@@ -13,9 +13,10 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .. import face
+from .. import photo_check
 from ..errors import PhotoError
 from ..photo import MAX_FILE_BYTES, Photo
+from ..photo_check import PhotoCheck
 from .messages import Updates, spoken
 from .visitors import Visitor, Visitors
 
@@ -169,7 +170,7 @@ class PhotoPart:
         kept = '<p class="kept">Your earlier photo is kept.</p>'
         return self._updates(visitor.preview, visitor.check, problem + kept)
 
-    def _updates(self, preview: Path | None, check: face.PhotoCheck | None, words: str) -> Updates:
+    def _updates(self, preview: Path | None, check: PhotoCheck | None, words: str) -> Updates:
         several = check is not None and len(check.faces) > 1
         choices = [(f"Face {n + 1}", n) for n in range(len(check.faces))] if check is not None and several else []
         chosen = _index(check) if check is not None and several else None
@@ -206,14 +207,14 @@ def delete_upload(path: str) -> None:
         Path(path).parent.rmdir()
 
 
-def look_at(load: Callable[[], Photo], index: int | None = None) -> tuple[Photo, face.PhotoCheck, bytes]:
+def look_at(load: Callable[[], Photo], index: int | None = None) -> tuple[Photo, PhotoCheck, bytes]:
     """The photo, its check, and a small JPEG that shows both."""
     photo = load()
-    check = face.check(photo.pixels, index)
+    check = photo_check.check(photo.pixels, index)
     return photo, check, _preview(photo, check)
 
 
-def _preview(photo: Photo, check: face.PhotoCheck) -> bytes:
+def _preview(photo: Photo, check: PhotoCheck) -> bytes:
     """A small JPEG of the clean photo, its faces outlined, and numbered where there are several."""
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = _preview_scale(image.size)
@@ -231,7 +232,7 @@ def _preview_scale(size: tuple[int, int]) -> float:
     return min(1.0, _PREVIEW_PX / max(size))
 
 
-def _face_at(check: face.PhotoCheck, x: float, y: float) -> int | None:
+def _face_at(check: PhotoCheck, x: float, y: float) -> int | None:
     """The face under that point of the photo, or next to it, where there are several."""
     if len(check.faces) < 2:
         return None
@@ -244,7 +245,7 @@ def _face_at(check: face.PhotoCheck, x: float, y: float) -> int | None:
     return nearest if distance(nearest) <= _NEAR_FACE else None
 
 
-def _index(check: face.PhotoCheck) -> int | None:
+def _index(check: PhotoCheck) -> int | None:
     """Where the chosen face stands among the faces."""
     return None if check.chosen is None else check.faces.index(check.chosen)
 
@@ -276,7 +277,7 @@ _INVITATION = (
 )
 
 
-def _verdict(photo: Photo, check: face.PhotoCheck) -> str:
+def _verdict(photo: Photo, check: PhotoCheck) -> str:
     if not check.usable:
         return _problem(" ".join(advice.text for advice in check.advice))
     height, width = photo.pixels.shape[:2]

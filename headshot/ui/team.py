@@ -12,7 +12,7 @@ import anyio.to_thread
 import gradio as gr
 from PIL import Image
 
-from .. import backends, face
+from .. import backends, photo_check
 from ..backends import Backend
 from ..errors import HeadshotError, NotConfigured, PhotoError, RequestError, Stopped, Unavailable
 from ..face import Face
@@ -210,7 +210,7 @@ class TeamPart:
             return Person(name, refusal=str(error))
         finally:
             delete_upload(path)
-        check = face.check(photo.pixels)
+        check = photo_check.check(photo.pixels)
         small = visitor.write("person.jpg", _thumbnail(photo, check.chosen))
         person = Person(
             name,

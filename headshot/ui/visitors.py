@@ -21,9 +21,9 @@ from urllib.parse import quote
 from ..account import Key
 from ..backends import Backend
 from ..errors import RequestError, Stopped
-from ..face import PhotoCheck
 from ..modelslab import Earlier, ModelsLab
 from ..photo import Photo
+from ..photo_check import PhotoCheck
 from ..trip import Hook
 from .job import Job
 from .roster import Team

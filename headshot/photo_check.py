@@ -1,0 +1,205 @@
+"""Say before a run what a photo will cost the headshot."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from . import models
+from .face import EYES, LIPS, NO_FACE, OVAL, SHARP_PX, Face, blur, choose, find, mesh, roll_degrees, yaw_degrees
+
+# The photo check. Its bounds were set on the two portraits in this project and twenty others, sharp, of all skins.
+SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
+POOR_ENLARGEMENT = 4.5  # from here on the eyes are soft too
+_CROWD_SHARE = 0.5  # a face less than half as high as the largest stands in the background …
+_CROWD_SCORE = 0.75  # … and so does one the detector doubts: true faces score 0.83 and more, mirages 0.63 to 0.69
+_BLUR_PX = 2.5  # sharp portraits measure 1.7 to 2.3; blurred by a sigma of 1/100 of the face's height 2.6, by 1/50 4
+_BLACK, _BLACK_SHARE = 12, 0.25  # of 255; a black beard in good light leaves 0.05 of the face below
+# Of 255, the skin's bright end (95th percentile): dark skin in good light has 149; 3 stops too little 74 to 84.
+_DIM = 85
+_WHITE, _WHITE_SHARE = 250, 0.08  # of 255; the palest well lit skin has 0.03
+_TURNED_DEGREES = 25.0  # the mesh reads 24 to 28 where a head is turned by 35, and the far eye begins to hide
+_TILTED_DEGREES = 25.0  # from here on levelling the head turns the shoulders visibly
+_HAIR_SHARE = 0.7  # no ordinary hair rises further above the face's box, in face heights: seen 0.2 to 0.45
+_PERSON_PX = 256
+
+
+Code = Literal["no face", "several faces", "small", "blurred", "dark", "burnt out", "cut", "turned", "tilted"]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing that will hurt the result. `text`: what it is, what it does, and what to do, in whole sentences."""
+
+    code: Code
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoCheck:
+    """faces: all that were found, largest first.  chosen: the one that a run would take.  advice: worst first."""
+
+    faces: tuple[Face, ...]
+    chosen: Face | None
+    advice: tuple[Advice, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether a headshot can be made at all."""
+        return self.chosen is not None
+
+
+def check(pixels: np.ndarray, index: int | None = None) -> PhotoCheck:
+    """Say what will hurt the headshot before it is made. Advice only: a photo with a face can always be used.
+
+    pixels: (H, W, 3) uint8 RGB.  index: which of `find`'s faces, None for the largest.
+    Raises PhotoError where there are faces but none of that index. About 0.1 s.
+    """
+    faces = tuple(find(pixels))
+    if not faces:
+        return PhotoCheck((), None, (Advice("no face", NO_FACE),))
+    face = choose(faces, index)
+    return PhotoCheck(faces, face, tuple(_advice(pixels, faces, face, chosen_by_hand=index is not None)))
+
+
+def _advice(pixels: np.ndarray, faces: Sequence[Face], face: Face, *, chosen_by_hand: bool) -> Iterator[Advice]:
+    points = mesh(pixels, face)
+    rivals = sum(other.height >= _CROWD_SHARE * faces[0].height and other.score >= _CROWD_SCORE for other in faces)
+    if rivals > 1 and not chosen_by_hand:
+        yield Advice(
+            "several faces", f"There are {rivals} faces in this photo. The largest was taken; you can pick another."
+        )
+    enlargement = face.enlargement
+    if enlargement > POOR_ENLARGEMENT:
+        yield Advice(
+            "small",
+            f"The face is only {face.height:.0f} pixels high and must be enlarged {enlargement:.1f} times: "
+            "the headshot will be soft all over. Use another photo, closer or in full resolution.",
+        )
+    elif enlargement > SOFT_ENLARGEMENT:
+        yield Advice(
+            "small",
+            f"The face is {face.height:.0f} pixels high and must be enlarged {enlargement:.1f} times: "
+            "fine detail will be soft. A closer photo, or the original in full resolution, gives a crisper headshot.",
+        )
+    if blur(pixels, face) > _BLUR_PX:
+        yield Advice(
+            "blurred",
+            "The face is out of focus or moved, and no setting brings the detail back. "
+            "Use a sharper photo, or wipe the lens and hold still.",
+        )
+    yield from _exposure(_skin(pixels, points))
+    yield from _framing(pixels, face, points)
+    if abs(yaw_degrees(points)) > _TURNED_DEGREES:
+        yield Advice(
+            "turned",
+            "The head is turned far to the side, where new light and a likeness are hard to get right. "
+            "Use a photo that looks more towards the camera.",
+        )
+    roll = abs(roll_degrees(points))
+    if roll > _TILTED_DEGREES:
+        yield Advice(
+            "tilted",
+            f"The head leans about {roll:.0f}° to one side. Use a straighter photo, or rotate this one first.",
+        )
+
+
+def _skin(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Luma of the skin that is in the picture: (n,) uint8, from the mesh's outline without eyes and mouth."""
+    flat = points[:, :2]
+    low = np.maximum(np.floor(flat.min(0)), 0).astype(int)
+    high = np.maximum(np.ceil(flat.max(0)), 0).astype(int) + 1
+    region = pixels[low[1] : high[1], low[0] : high[0]]
+    if region.size == 0:
+        return np.empty(0, np.uint8)
+    scale = min(1.0, 2 * SHARP_PX / max(region.shape[:2]))
+    if scale < 1:
+        region = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    mask = np.zeros(region.shape[:2], np.uint8)
+    for outline, value in ((OVAL, 1), *((outline, 0) for outline in (*EYES, LIPS))):
+        cv2.fillPoly(mask, [np.round((flat[list(outline)] - low) * scale).astype(np.int32)], value)
+    luma: np.ndarray = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)[mask > 0]
+    return luma
+
+
+def _exposure(luma: np.ndarray) -> Iterator[Advice]:
+    """Judged by what is lost at both ends, never by the mean: dark skin in good light is not a dark photo."""
+    if luma.size == 0:
+        return
+    black_share = float(np.mean(luma <= _BLACK))
+    if np.percentile(luma, 95) < _DIM:
+        yield Advice(
+            "dark",
+            "The face is too dark: brightening it will show noise instead of skin. "
+            "Use a photo taken facing a window or a lamp.",
+        )
+    elif black_share > _BLACK_SHARE:
+        yield Advice(
+            "dark",
+            f"About {black_share:.0%} of the face lies in black shadow without any detail. "
+            "Use a photo with softer light, or with light from the front.",
+        )
+    if np.mean(luma >= _WHITE) > _WHITE_SHARE:
+        yield Advice(
+            "burnt out",
+            "Parts of the face are burnt out to white, and their skin cannot be brought back. "
+            "Use a photo without flash or direct sun, or with less exposure.",
+        )
+
+
+def _framing(pixels: np.ndarray, face: Face, points: np.ndarray) -> Iterator[Advice]:
+    """Head cut by the picture's edge, or no shoulders below it. At most one advice."""
+    height, width = pixels.shape[:2]
+    _, top, _, face_height = face.box
+    chin = max(top + face_height, float(points[:, 1].max()))
+    left, right = float(points[:, 0].min()), float(points[:, 0].max())
+    cut = [
+        side
+        for side, is_cut in (
+            ("top", _top_is_cut(pixels, face)),
+            ("left", left < 0.05 * face_height),  # the mesh ends before the ear
+            ("right", right > width - 0.05 * face_height),
+            ("bottom", chin > height - 0.02 * face_height),
+        )
+        if is_cut
+    ]
+    if cut:
+        yield Advice(
+            "cut",
+            f"The head is cut off at the {' and '.join(cut)} of the photo, "
+            "and the headshot cannot show what is missing. Use a photo with some space around the head.",
+        )
+    elif chin > height - 0.25 * face_height:
+        yield Advice(
+            "cut",
+            "The photo ends right below the chin, so the headshot has no shoulders to show. "
+            "Use a photo that reaches down to the chest.",
+        )
+
+
+def _top_is_cut(pixels: np.ndarray, face: Face) -> bool:
+    """Whether the head, with its hair, leaves the picture at the top.
+
+    Hair rises 0.2 to 0.45 face heights above the box, so the box alone cannot tell: where it is near, MediaPipe's
+    person mask is asked whether the picture's first rows above the face are person.
+    """
+    x, top, width, face_height = face.box
+    if top < 0.08 * face_height:  # even a shaved skull rises further than this
+        return True
+    if top > _HAIR_SHARE * face_height:
+        return False
+    centre = x + width / 2
+    left, right = max(0, round(centre - 1.5 * face_height)), round(centre + 1.5 * face_height)
+    patch = pixels[: round(top + 2.3 * face_height), left:right]
+    small = cv2.resize(patch, (_PERSON_PX, _PERSON_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    person = models.run("selfie_segmentation", small[None])[0][0, :, :, 0]
+    first, last = (np.clip(np.array([x, x + width]) - left, 0, patch.shape[1]) * _PERSON_PX / patch.shape[1]).astype(
+        int
+    )
+    above = person[:2, first : last + 1]
+    return bool(above.mean() > 0.5)
