@@ -45,7 +45,7 @@ def shoot(
 
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
     What a photo's analysis costs is paid once: another call with the same photo renders at once.
-    face: which of `headshot.face.find`'s faces, counted from 0; None for the largest.
+    face: which of `headshot.face.find`'s faces, counted from 0; None for the first, the clearest.
     Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`; every message is a sentence for
     a person, and `headshots` of the error holds what had landed.
     """

@@ -44,7 +44,7 @@ class Backend(Protocol):
     ) -> AsyncGenerator[Headshot]:
         """Yield each headshot as it lands. Every request's seed is a number.
 
-        face: which of `face.find(photo)` to take, None for the largest.
+        face: which of `face.find(photo)` to take, None for the first.
         Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`, else a BackendError.
         """
         ...

@@ -19,7 +19,7 @@ _HEADS = 1.5  # face heights kept on every side of a face that was picked: hair 
 
 
 class Sitter:
-    """Whom a comparison is of. face: which of `face.find(photo)`, None for the largest.
+    """Whom a comparison is of. face: which of `face.find(photo)`, None for the first.
 
     Its methods take a moment: call them in a worker thread.
     """

@@ -15,7 +15,7 @@ from .warp import reduced, scale_of, warp
 Array = npt.NDArray[Any]
 Box = tuple[float, float, float, float]
 
-_RIVALS = 4  # of several faces in a headshot, the largest ones that are compared with the photo's: 15 ms each
+_RIVALS = 4  # of several faces in a headshot, the first ones that are compared with the photo's: 15 ms each
 _SAME_BOX = 0.3  # intersection over union: the detector takes boxes that overlap by more for one face
 _ROUNDS = 12  # of reweighting: a few do where one face is shown twice, ten where its mouth has moved
 

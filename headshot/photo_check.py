@@ -13,7 +13,7 @@ from .face import EYES, LIPS, NO_FACE, OVAL, SHARP_PX, Face, blur, choose, find,
 # The photo check. Its bounds were set on the two portraits in this project and twenty others, sharp, of all skins.
 SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
 POOR_ENLARGEMENT = 4.5  # from here on the eyes are soft too
-_CROWD_SHARE = 0.5  # a face less than half as high as the largest stands in the background …
+_CROWD_SHARE = 0.5  # a face less than half as high as the chosen one stands in the background …
 _CROWD_SCORE = 0.75  # … and so does one the detector doubts: true faces score 0.83 and more, mirages 0.63 to 0.69
 _BLUR_PX = 2.5  # sharp portraits measure 1.7 to 2.3; blurred by a sigma of 1/100 of the face's height 2.6, by 1/50 4
 _BLACK, _BLACK_SHARE = 12, 0.25  # of 255; a black beard in good light leaves 0.05 of the face below
@@ -42,7 +42,7 @@ class Advice:
 
 @dataclass(frozen=True, eq=False)
 class PhotoCheck:
-    """faces: all that were found, largest first.  chosen: the one that a run would take.  advice: worst first."""
+    """faces: all that were found, in `find`'s order.  chosen: the one that a run would take.  advice: worst first."""
 
     faces: tuple[Face, ...]
     chosen: Face | None
@@ -57,7 +57,7 @@ class PhotoCheck:
 def check(pixels: np.ndarray, index: int | None = None) -> PhotoCheck:
     """Say what will hurt the headshot before it is made. Advice only: a photo with a face can always be used.
 
-    pixels: (H, W, 3) uint8 RGB.  index: which of `find`'s faces, None for the largest.
+    pixels: (H, W, 3) uint8 RGB.  index: which of `face.find`'s faces, None for the first.
     Raises PhotoError where there are faces but none of that index. About 0.1 s.
     """
     faces = tuple(find(pixels))
@@ -69,10 +69,11 @@ def check(pixels: np.ndarray, index: int | None = None) -> PhotoCheck:
 
 def _advice(pixels: np.ndarray, faces: Sequence[Face], face: Face, *, chosen_by_hand: bool) -> Iterator[Advice]:
     points = mesh(pixels, face)
-    rivals = sum(other.height >= _CROWD_SHARE * faces[0].height and other.score >= _CROWD_SCORE for other in faces)
+    rivals = sum(other.height >= _CROWD_SHARE * face.height and other.score >= _CROWD_SCORE for other in faces)
     if rivals > 1 and not chosen_by_hand:
         yield Advice(
-            "several faces", f"There are {rivals} faces in this photo. The largest was taken; you can pick another."
+            "several faces",
+            f"There are {rivals} faces in this photo. The clearest one was taken; you can pick another.",
         )
     enlargement = face.enlargement
     if enlargement > POOR_ENLARGEMENT:

@@ -43,10 +43,53 @@ def test_the_one_face_is_found_with_its_points_in_order(name):
     assert max(eye[1], other_eye[1]) < nose[1] < min(mouth[1], other_mouth[1])
 
 
-def test_faces_come_largest_first():
+def test_of_two_clear_faces_the_larger_comes_first():
     faces = face.find(side_by_side(PICTURES["astronaut"], PICTURES["portrait"]))
     assert [one.height for one in faces] == sorted((one.height for one in faces), reverse=True)
     assert len(faces) == 2
+
+
+def beside_a_larger_one(larger):
+    """The portrait at the right, and at the left one a quarter larger, changed: that one would be the largest."""
+    head = PICTURES["portrait"][:640]
+    larger = larger(cv2.resize(head, None, fx=1.25, fy=1.25, interpolation=cv2.INTER_CUBIC))
+    above = np.full((len(larger) - len(head), head.shape[1], 3), 90, np.uint8)
+    return np.hstack([larger, np.vstack([above, head])])
+
+
+def moved(pixels):
+    return cv2.blur(pixels, (60, 1))  # a seventh of the face
+
+
+def half_hidden(pixels):
+    x, y, width, height = (round(value) for value in face.find(pixels)[0].box)
+    hidden = pixels.copy()
+    hidden[y + round(0.45 * height) : y + height, x : x + width] = 40
+    return hidden
+
+
+@pytest.mark.parametrize("larger", [moved, half_hidden])
+def test_a_clear_face_comes_before_a_larger_one_that_is_moved_or_half_hidden(larger):
+    pixels = beside_a_larger_one(larger)
+    faces = face.find(pixels)
+    assert faces[0].centre[0] > 910 * 1.25, "the clear one stands at the right"
+    assert face.choose(faces) is faces[0]
+    assert any(other.height > faces[0].height for other in faces[1:])
+
+
+def test_a_face_in_the_middle_comes_before_an_equal_one_at_the_edge():
+    head = PICTURES["portrait"][:600, 130:810]
+    faces = face.find(np.hstack([head, head, head]))
+    assert len(faces) == 3
+    assert 680 < faces[0].centre[0] < 1360
+
+
+@both
+def test_the_mesh_trusts_a_face_that_looks_at_the_camera_and_none_that_stands_on_its_head(name):
+    pixels = PICTURES[name]
+    assert face.lay(pixels, face.find(pixels)[0])[1] > 2 * face.CLEAR_TRUST
+    upside_down = np.ascontiguousarray(pixels[::-1])
+    assert all(face.lay(upside_down, found)[1] < face.CLEAR_TRUST / 2 for found in face.find(upside_down))
 
 
 def test_a_face_that_fills_the_frame_is_found():
@@ -89,7 +132,7 @@ def test_the_angle_of_a_turned_mesh_is_measured(name, degrees):
     assert face.yaw_degrees(about_the_vertical(points, degrees)) == pytest.approx(start - degrees, abs=0.5)
 
 
-def test_choose_takes_the_largest_or_the_one_asked_for():
+def test_choose_takes_the_first_or_the_one_asked_for():
     faces = face.find(side_by_side(PICTURES["astronaut"], PICTURES["portrait"]))
     assert face.choose(faces, None) is faces[0]
     assert face.choose(faces, 1) is faces[1]

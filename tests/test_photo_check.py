@@ -126,12 +126,13 @@ def test_a_picture_without_a_face_says_so(pixels):
     assert [advice.code for advice in photo_check.check(pixels, index=2).advice] == ["no face"]
 
 
-def test_two_people_are_counted_and_the_largest_is_taken():
+def test_two_people_are_counted_and_the_clearest_is_taken():
     pair = side_by_side(PICTURES["portrait"][:600], PICTURES["portrait"][:600, ::-1])
     checked = photo_check.check(pair)
     (advice,) = checked.advice
     assert advice.code == "several faces"
     assert "2 faces" in advice.text
+    assert "clearest" in advice.text
     assert "pick another" in advice.text
     assert checked.chosen is checked.faces[0]
 

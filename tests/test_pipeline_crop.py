@@ -67,7 +67,7 @@ def test_the_chosen_person_is_in_the_crop_and_the_other_is_not(index: int) -> No
     assert face.likeness(face.embed(region, found), other) < face.SAME_PERSON
 
 
-def test_the_largest_face_is_taken_where_nobody_chose() -> None:
+def test_the_first_face_is_taken_where_nobody_chose() -> None:
     pixels = portraits.two_people()
     assert face_region(pixels, EDITOR).tobytes() == face_region(pixels, EDITOR, 0).tobytes()
 

@@ -16,7 +16,7 @@ _SOFT = 1 / 16  # of the side, the sigma of what is filled in: stripes of the ph
 
 
 def face_region(pixels: np.ndarray, recipe: Recipe, index: int | None = None) -> Image.Image:
-    """The face that `index` names (None: the largest) with what belongs to it, RGB, `recipe.reference_px` square.
+    """The face that `index` names (None: the first) with what belongs to it, RGB, `recipe.reference_px` square.
 
     pixels: (H, W, 3) uint8 RGB. The square is moved rather than filled up where the photo ends; where the photo is
     too small even so, its edge is carried on, out of focus. Raises PhotoError where there is no such face.

@@ -151,7 +151,7 @@ class Comparison:
 
     group: "" or what the runs that belong together have in common, as those of a team.  group_name: what all of those
     are called.  backend: the one that was asked.
-    face: which of the photo's, None for the largest.  failures: by position, why one did not come.
+    face: which of the photo's, None for the first.  failures: by position, why one did not come.
     ended: nothing more comes of it. False is one that is under way, or whose server has gone.
     shots: by position, and where one was made twice, in the order of their making.
     begun: when it was.  kept_since: when it came into this store; its time here counts from then.

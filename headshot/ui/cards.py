@@ -220,7 +220,7 @@ def _origin(shot: Shot) -> dict[str, object]:
         "backend": _BACKENDS.get(shot.backend, shot.backend),
         "model": shot.made_by,
         "photo": shot.photo_sha256[:_PHOTO_CHARS],
-        "face": (shot.face or 0) + 1,  # the largest is the first
+        "face": (shot.face or 0) + 1,  # where nobody chose, the first was taken
     }
     return {name: value for name, value in told.items() if value}
 

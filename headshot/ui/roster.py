@@ -54,7 +54,7 @@ class Locked:
 class Person:
     """One of the team. name: that of the headshot's file, without its ending.
 
-    photo: the clean photo as a file, None where it was refused.  face: which of its faces, None for the largest.
+    photo: the clean photo as a file, None where it was refused.  face: which of its faces, None for the first.
     thumbnail: address of a small picture around the face, "" where there is none.  refusal: why there will be no
     headshot of this photo.  remarks: what will hurt the headshot.  crowd: that one of several faces was taken.
     failure: why the last try gave none.  size_bytes: of the clean photo's file.

@@ -37,7 +37,7 @@ class Shot:
 
     id: the last folder of its picture's address, unguessable.  job: as in Headshot.  mark: as `mark_of`, "" for one
     that was kept before there were marks.  made_by: the models with their commits, or the endpoint, "" where the
-    backend has neither.  photo_sha256: of the photo.  face: which of it, None for the largest.
+    backend has neither.  photo_sha256: of the photo.  face: which of it, None for the first.
     face_box: x, y, width, height of the face in it, None where none is found.
     kept: its id in the history, "" where it is not there.  stored: its file belongs to the history alone.
     original: None where the photo was not at hand any more.

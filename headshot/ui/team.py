@@ -225,7 +225,7 @@ class TeamPart:
         if len(check.faces) > 1:
             person.face, person.crowd = (
                 check.faces.index(check.chosen),
-                f"The largest of {len(check.faces)} faces is taken.",
+                f"The clearest of {len(check.faces)} faces is taken.",
             )
         person.remarks = [advice.text for advice in check.advice if advice.code != "several faces"]
         data = lossless(photo)
