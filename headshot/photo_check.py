@@ -2,13 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from . import models
-from .face import EYES, LIPS, NO_FACE, OVAL, SHARP_PX, Face, blur, choose, find, mesh, roll_degrees, yaw_degrees
+from .advice import Advice
+from .errors import PhotoError
+from .face import (
+    EYES,
+    LIPS,
+    NO_FACE,
+    OVAL,
+    SHARP_PX,
+    Face,
+    blur,
+    choose,
+    find,
+    lay,
+    roll_degrees,
+    yaw_degrees,
+)
+from .refusals import refusal
 
 # The photo check. Its bounds were set on the two portraits in this project and twenty others, sharp, of all skins.
 SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
@@ -24,20 +39,7 @@ _TURNED_DEGREES = 25.0  # the mesh reads 24 to 28 where a head is turned by 35, 
 _TILTED_DEGREES = 25.0  # from here on levelling the head turns the shoulders visibly
 _HAIR_SHARE = 0.7  # no ordinary hair rises further above the face's box, in face heights: seen 0.2 to 0.45
 _PERSON_PX = 256
-
-
-Code = Literal["no face", "several faces", "small", "blurred", "dark", "burnt out", "cut", "turned", "tilted"]
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing that will hurt the result. `text`: what it is, what it does, and what to do, in whole sentences."""
-
-    code: Code
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+_HIDDEN_TRUST = 3.0  # of `face.lay`: a profile, or a face behind dark glasses and a hand
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,22 +55,60 @@ class PhotoCheck:
         """Whether a headshot can be made at all."""
         return self.chosen is not None
 
+    def taken(self) -> Face:
+        """The chosen face. Raises PhotoError, with what the advice says, where no headshot can be made."""
+        if self.chosen is None:
+            raise PhotoError(" ".join(advice.text for advice in self.advice))
+        return self.chosen
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A photo's faces and one of them. mesh: None where there is no face.  refusal: why it cannot be used."""
+
+    faces: tuple[Face, ...]
+    face: Face | None
+    mesh: np.ndarray | None
+    trust: float
+    refusal: Advice | None
+
 
 def check(pixels: np.ndarray, index: int | None = None) -> PhotoCheck:
-    """Say what will hurt the headshot before it is made. Advice only: a photo with a face can always be used.
+    """Say what will hurt the headshot before it is made, or why none can be made.
 
     pixels: (H, W, 3) uint8 RGB.  index: which of `face.find`'s faces, None for the first.
     Raises PhotoError where there are faces but none of that index. About 0.1 s.
     """
+    seen = _see(pixels, index)
+    if seen.refusal is not None or seen.face is None or seen.mesh is None:
+        return PhotoCheck(seen.faces, None, () if seen.refusal is None else (seen.refusal,))
+    advice = _advice(pixels, seen.faces, seen.face, seen.mesh, seen.trust, chosen_by_hand=index is not None)
+    return PhotoCheck(seen.faces, seen.face, tuple(advice))
+
+
+def sitter(pixels: np.ndarray, index: int | None = None) -> tuple[list[Face], Face]:
+    """All faces in `face.find`'s order, and the one that a run takes; what hurts the headshot is left unsaid.
+
+    pixels, index: as in `check`.  Raises PhotoError where no headshot can be made, or there is no face of that index.
+    """
+    seen = _see(pixels, index)
+    if seen.refusal is not None or seen.face is None:
+        raise PhotoError(NO_FACE if seen.refusal is None else seen.refusal.text)
+    return list(seen.faces), seen.face
+
+
+def _see(pixels: np.ndarray, index: int | None) -> _Seen:
     faces = tuple(find(pixels))
-    if not faces:
-        return PhotoCheck((), None, (Advice("no face", NO_FACE),))
-    face = choose(faces, index)
-    return PhotoCheck(faces, face, tuple(_advice(pixels, faces, face, chosen_by_hand=index is not None)))
+    face = choose(faces, index) if faces else None
+    mesh, trust = lay(pixels, face) if face is not None else (None, 0.0)
+    if face is None or mesh is None:
+        return _Seen((), None, None, trust, Advice("no face", NO_FACE))
+    return _Seen(faces, face, mesh, trust, refusal(pixels, face, mesh, trust))
 
 
-def _advice(pixels: np.ndarray, faces: Sequence[Face], face: Face, *, chosen_by_hand: bool) -> Iterator[Advice]:
-    points = mesh(pixels, face)
+def _advice(
+    pixels: np.ndarray, faces: Sequence[Face], face: Face, points: np.ndarray, trust: float, *, chosen_by_hand: bool
+) -> Iterator[Advice]:
     rivals = sum(other.height >= _CROWD_SHARE * face.height and other.score >= _CROWD_SCORE for other in faces)
     if rivals > 1 and not chosen_by_hand:
         yield Advice(
@@ -102,6 +142,12 @@ def _advice(pixels: np.ndarray, faces: Sequence[Face], face: Face, *, chosen_by_
             "The head is turned far to the side, where new light and a likeness are hard to get right. "
             "Use a photo that looks more towards the camera.",
         )
+    elif trust < _HIDDEN_TRUST:
+        yield Advice(
+            "turned",
+            "The face is turned away or partly covered, so new light and a likeness are hard to get right. "
+            "Use a photo in which the whole face looks at the camera.",
+        )
     roll = abs(roll_degrees(points))
     if roll > _TILTED_DEGREES:
         yield Advice(
@@ -129,11 +175,15 @@ def _skin(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _exposure(luma: np.ndarray) -> Iterator[Advice]:
-    """Judged by what is lost at both ends, never by the mean: dark skin in good light is not a dark photo."""
+    """luma: of the skin.
+
+    Judged by what is lost at both ends, never by the mean: dark skin in good light is not a dark photo.
+    """
     if luma.size == 0:
         return
+    bright_end = float(np.percentile(luma, 95))
     black_share = float(np.mean(luma <= _BLACK))
-    if np.percentile(luma, 95) < _DIM:
+    if bright_end < _DIM:
         yield Advice(
             "dark",
             "The face is too dark: brightening it will show noise instead of skin. "

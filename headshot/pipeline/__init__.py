@@ -22,6 +22,7 @@ from ..backends import Readiness
 from ..errors import HeadshotError, NotConfigured, Refused, Stopped, Unavailable
 from ..pace import Pace, spoken_duration
 from ..photo import Photo
+from ..photo_check import sitter
 from ..request import Headshot, HeadshotRequest, Note, Progress, Standing
 from ..settings import Settings, variable
 from . import hardware, loading, zero
@@ -276,8 +277,8 @@ class Pipeline:
         progress: Progress,
         face: int | None,
     ) -> _Job:
-        """Raises PhotoError where there is no face."""
-        chosen = faces.choose(faces.find(photo.pixels), face)
+        """Raises PhotoError where there is no face that a headshot can be made of."""
+        _, chosen = sitter(photo.pixels, face)
         region = face_region(photo.pixels, recipe, face)
         return _Job(region, faces.embed(photo.pixels, chosen), list(requests), len(requests), progress)
 

@@ -17,7 +17,7 @@ from .. import face as faces
 from ..backends import Readiness
 from ..pace import Pace
 from ..photo import Photo
-from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT
+from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import DRAFT_SCALE, Analysis, analyse
 from .look import SUMMARY, Look, read
@@ -205,8 +205,7 @@ class Studio:
     def _analyse(self, work: _Comparison, steps: int) -> Analysis:
         with self._analysing.measured():
             pixels = work.photo.pixels
-            found = faces.find(pixels)
-            chosen = faces.choose(found, work.face)
+            found, chosen = sitter(pixels, work.face)
             work.progress.check()
             return analyse(pixels, chosen, [other for other in found if other is not chosen], steps=steps)
 

@@ -11,7 +11,7 @@ import anyio.to_thread
 import gradio as gr
 from gradio.components.api_component import Api
 
-from .. import backends, face
+from .. import backends
 from ..backends import Backend
 from ..compare import parse_seeds, plan
 from ..errors import BackendError, PhotoError, RequestError
@@ -140,7 +140,7 @@ class Endpoint:
             photo, check, preview = await self._look_at(path)
         finally:
             delete_upload(path)
-        job = Job(requests, photo, face.choose(check.faces), None, chain)
+        job = Job(requests, photo, check.taken(), None, chain)
         visitor.take(photo, check, None, preview)  # so that a backend remembers it from call to call, and no longer
         self._visitors.make_room()
         try:

@@ -166,8 +166,7 @@ class ShootPart:
             if visitor.lost == "was away":
                 raise PhotoError("This page was away for long, and its pictures were deleted: choose the photo again.")
             raise PhotoError("There is no photo here yet: choose one, use the example, or wait for yours to arrive.")
-        if visitor.check.chosen is None:
-            raise PhotoError(" ".join(advice.text for advice in visitor.check.advice))
+        visitor.check.taken()  # raises PhotoError where no headshot can be made
         seeds = self._form.seeds
         updates: Updates = {}
         if not values[self._form.locked] and not meant:  # what is meant has the seeds that were asked about
