@@ -6,6 +6,7 @@ from typing import Literal
 Code = Literal[
     # No headshot can be made.
     "no face",
+    "turned photo",
     "half a face",
     "too small",
     "drawing",

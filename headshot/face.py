@@ -133,6 +133,22 @@ def _detect(pixels: np.ndarray, border: float) -> list[Face]:
     return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
 
+def turns(pixels: np.ndarray) -> dict[int, float]:
+    """The trust in the clearest face after turning the picture by 90, 180 and 270 degrees clockwise.
+
+    pixels: (H, W, 3) uint8 RGB.  A turn after which no face shows is left out. About 0.2 s.
+    """
+    scale = min(1.0, _DETECT_PX / max(pixels.shape[:2]))
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    trusts = {}
+    for degrees in (90, 180, 270):
+        turned = np.ascontiguousarray(np.rot90(small, -degrees // 90))
+        found = _detect(turned, border=0.0) or _detect(turned, border=0.5)
+        if found:
+            trusts[degrees] = max(lay(turned, face)[1] for face in found[:_RIVALS])
+    return trusts
+
+
 def mesh(pixels: np.ndarray, face: Face) -> np.ndarray:
     """MediaPipe's 468 points: (468, 3) float32, x and y in the picture's pixels, z in the same unit, smaller is nearer.
 

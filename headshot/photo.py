@@ -82,6 +82,15 @@ class Photo:
         """The same pixels for Pillow, without metadata."""
         return Image.fromarray(self.pixels)
 
+    def turned(self, degrees: int) -> "Photo":
+        """The photo turned clockwise by 90, 180 or 270 degrees; 0 gives the same pixels.
+
+        Raises ValueError for any other angle.
+        """
+        if degrees not in (0, 90, 180, 270):
+            raise ValueError(f"a photo is turned by 0, 90, 180 or 270 degrees, not {degrees}")
+        return self._from_clean(Image.fromarray(np.ascontiguousarray(np.rot90(self.pixels, -degrees // 90))))
+
     @classmethod
     def from_bytes(cls, data: bytes) -> "Photo":
         """Read a picture file's content. Raises PhotoError with what is wrong and what to do."""

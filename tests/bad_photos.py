@@ -70,6 +70,13 @@ def five_people(folder: Path) -> Path:
     return _file(folder, "team.jpg", data.getvalue())
 
 
+def on_its_side(folder: Path) -> Path:
+    """The portrait as a scanner leaves it: without a note of how to hold it."""
+    data = io.BytesIO()
+    Image.open(PORTRAIT).transpose(Image.Transpose.ROTATE_90).save(data, "JPEG", quality=92)
+    return _file(folder, "scan.jpg", data.getvalue())
+
+
 def with_gps(folder: Path) -> Path:
     """The portrait with the place where it was taken."""
     image = Image.open(PORTRAIT)

@@ -147,6 +147,21 @@ def test_a_photo_that_is_removed_while_it_is_checked_stays_removed(
     expect(visit.verdict).to_contain_text("What makes a good photo")
 
 
+def test_a_photo_on_its_side_is_turned_by_a_button_and_used(visit: Visit, tmp_path: Path) -> None:
+    turn = visit.page.get_by_role("button", name="Turn the photo")
+    visit.put_in(bad_photos.on_its_side(tmp_path))
+    expect(visit.verdict.locator(".bad")).to_contain_text("lies on its side")
+    expect(turn).to_be_visible()
+    visit.generate()
+    expect(visit.status).to_contain_text("lies on its side")
+    visit.inspect("a photo on its side")
+    turn.click()
+    expect(visit.verdict.locator(".good").first).to_contain_text("One face found")
+    expect(turn).to_be_hidden()
+    visit.generate("1")
+    visit.until_done(1)
+
+
 def test_one_face_asks_no_question(visit: Visit) -> None:
     visit.take_example()
     expect(visit.page.locator("#face")).to_be_hidden()

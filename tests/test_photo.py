@@ -514,6 +514,31 @@ def test_running_out_of_memory_is_not_blamed_on_the_photo(fault, monkeypatch):
         Photo.from_image(quadrants())
 
 
+# Turned by hand.
+
+
+def test_a_photo_is_turned_clockwise():
+    photo = Photo.from_image(quadrants())
+    assert_near(corners(photo.turned(90)), [BLUE, RED, YELLOW, GREEN], 0)
+    assert_near(corners(photo.turned(180)), [YELLOW, BLUE, GREEN, RED], 0)
+    assert_near(corners(photo.turned(270)), [GREEN, YELLOW, RED, BLUE], 0)
+    assert photo.turned(90).pixels.shape == (96, 64, 3)
+    assert not photo.turned(90).pixels.flags.writeable
+
+
+def test_a_turned_photo_is_another_one_and_the_same_again_after_four_turns():
+    photo = Photo.from_image(quadrants())
+    shas = {photo.turned(degrees).sha256 for degrees in (0, 90, 180, 270)}
+    assert len(shas) == 4
+    assert photo.turned(90).turned(90).turned(180).sha256 == photo.sha256
+
+
+@pytest.mark.parametrize("degrees", [-90, 45, 360])
+def test_a_photo_is_turned_by_right_angles_alone(degrees):
+    with pytest.raises(ValueError, match="turned by 0, 90, 180 or 270"):
+        Photo.from_image(quadrants()).turned(degrees)
+
+
 # Fuzz: a Photo or a PhotoError, nothing else.
 
 _exif = Image.Exif()

@@ -5,8 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from headshot import face, photo_check
+from headshot.errors import PhotoError
 from headshot.photo import Photo
 
 ROOT = Path(__file__).parent.parent
@@ -270,3 +272,27 @@ def test_a_face_half_outside_the_picture_never_fails(cut):
     for part in (np.s_[y + cut :], np.s_[: y + height - cut], np.s_[:, x + cut :], np.s_[:, : x + width - cut]):
         checked = photo_check.check(PICTURES["portrait"][part])
         assert checked.advice[0].code in ("cut", "half a face", "no face")
+
+
+# A photo that lies on its side.
+
+
+@both
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_photo_on_its_side_says_how_to_turn_it_and_is_good_when_turned(name, degrees):
+    photo = Photo.from_image(Image.fromarray(PICTURES[name])).turned(360 - degrees)
+    checked = photo_check.check(photo.pixels)
+    assert not checked.usable
+    assert [advice.code for advice in checked.advice] == ["turned photo"]
+    assert checked.turn == degrees
+    with pytest.raises(PhotoError, match="stands on its head" if degrees == 180 else "lies on its side"):
+        photo_check.sitter(photo.pixels)
+    upright = photo.turned(checked.turn)
+    assert np.array_equal(upright.pixels, PICTURES[name])
+    assert photo_check.check(upright.pixels).turn == 0
+
+
+@both
+@pytest.mark.parametrize("degrees", [-35, 0, 35])
+def test_a_leaning_head_is_no_turned_photo(name, degrees):
+    assert photo_check.check(leaning(PICTURES[name], degrees)).turn == 0

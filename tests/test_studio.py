@@ -336,6 +336,15 @@ def test_a_photo_without_a_face_is_refused_with_a_sentence(studio: Studio) -> No
         shoot(studio, Photo.of(Image.fromarray(picture("no_face"))), HeadshotRequest(), (1,))
 
 
+def test_a_photo_on_its_side_is_refused_with_how_to_turn_it_and_taken_once_it_is_turned(studio: Studio) -> None:
+    upright = Photo.of(Image.fromarray(picture("portrait")))
+    on_its_side = upright.turned(270)
+    with pytest.raises(PhotoError, match=r"lies on its side.*90° clockwise"):
+        shoot(studio, on_its_side, HeadshotRequest(), (1,))
+    [one], [other] = (shoot(studio, photo, HeadshotRequest(), (1,)) for photo in (on_its_side.turned(90), upright))
+    assert one.png == other.png
+
+
 def test_another_face_can_be_chosen(studio: Studio) -> None:
     pixels = picture("two_people")
     photo = Photo.of(Image.fromarray(pixels))

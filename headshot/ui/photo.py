@@ -55,10 +55,11 @@ class PhotoPart:
             )
             with gr.Column(elem_id="check-part", min_width=0):
                 self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_ANY_FILE)
+                self.turn = gr.Button("Turn the photo", size="sm", visible=False, elem_id="turn")
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
                 self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
 
-        self.shown = [self.photo, self.check, self.face, self.example]
+        self.shown = [self.photo, self.check, self.face, self.turn, self.example]
         quickly: dict[str, Any] = {
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -73,6 +74,7 @@ class PhotoPart:
         self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
         self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
         self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.turn.click(spoken(self._turn, otherwise=self._refused), {self.face}, self.shown, **quickly)
         self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
         # "always_last" would send the first point once more, and never the last.
         pointing = {**quickly, "trigger_mode": "multiple"}
@@ -106,6 +108,16 @@ class PhotoPart:
 
     async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
         return await self._replace(request, partial(Photo.open, EXAMPLE))
+
+    async def _turn(self, values: Updates, request: gr.Request) -> Updates:
+        """Turn the photo as its check advises, after which it is a photo like any other."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        photo, check = visitor.photo, visitor.check
+        if photo is None or check is None:
+            raise PhotoError("The photo is no longer here: choose it again.")
+        if not check.turn:  # a second click, while the first was being answered
+            return {self.photo: gr.skip()}
+        return await self._replace(request, partial(photo.turned, check.turn))
 
     async def _choose(self, values: Updates, request: gr.Request) -> Updates:
         return await self._take_face(self._visitors.of(request.session_hash, request.cookies), int(values[self.face]))
@@ -178,6 +190,7 @@ class PhotoPart:
             self.photo: None if preview is None else str(preview),
             self.check: words,
             self.face: gr.Radio(choices, value=chosen, visible=several),
+            self.turn: gr.Button(visible=check is not None and check.turn != 0),
             self.example: gr.Button(visible=preview is None),
         }
 
