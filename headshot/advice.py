@@ -18,9 +18,12 @@ Code = Literal[
     "blurred",
     "dark",
     "burnt out",
+    "backlight",
     "cut",
     "turned",
     "tilted",
+    "close by",
+    "like the background",
 ]
 
 

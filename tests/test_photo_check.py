@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import portraits
 import pytest
 from PIL import Image
 
@@ -296,3 +297,60 @@ def test_a_photo_on_its_side_says_how_to_turn_it_and_is_good_when_turned(name, d
 @pytest.mark.parametrize("degrees", [-35, 0, 35])
 def test_a_leaning_head_is_no_turned_photo(name, degrees):
     assert photo_check.check(leaning(PICTURES[name], degrees)).turn == 0
+
+
+# What stands around.
+
+
+def test_somebody_close_by_is_told_and_somebody_apart_is_not():
+    head = PICTURES["portrait"][:640, 150:750]
+    beside = photo_check.check(np.hstack([head, head]), index=0)
+    assert [advice.code for advice in beside.advice] == ["close by"]
+    apart = np.full((640, 500, 3), PICTURES["portrait"][5, 5], np.uint8)
+    assert "close by" not in codes(np.hstack([head, apart, head]), index=0)
+
+
+def before(backdrop, name, stops_more=0.0):
+    """A person before another backdrop, lit by so many stops more."""
+    person = portraits.person(name)
+    lit = stops(np.clip(person.colour, 0, 255).astype(np.uint8), stops_more).astype(np.float32)
+    alpha = person.alpha[..., None]
+    return np.clip(lit * alpha + backdrop * (1 - alpha), 0, 255).astype(np.uint8)
+
+
+@both
+@pytest.mark.parametrize(("stops_more", "is_backlit"), [(-2, True), (-1.5, True), (-0.5, False), (0, False)])
+def test_light_from_behind_is_told(name, stops_more, is_backlit):
+    assert ("backlight" in codes(before(np.float32([240, 244, 248]), name, stops_more))) == is_backlit
+
+
+@both
+def test_dark_skin_before_a_bright_wall_is_not_called_backlit(name):
+    """A quarter of the light comes back from the face, and all of it from the clothes."""
+    person = portraits.person(name)
+    points = face.mesh(portraits.photograph(name), person.face)[:, :2]
+    skin = np.zeros(person.alpha.shape, np.float32)
+    cv2.fillConvexPoly(skin, cv2.convexHull(points.astype(np.int32)), 1)
+    skin = cv2.GaussianBlur(skin, (0, 0), 3)[..., None]
+    wall = np.float32([225, 225, 228])
+    darker = before(wall, name) * (1 - skin) + before(wall, name, -2) * skin
+    assert "backlight" not in codes(darker.astype(np.uint8))
+
+
+@both
+def test_a_dark_face_before_a_dark_wall_has_no_light_from_behind(name):
+    assert "backlight" not in codes(before(np.float32([60, 60, 66]), name, -2))
+
+
+@pytest.mark.parametrize(("name", "part"), [("astronaut", "hair"), ("portrait", "clothes")])
+def test_hair_or_clothes_like_the_background_are_told(name, part):
+    person = portraits.person(name)
+    own = cv2.GaussianBlur(person.colour, (0, 0), 0.08 * person.face.height)  # the person's colours, carried on
+    (advice,) = (one for one in photo_check.check(before(own, name)).advice if one.code == "like the background")
+    assert f"The {part} and the background" in advice.text
+
+
+@both
+@pytest.mark.parametrize("grey", [40, 128, 245])
+def test_a_plain_wall_of_another_colour_is_welcome(name, grey):
+    assert "like the background" not in codes(before(np.float32([grey] * 3), name))
