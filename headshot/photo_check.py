@@ -14,6 +14,7 @@ from .face import (
     EYES,
     LIPS,
     NO_FACE,
+    NO_TRUST,
     OVAL,
     SHARP_PX,
     Face,
@@ -23,6 +24,7 @@ from .face import (
     lay,
     roll_degrees,
     turns,
+    upright_trust,
     yaw_degrees,
 )
 from .refusals import refusal
@@ -47,7 +49,6 @@ _HIDDEN_TRUST = 3.0  # of `face.lay`: a profile, or a face behind dark glasses a
 # a profile; at most 10 in what was found on a lying or standing head.
 _UPRIGHT_TRUST = 15.0
 _CLEARER = 10.0
-_NO_TRUST = -99.0
 _ASKED = 3  # of several faces, so many are asked whether the photo is upright
 # Light from behind, of 255: the bright ends (95th percentiles) of skin and person are 128 and 137 where the light of a
 # room comes from behind, and the background has 1.46 times as much as the skin. Of 34 other photos none has both.
@@ -125,9 +126,12 @@ def sitter(pixels: np.ndarray, index: int | None = None) -> tuple[list[Face], Fa
 def _see(pixels: np.ndarray, index: int | None) -> _Seen:
     faces = tuple(find(pixels))
     face = choose(faces, index) if faces else None
-    mesh, trust = lay(pixels, face) if face is not None else (None, _NO_TRUST)
-    if trust < _UPRIGHT_TRUST and all(lay(pixels, other)[1] < _UPRIGHT_TRUST for other in faces[:_ASKED]):
-        turn = _turn(pixels, trust)
+    mesh, trust = lay(pixels, face) if face is not None else (None, NO_TRUST)
+    upright = NO_TRUST if mesh is None else upright_trust(mesh, trust)
+    if upright < _UPRIGHT_TRUST and not any(
+        upright_trust(*lay(pixels, other)) >= _UPRIGHT_TRUST for other in faces[:_ASKED] if other is not face
+    ):
+        turn = _turn(pixels, upright)
         if turn:
             return _Seen((), None, None, trust, Advice("turned photo", _TURN[turn]), turn)
     if face is None or mesh is None:
@@ -136,7 +140,7 @@ def _see(pixels: np.ndarray, index: int | None) -> _Seen:
 
 
 def _turn(pixels: np.ndarray, trust: float) -> int:
-    """Degrees clockwise to an upright face, 0 where turning shows none. trust: in the face found without turning."""
+    """Degrees clockwise to an upright face, 0 where turning shows none. trust: in the upright face found before."""
     trusts = turns(pixels)
     best = max(trusts, key=lambda degrees: trusts[degrees], default=0)
     return best if best and trusts[best] >= max(CLEAR_TRUST, trust + _CLEARER) else 0

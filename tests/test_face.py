@@ -110,6 +110,21 @@ def test_the_mesh_lies_on_the_five_points(name):
 
 
 @both
+def test_a_turn_to_upright_is_trusted_and_no_other(name):
+    on_its_side = np.ascontiguousarray(np.rot90(PICTURES[name]))
+    trusts = face.turns(on_its_side)
+    assert trusts[90] > 2 * face.CLEAR_TRUST
+    assert all(trust < face.CLEAR_TRUST / 2 for degrees, trust in trusts.items() if degrees != 90)
+
+
+def test_a_mesh_that_lies_on_its_side_is_not_trusted_as_upright():
+    points = face.mesh(PICTURES["portrait"], face.find(PICTURES["portrait"])[0])
+    lying = points[:, [1, 0, 2]]
+    assert face.upright_trust(points, 40.0) == 40.0
+    assert face.upright_trust(lying, 40.0) == face.NO_TRUST
+
+
+@both
 def test_a_mirrored_half_size_copy_is_the_same_person(name):
     pixels = PICTURES[name]
     copy = np.ascontiguousarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)[:, ::-1])
