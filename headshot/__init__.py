@@ -40,12 +40,16 @@ def shoot(
     backend: str = AUTO,
     progress: Progress | None = None,
     face: int | None = None,
+    inside: Sequence[tuple[float, float]] = (),
+    outside: Sequence[tuple[float, float]] = (),
 ) -> list[Headshot]:
     """One photo, one look, several seeds: the headshots, in the seeds' order.
 
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
     What a photo's analysis costs is paid once: another call with the same photo renders at once.
     face: which of `headshot.face.find`'s faces, counted from 0; None for the first, the clearest.
+    inside, outside: x and y, in the photo's pixels, of points that belong to the person and that do not; the studio's
+    cut-out takes them as certain, and its outline follows the colours around them.
     Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`; every message is a sentence for
     a person, and `headshots` of the error holds what had landed.
     """
@@ -60,6 +64,8 @@ def shoot(
     requests = compare.plan(request, seeds)
     chain = choose(_backends(), backend)
     clean = Photo.of(photo)
+    if inside or outside:
+        clean = clean.marked(inside, outside)
     landed: list[Headshot] = []
 
     async def run() -> None:

@@ -12,7 +12,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -66,21 +67,64 @@ _HEIF_SECONDS = 30  # its own limit counts the processor's time; this one the cl
 _HEIF_MODES = ("L", "LA", "RGB", "RGBA", "RGBa", "I;16")
 
 
+Point = tuple[float, float]
+MOST_POINTS = 50  # a person's clicks; a program that sends more wants a mask
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A person's own word on what of a photo belongs to them.
+
+    inside, outside: x and y in the photo's pixels, of points that do and that do not.
+    """
+
+    inside: tuple[Point, ...] = ()
+    outside: tuple[Point, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.inside or self.outside)
+
+
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A clean photo.
 
     pixels: (H, W, 3) uint8 sRGB, upright, read-only, 64 to 4096 px a side (only a strip's short side may be less).
     sha256: of the pixels and their shape, in hex: it names the photo in caches.
+    marks: what its person has said of the cut-out; a backend that cuts nothing out passes them over.
     """
 
     pixels: np.ndarray
     sha256: str
+    marks: Marks = Marks()
 
     @cached_property
     def image(self) -> Image.Image:
         """The same pixels for Pillow, without metadata."""
         return Image.fromarray(self.pixels)
+
+    def marked(self, inside: Sequence[Point] = (), outside: Sequence[Point] = ()) -> "Photo":
+        """The same photo with points that the cut-out takes as certain.
+
+        Args:
+            inside: x and y, in the photo's pixels, of points that belong to the person.
+            outside: of points that do not.
+
+        Raises:
+            PhotoError: for a point beside the photo, or more than 50.
+        """
+        height, width = self.pixels.shape[:2]
+        points = [*inside, *outside]
+        if len(points) > MOST_POINTS:
+            raise PhotoError(f"These are {len(points)} points: at most {MOST_POINTS} correct a cut-out.")
+        for x, y in points:
+            if not (0 <= x < width and 0 <= y < height):
+                raise PhotoError(
+                    f"The point ({x:g}, {y:g}) lies beside the photo, which is {width} × {height} pixels: "
+                    "choose one inside it."
+                )
+        both = (tuple((float(x), float(y)) for x, y in each) for each in (inside, outside))
+        return replace(self, marks=Marks(*both))
 
     def turned(self, degrees: int) -> "Photo":
         """The photo turned clockwise by 90, 180 or 270 degrees; 0 gives the same pixels.

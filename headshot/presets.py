@@ -1,4 +1,4 @@
-"""Ten looks to start from. Each fills the request's fields, and a person goes on from there."""
+"""Eleven looks to start from. Each fills the request's fields, and a person goes on from there."""
 
 from dataclasses import dataclass
 
@@ -95,5 +95,12 @@ PRESETS: tuple[Preset, ...] = (
         "blurry, oversaturated, plastic skin",
         6.5,
         ("#e3e4e4", "#a19e96"),
+    ),
+    Preset(
+        "Own background",
+        "professional headshot, own background, blurred, soft loop light",
+        "blurry, oversaturated, plastic skin",
+        6.5,
+        ("#b9c4bd", "#6d7a74"),
     ),
 )

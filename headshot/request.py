@@ -155,6 +155,8 @@ class Headshot:
     face_box: x, y, width, height of that face in the picture's pixels, None as well where nobody has looked for it.
     job: names it in the books of a backend that keeps some, else "".
     facts: what it takes to repeat it beside the request (model, device, versions), as JSON's types.
+    trust: how far the person could be cut out of the photo, 0…1; from .55 on the cut-out is used, below it the photo's
+    own background stays. None from a backend that cuts nothing out.
     """
 
     image: Image.Image
@@ -167,6 +169,7 @@ class Headshot:
     job: str = ""
     face_box: tuple[float, float, float, float] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    trust: float | None = None
 
     @property
     def filename(self) -> str:

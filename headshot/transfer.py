@@ -236,6 +236,7 @@ class _FactsTold(_Told):
 
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     likeness: Annotated[float, Field(ge=-1.01, le=1.01, allow_inf_nan=False)] | None = None
+    trust: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     notes: Annotated[list[_NoteTold], Field(max_length=100)] = Field(default_factory=list)
     made_by: dict[str, JsonValue] = Field(default_factory=dict)
     mark: _Digest | None = None

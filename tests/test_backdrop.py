@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from headshot.studio import backdrop, scene
-from headshot.studio.look import Backdrop
+from headshot.studio.look import Painted
 
-ALL = get_args(Backdrop)
+ALL = get_args(Painted)
 SCENES = ("office", "window", "garden")
 PAPERS = tuple(name for name in ALL if name not in SCENES)
 

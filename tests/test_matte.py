@@ -25,13 +25,13 @@ class Cut:
     def __init__(self, photo: np.ndarray, steps: int) -> None:
         found = face.find(photo)
         chosen, mesh = found[0], face.mesh(photo, found[0])
-        seen = matte.outline(photo, chosen, found[1:])
-        self.affine = analysis._canvas(chosen, mesh, seen.crown)
+        seen = matte.outline(matte.see(photo, chosen, found[1:]), chosen)
+        self.affine = analysis._canvas(chosen, mesh, seen.crown, analysis._middle(mesh, seen))
         scale = scale_of(self.affine)
         self.face_px = chosen.height * scale
         self.canvas = retouch.enlarge(photo, self.affine, SIZE)
         self.oval = surface.oval(SIZE[::-1], analysis._mapped(mesh, self.affine, scale), self.face_px)
-        opinions = (np.maximum(opinion, self.oval) for opinion in seen.on_canvas(self.affine, SIZE))
+        opinions = (np.maximum(seen.on_canvas(of, self.affine, SIZE), self.oval) for of in (seen.alpha, seen.second))
         self.alpha, self.fore = alpha.refine(self.canvas, *opinions, self.face_px, native=scale < 1.6, steps=steps)
         self.inside = warp(np.ones(photo.shape[:2], np.float32), self.affine, SIZE) > 0.99
         ends = cv2.warpAffine(np.ones(photo.shape[:2], np.float32), self.affine, SIZE)  # no repeated border
@@ -65,7 +65,7 @@ def out_of_focus() -> np.ndarray:
 BACKDROPS = {
     "wall": (wall, {21: 0.067, 31: 0.050, 41: 0.043}),
     "dusk": (dusk, {21: 0.094, 31: 0.076, 41: 0.068}),
-    "blue": (blue, {21: 0.047, 31: 0.047, 41: 0.046}),
+    "blue": (blue, {21: 0.054, 31: 0.054, 41: 0.052}),
     "out of focus": (out_of_focus, {21: 0.111, 31: 0.093, 41: 0.090}),
 }
 
@@ -136,7 +136,7 @@ def test_the_neighbour_is_left_out(index):
     photo = portraits.two_people()
     found = face.find(photo)
     chosen, other = found[index], found[1 - index]
-    seen = matte.outline(photo, chosen, [other])
+    seen = matte.outline(matte.see(photo, chosen, [other]), chosen)
     opinion = np.zeros(photo.shape[:2], np.float32)
     seen.region.of(opinion)[:] = cv2.resize(seen.alpha, seen.region.of(opinion).shape[::-1])
     for someone, person_is_kept in ((chosen, True), (other, False)):

@@ -41,6 +41,7 @@ def test_what_a_preset_is_called_is_what_the_studio_makes_of_it(preset: Preset) 
         "Office": {"backdrop": "office", "light": "loop"},
         "Window light": {"backdrop": "window", "light": "broad window"},
         "Garden": {"backdrop": "garden", "light": "soft", "tone": "warm"},
+        "Own background": {"backdrop": "own background", "light": "loop"},
     }
     expected = looks[preset.name]
     chosen = dataclasses.asdict(look.read(preset.prompt, preset.negative_prompt).look)
@@ -59,10 +60,10 @@ def test_a_swatch_goes_from_light_to_dark(preset: Preset) -> None:
 
 
 def test_no_two_presets_share_a_name_a_look_or_a_swatch() -> None:
-    assert len(PRESETS) == 10
-    assert len({preset.name.casefold() for preset in PRESETS}) == 10
-    assert len({look.read(preset.prompt, preset.negative_prompt).look for preset in PRESETS}) == 10
-    assert len({preset.swatch for preset in PRESETS}) == 10
+    assert len(PRESETS) == 11
+    assert len({preset.name.casefold() for preset in PRESETS}) == 11
+    assert len({look.read(preset.prompt, preset.negative_prompt).look for preset in PRESETS}) == 11
+    assert len({preset.swatch for preset in PRESETS}) == 11
 
 
 def test_the_first_preset_is_what_a_request_is_by_default() -> None:

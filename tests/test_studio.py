@@ -147,10 +147,11 @@ def test_no_frame_leaves_the_canvas_where_the_person_may_go_on(edge: str) -> Non
     """Beside the canvas and below it pixels would only be repeated, as streaks."""
     person = np.zeros((frame.CANVAS_HEIGHT // 8, frame.CANVAS_WIDTH // 8), np.float32)
     person[30:90, 50:110] = person[90:, :] = 1
+    head = frame.Head(eyes=(640, 640), left=400, right=880, middle=640, crown=330, chin=990)
     for lost in range(0, 60, 5):  # of the grid, where the photo ends: the frame is pushed to the other side
         inside = np.ones_like(person)
         inside[{"left": np.s_[:, :lost], "right": np.s_[:, 160 - lost :], "bottom": np.s_[200 - lost :, :]}[edge]] = 0
-        space = frame.room(person, inside, (640, 640), 330, 990)
+        space = frame.room(person, inside, head)
         for crop in ("close", "classic", "wide"):
             for seed in range(8):
                 v = render.Variation.of(seed)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +16,14 @@ from PIL import Image
 
 from .. import face as faces
 from ..backends import Readiness
+from ..errors import PhotoError
 from ..pace import Pace
-from ..photo import Photo
+from ..photo import Marks, Photo
 from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import DRAFT_SCALE, Analysis, analyse
-from .look import SUMMARY, Look, read
+from .look import OWN_BACKGROUND, SUMMARY, Look, read
+from .matte import Seen
 from .memory import Memory
 from .render import PROOF, PROOFS, Session, Variation, expose, session
 
@@ -35,9 +38,17 @@ _MILDNESS = (1.0, 0.8, 0.6, 0.3)
 _DRAFT_EFFORT = 21  # of an analysis that is made for a draft: more effort cannot be seen at that size
 _NO_USE_ENLARGEMENT = 5.0  # by eye on ten faces: from here on the eyes are smears, whatever is done to them
 _SESSIONS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
-_TIGHT_SHARE = 0.6  # of the height: a head that no look asks for
+_TIGHT_SHARE = 0.62  # of the height: a head that no look asks for
+_CUT_AT_MOST = 0.002  # of the frame: a sleeve's end at the photo's border, which nobody sees
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
-_CONTINUED = Note("advice", "The photo ends close to the person, who had to be continued a little at the edge.")
+_NO_ROOM = (
+    "The photo ends so close to the face that no headshot can be cut from it. Use a photo that shows the whole head "
+    "and the shoulders, with some space around them."
+)
+_KEPT = (
+    "The person could not be cut out cleanly, so the photo's own background stays, out of focus. A photo with nobody "
+    "close by, before a plain background of another colour than hair and clothes, can have any backdrop."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +69,10 @@ class _Comparison:
     progress: Progress
     sessions: Memory[tuple[object, ...], _Prepared]
 
+    @property
+    def subject(self) -> tuple[str, int, Marks]:
+        return self.photo.sha256, self.face, self.photo.marks
+
 
 class Studio:
     """Cuts the person out, frames, lights and retouches them before a painted backdrop.
@@ -77,7 +92,7 @@ class Studio:
         # First guesses: two cores that have nothing else to do.
         self._analysing, self._preparing, self._rendering = Pace(1.4), Pace(0.25), Pace(0.4)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="studio")
-        self._analyses = Memory[tuple[str, int, int], Analysis](cached_photos)
+        self._analyses = Memory[tuple[str, int, Marks, int], Analysis](cached_photos)
 
     def readiness(self) -> Readiness:
         return Readiness(True, "The studio is ready. It works on this machine: no key, no GPU, no network.")
@@ -86,7 +101,8 @@ class Studio:
         """See Backend. An analysis that is remembered costs nothing; renders of one session share the two threads."""
         efforts = {request.num_inference_steps for request in requests}
         if photo is not None:
-            efforts = {steps for steps in efforts if (photo.sha256, face or 0, steps) not in self._analyses}
+            known = photo.sha256, face or 0, photo.marks
+            efforts = {steps for steps in efforts if (*known, steps) not in self._analyses}
         sessions = Counter(_session_key(request) for request in requests)
         turns = sum(ceil(count / _WORKERS) for count in sessions.values())
         return (
@@ -168,7 +184,7 @@ class Studio:
 
     def _draft_session(self, work: _Comparison, request: HeadshotRequest) -> Session:
         efforts = (request.num_inference_steps, _DRAFT_EFFORT)
-        keys = [(work.photo.sha256, work.face, effort) for effort in efforts]
+        keys = [(*work.subject, effort) for effort in efforts]
         key = next((key for key in keys if key in self._analyses), keys[-1])
         analysis = self._analyses.get(key, lambda: self._analyse(work, key[-1]))
         work.progress.check()
@@ -182,7 +198,7 @@ class Studio:
 
     def _session(self, work: _Comparison, request: HeadshotRequest) -> _Prepared:
         analysis = self._analyses.get(
-            (work.photo.sha256, work.face, request.num_inference_steps),
+            (*work.subject, request.num_inference_steps),
             lambda: self._analyse(work, request.num_inference_steps),
         )
         work.progress.check()
@@ -191,6 +207,8 @@ class Studio:
         with nullcontext() if proved else self._preparing.measured():  # what a new look costs is what is to be learnt
             shared = _mild_enough(analysis, reading.look, request.guidance_scale)
         advice = []
+        if shared.behind is not None and reading.look.backdrop != OWN_BACKGROUND:
+            advice.append(_KEPT)
         if shared.mildness < 1:
             advice.append("The look is rendered milder than asked, so that the person stays as they are.")
         if analysis.enlargement > _NO_USE_ENLARGEMENT:
@@ -207,17 +225,26 @@ class Studio:
             pixels = work.photo.pixels
             found, chosen = sitter(pixels, work.face)
             work.progress.check()
-            return analyse(pixels, chosen, [other for other in found if other is not chosen], steps=steps)
+            others = [other for other in found if other is not chosen]
+            return analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
+
+    def _seen(self, work: _Comparison) -> Seen | None:
+        """What the networks said of this face before: a correction of the cut-out need not ask them again."""
+        if not work.photo.marks:
+            return None
+        subject = work.photo.sha256, work.face
+        known = self._analyses.first(lambda key: key[:2] == subject)
+        return None if known is None else known.seen
 
     def _shoot_one(self, work: _Comparison, request: HeadshotRequest) -> Headshot:
         prepared = self._prepare(work, request)
         work.progress.check()
         started = time.perf_counter()
         pixels, crop = expose(prepared.session, Variation.of(_seed_of(request)))
+        if crop.cut > _CUT_AT_MOST:
+            raise PhotoError(_NO_ROOM)
         notes = prepared.notes
-        if crop.cut > 0:
-            notes += (_CONTINUED,)
-        elif crop.share > _TIGHT_SHARE:
+        if crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
         png = encode(pixels)
         likeness, box = _recognised(prepared.session.analysis, pixels, colourless=prepared.colourless)
@@ -229,10 +256,18 @@ class Studio:
             request=request,
             backend=self.name,
             likeness=likeness,
+            trust=prepared.session.analysis.trust,
+            facts=_facts(work.photo.marks),
             face_box=box,
             seconds=seconds,
             notes=notes,
         )
+
+
+def _facts(marks: Marks) -> dict[str, Any]:
+    """What a headshot's file tells beside the request."""
+    named = {"inside": marks.inside, "outside": marks.outside}
+    return {name: [list(point) for point in points] for name, points in named.items() if points}
 
 
 def encode(pixels: np.ndarray) -> bytes:

@@ -10,12 +10,15 @@ import numpy.typing as npt
 
 from .. import face as faces
 from ..face import Face
+from ..photo import Marks
 from ..warp import scale_of, warp
 from . import exposure, matte, redeye, retouch, surface, tone
 from .alpha import refine
-from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Room, room
+from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
 from .light import SourceLight, source
 from .look import Look
+from .own_background import OwnBackground, own_background
+from .trust import Evidence, trust
 
 Array = npt.NDArray[Any]
 
@@ -23,6 +26,10 @@ GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
 DRAFT_SCALE = 0.3125  # of the full picture: 320×400, and layers and surface that are whole pixels too
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
+_BLACK, _BAR_SOFT = 12, 4  # of 255, and pixels: what compression leaves of a black bar and of its edge
+_LEAST_PX = 64  # a photo is not smaller
+_NOSE, _CHEEKS = 1, (234, 454)  # in the mesh's numbering
+_AT_THE_BORDER = 0.02  # of the face's height: hair so near to the photo's top is cut by it
 _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
 
 
@@ -34,16 +41,24 @@ class Analysis:
     alpha: (H, W) float16.
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
+    canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
+    opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
+    inside: (h, w) uint8 on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
-    enlargement: how many times the face must be enlarged for a headshot.
+    enlargement: how many times the face must be enlarged for a headshot.  trust: see trust.py, 0…1.
     portrait, portrait_face: the photo around the face, for likeness.
+    seen: what the networks said, for another analysis with the person's own corrections.
     mildness: what the likeness guard found for a look at a guidance, as in Session; empty at first.
+    full: of a small one, the analysis that it was made from.
     """
 
     fore: Array
     alpha: Array
     skin_layer: Array
     eye_layer: Array
+    canvas: Array
+    opinion: Array
+    inside: Array
     surface: surface.Surface
     light: SourceLight
     balance: Array
@@ -51,9 +66,12 @@ class Analysis:
     face_px: float
     upscale: float
     enlargement: float
+    trust: float
     portrait: Array
     portrait_face: Face
+    seen: matte.Seen
     mildness: dict[tuple[Look, float], float] = field(default_factory=dict)
+    full: "Analysis | None" = None
 
     @cached_property
     def small(self) -> "Analysis":
@@ -67,8 +85,16 @@ class Analysis:
             alpha=_smaller(self.alpha, DRAFT_SCALE),
             skin_layer=_smaller(self.skin_layer, DRAFT_SCALE),
             eye_layer=_smaller(self.eye_layer, DRAFT_SCALE),
+            canvas=cv2.resize(self.canvas, None, fx=DRAFT_SCALE, fy=DRAFT_SCALE, interpolation=cv2.INTER_AREA),
             surface=self.surface.halved(),
+            full=self,
         )
+
+    @cached_property
+    def own_background(self) -> OwnBackground:
+        if self.full is not None:
+            return self.full.own_background.smaller(DRAFT_SCALE)
+        return own_background(self.canvas, self.opinion, self.inside, self.face_px)
 
     @cached_property
     def embedding(self) -> Array:
@@ -81,23 +107,48 @@ class Analysis:
         return faces.embed(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), self.portrait_face)
 
 
-def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Analysis:
-    """pixels: (H, W, 3) uint8 RGB.  others: the photo's other faces, whose bodies are left out.  steps: the effort."""
+def analyse(
+    pixels: Array,
+    face: Face,
+    others: list[Face],
+    *,
+    steps: int,
+    marks: Marks = matte.NO_MARKS,
+    seen: matte.Seen | None = None,
+) -> Analysis:
+    """Learn from a photo what every headshot of it needs.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        face: the chosen one.
+        others: the photo's other faces, whose bodies are left out.
+        steps: the effort, as in HeadshotRequest.
+        marks: what the person has said of the cut-out.
+        seen: of an earlier analysis of the same photo and face, which spares the networks.
+    """
+    border = _black_border(pixels)
+    pixels, face, *others = border.of(pixels), *(border.seen_from(someone) for someone in (face, *others))
     mesh = faces.mesh(pixels, face)
-    seen = matte.outline(pixels, face, others)
-    canvas_from_photo = _canvas(face, mesh, seen.crown)
+    looked = seen or matte.see(pixels, face, others)
+    outline = matte.outline(looked, face, border.seen_from_points(marks))
+    middle = _middle(mesh, outline)
+    canvas_from_photo = _canvas(face, mesh, outline.crown, middle)
     scale = scale_of(canvas_from_photo)
     size = CANVAS_WIDTH, CANVAS_HEIGHT
     face_px = face.height * scale
     on_canvas = _mapped(mesh, canvas_from_photo, scale)
 
     canvas = retouch.enlarge(pixels, canvas_from_photo, size)
+    redeye.clear(canvas, on_canvas)
     oval = surface.oval((size[1], size[0]), on_canvas, face_px)
-    opinion, second = (np.maximum(seen_there, oval) for seen_there in seen.on_canvas(canvas_from_photo, size))
+    opinion, second = (
+        np.maximum(outline.on_canvas(field, canvas_from_photo, size), oval) for field in (outline.alpha, outline.second)
+    )
     alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
+    grid = size[0] // GRID, size[1] // GRID
+    whole = cv2.resize(np.maximum(np.maximum(opinion, second), alpha), grid, interpolation=cv2.INTER_AREA)
     scene = canvas[::GRID, ::GRID].copy()
-    del canvas, opinion, second
-    redeye.clear(fore, on_canvas)
+    del opinion, second
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -108,33 +159,52 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
         small, fore = lift.applied(small), lift.applied(fore)
         calm = exposure.calm(small, small_alpha, shape.skin, grid_mesh, face_px / GRID)
         fore = np.clip(fore * cv2.resize(calm, size, interpolation=cv2.INTER_LINEAR), 0, 1)
+    shown = cv2.convertScaleAbs(lift.applied(canvas), alpha=255)
+    del canvas
     full_skin = cv2.resize(shape.skin, size, interpolation=cv2.INTER_LINEAR)
     eyes = surface.eyes(alpha.shape, on_canvas, face_px)
     inside = cv2.warpAffine(np.ones(pixels.shape[:2], np.uint8), canvas_from_photo, size).astype(np.float32)
     reduced = size[0] // 8, size[1] // 8
-    level_eyes = canvas_from_photo[:, :2] @ face.points[:2].mean(axis=0) + canvas_from_photo[:, 2]
-    crown = canvas_from_photo[:, :2] @ [face.centre[0], seen.crown] + canvas_from_photo[:, 2]
+    head = _head(face, on_canvas, canvas_from_photo, outline, middle)
+    known = cv2.resize(inside, grid, interpolation=cv2.INTER_AREA) > 0.98
+    salient, person, contact = (
+        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
+        for field in (outline.salient, outline.person, outline.contact)
+    )
+    evidence = Evidence(
+        picture=cv2.convertScaleAbs(scene, alpha=255),
+        inside=known,
+        alpha=small_alpha,
+        salient=salient,
+        person=person,
+        contact=contact,
+        head=head.scaled(1 / GRID),
+        face_px=face_px / GRID,
+    )
     thumb = cv2.cvtColor(cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     portrait, portrait_face = _portrait(pixels, face)
     return Analysis(
         fore=fore.astype(np.float16),
         alpha=alpha.astype(np.float16),
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
+        canvas=shown,
+        opinion=whole.astype(np.float16),
+        inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,
         light=source(small, shape, grid_mesh),
         balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
         room=room(
-            cv2.resize(alpha, reduced, interpolation=cv2.INTER_AREA),
+            cv2.resize(whole, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
-            (float(level_eyes[0]), float(level_eyes[1])),
-            float(crown[1]),
-            float(on_canvas[faces.CHIN, 1]),
+            head,
         ),
         face_px=face_px,
         upscale=scale,
         enlargement=face.enlargement,
+        trust=trust(evidence),
         portrait=portrait,
+        seen=looked,
         portrait_face=portrait_face,
     )
 
@@ -142,6 +212,29 @@ def analyse(pixels: Array, face: Face, others: list[Face], *, steps: int) -> Ana
 def _smaller(layer: Array, scale: float) -> Array:
     single = cv2.resize(layer.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return single.astype(np.float16)
+
+
+def _black_border(pixels: Array) -> matte.Region:
+    """The photo without the black bars that a film, a screenshot or a data set has left around it."""
+    height, width = pixels.shape[:2]
+    dark = pixels.max(axis=2) <= _BLACK
+    rows, columns = np.flatnonzero(dark.mean(axis=1) < 0.99), np.flatnonzero(dark.mean(axis=0) < 0.99)
+    whole = matte.Region(0, 0, width, height)
+    if not rows.size or not columns.size:
+        return whole
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    soft = _BAR_SOFT  # a compressed bar ends within some pixels; a dark room has no end at all
+    inner = matte.Region(
+        left + soft * (left > 0),
+        top + soft * (top > 0),
+        right - soft * (right < width),
+        bottom - soft * (bottom < height),
+    )
+    picture = inner.of(pixels)
+    if min(picture.shape[:2], default=0) < _LEAST_PX:
+        return whole
+    ends = ((top, picture[0]), (height - bottom, picture[-1]), (left, picture[:, 0]), (width - right, picture[:, -1]))
+    return inner if any(bar > 0 and float(end.mean()) > 2 * _BLACK for bar, end in ends) else whole
 
 
 def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
@@ -154,14 +247,48 @@ def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
     return warp(pixels, affine, (side, side)), face.moved(affine)
 
 
-def _canvas(face: Face, mesh: Array, crown: float) -> Array:
-    """(2, 3) canvas from photo: the head's height fixed, the eyes in the middle on their line, the tilt levelled."""
+def _middle(mesh: Array, seen: matte.Outline) -> float:
+    """The photo's x of the head's middle: between face and hair, for hair to one side is no reason to move the face."""
+    oval = mesh[list(faces.OVAL), 0]
+    low, high = float(oval.min()), float(oval.max())
+    face, width = (low + high) / 2, high - low
+    hair = sum(np.clip(seen.sides, face - 0.9 * width, face + 0.9 * width)) / 2
+    return float((face + hair) / 2)
+
+
+def _canvas(face: Face, mesh: Array, crown: float, middle: float) -> Array:
+    """(2, 3) canvas from photo: the head's height fixed, its middle in the middle, the eyes on their line, levelled."""
     eyes = face.points[:2].mean(axis=0)
     head = max(float(mesh[faces.CHIN, 1]) - crown, 1.1 * face.height)
     tilt = float(np.clip(_LEVELLED * faces.roll_degrees(mesh), -_LEVELLED_AT_MOST, _LEVELLED_AT_MOST))
-    affine = cv2.getRotationMatrix2D((float(eyes[0]), float(eyes[1])), tilt, CANVAS_HEAD / head)
-    affine[:, 2] += np.array([CANVAS_WIDTH / 2, CANVAS_EYES * CANVAS_HEIGHT]) - eyes
+    affine = cv2.getRotationMatrix2D((middle, float(eyes[1])), tilt, CANVAS_HEAD / head)
+    affine[:, 2] += np.array([CANVAS_WIDTH / 2, CANVAS_EYES * CANVAS_HEIGHT]) - (middle, eyes[1])
     return affine.astype(np.float32)
+
+
+def _head(face: Face, mesh: Array, canvas_from_photo: Array, seen: matte.Outline, middle: float) -> Head:
+    """mesh: on the canvas."""
+
+    def there(x: float, y: float) -> tuple[float, float]:
+        across, down = canvas_from_photo[:, :2] @ [x, y] + canvas_from_photo[:, 2]
+        return float(across), float(down)
+
+    eyes = face.points[:2].mean(axis=0)
+    # Of a head that looks at the camera the nose stands between the cheeks; at 45 degrees it stands over one of them.
+    left, right = mesh[list(_CHEEKS), 0]
+    gaze = (2 * mesh[_NOSE, 0] - left - right) / max(right - left, 1.0)
+    chin = float(mesh[faces.CHIN, 1])
+    crown = min(there(face.centre[0], seen.crown)[1], chin - 1.1 * face.height * scale_of(canvas_from_photo))
+    return Head(
+        eyes=there(*eyes),
+        left=there(seen.sides[0], eyes[1])[0],
+        right=there(seen.sides[1], eyes[1])[0],
+        middle=there(middle, eyes[1])[0],
+        crown=crown,
+        chin=chin,
+        gaze=float(np.clip(gaze, -1, 1)),
+        crown_is_cut=seen.crown < _AT_THE_BORDER * face.height,
+    )
 
 
 def _mapped(mesh: Array, affine: Array, scale: float) -> Array:

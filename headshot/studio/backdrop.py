@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float32]
 def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, key_from: float, drama: float) -> Array:
     """Paint one backdrop.
 
+    name: any but the photo's own background, which nobody paints.
     width, height: pixels, any size of about 4:5. The same state of `rng` gives the same layout at every size, and the
     generator is left in the same state.
     key_from: where the key light stands, -1 left … 1 right. The brighter side, the window or the sun follows it.
@@ -49,6 +50,12 @@ _TOOTH = 0.6  # sigma in 8-bit sRGB steps: well under half a step, a smooth grad
 def is_paper(name: Backdrop) -> bool:
     """Whether it hangs close behind the person, who throws a shadow on it."""
     return name in _PAPERS
+
+
+def paper_colour(name: Backdrop) -> Array | None:
+    """(3,) float32, linear RGB, where the paper is lit as a backdrop mostly is; None where it is no paper."""
+    paper = _PAPERS.get(name)
+    return None if paper is None else _linear_from_lab(paper.lab) * np.float32(1 - 0.4 * paper.falloff)
 
 
 def _with_tooth(picture: Array, rng: np.random.Generator) -> Array:

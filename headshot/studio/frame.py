@@ -1,6 +1,6 @@
 """Framing: where the head stands in the headshot, and never a body that ends in mid-air."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cv2
@@ -17,35 +17,70 @@ CANVAS_EYES = 0.40  # of the canvas's height
 # Crown to chin, of the headshot's height.
 HEAD_SHARE: dict[Crop, float] = {"close": 0.535, "classic": 0.5, "wide": 0.465}
 _SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for the crown's uncertainty
+_TIGHT = 0.62  # a head larger than this no longer looks like a headshot: only where the photo shows nothing more
+_TIGHTEST = 0.95
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
-_TIGHTEST = 0.95  # a head larger than this would be a face, not a headshot
+_AIR, _MUCH_AIR = 0.03, 0.15  # of the height, above the hair: less cramps, more drowns the head
+_BESIDE = 0.02  # of the width, beside it
+_CHEST = 0.14  # of the height, below the chin: less shows no shoulders
+_GAZE_ROOM = 0.035  # of the width, before a head that is turned by 45 degrees
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
+_TILT_REACH = 14  # canvas pixels by which a frame's corners move at the largest tilt
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head on the canvas, in pixels.
+
+    eyes: the point between them.  left, right: of head and hair above the mouth.  middle: of the skull.
+    crown: the highest hair.  chin.  gaze: −1…1, where it looks: −1 is 45 degrees or more to the picture's left.
+    crown_is_cut: whether the photo's border cuts the hair at the top.
+    """
+
+    eyes: tuple[float, float]
+    left: float
+    right: float
+    middle: float
+    crown: float
+    chin: float
+    gaze: float = 0.0
+    crown_is_cut: bool = False
+
+    @property
+    def height(self) -> float:
+        return self.chin - self.crown
+
+    def scaled(self, scale: float) -> "Head":
+        """The same head in a picture of another size."""
+        return replace(
+            self,
+            eyes=(self.eyes[0] * scale, self.eyes[1] * scale),
+            left=self.left * scale,
+            right=self.right * scale,
+            middle=self.middle * scale,
+            crown=self.crown * scale,
+            chin=self.chin * scale,
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """What the frame may show, on the canvas.
+    """What the frame may show, on the canvas, as integral images on a grid of 8 px.
 
-    forbidden: integral image, on a grid of 8 px, of where the person goes on beyond the photo.
-    eyes: canvas x and y between the eyes.  crown, chin: canvas y.
+    forbidden: where the person goes on beyond the photo.  missing: where there is no photo.
     """
 
     forbidden: Array
-    eyes: tuple[float, float]
-    crown: float
-    chin: float
-
-    @property
-    def head(self) -> float:
-        return self.chin - self.crown
+    missing: Array
+    head: Head
 
 
 @dataclass(frozen=True)
 class Frame:
     """A crop of the canvas. scale: headshot pixels to canvas pixels; left, top: canvas pixels.
 
-    share: the head's part of the height.  cut: the part of the frame where the person had to be continued beyond the
-    photo, 0 where framing alone could avoid it.
+    share: the head's part of the height.  cut: the part of the frame where the person goes on beyond the photo, 0
+    where framing alone could avoid it.
     """
 
     left: float
@@ -64,39 +99,73 @@ class Frame:
         return matrix.astype(np.float32)
 
 
-def room(alpha: Array, inside: Array, eyes: tuple[float, float], crown: float, chin: float) -> Room:
-    """alpha, inside: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
-    beyond = ((alpha > 0.12) & (inside < 0.98)).astype(np.uint8)
-    return Room(cv2.integral(beyond), eyes, crown, chin)
+def room(person: Array, inside: Array, head: Head) -> Room:
+    """person, inside: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
+    missing = inside < 0.98
+    beyond = ((person > 0.12) & missing).astype(np.uint8)
+    return Room(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), head)
 
 
-def choose(space: Room, crop: Crop, share_play: float, across_play: float, down_play: float, tilt_play: float) -> Frame:
-    """The best frame for the crop: the head's share, the eyes' line and the middle, as far as the photo allows.
+def choose(
+    space: Room,
+    crop: Crop,
+    share_play: float,
+    across_play: float,
+    down_play: float,
+    tilt_play: float,
+    *,
+    own_background: bool = False,
+) -> Frame:
+    """The best frame for the crop, as far as the photo allows.
 
-    The four `play` values, −1…1, are how this frame differs from the look's own.
+    In this order: nothing of the person is cut off by the photo's border; no head beyond 62 % of the height; crown,
+    hair and shoulders in, wherever the photo shows them; the head's share; the eyes' line; the head in the middle, with
+    room before a turned one. A crown that the photo cuts is cut by the frame too.
+
+    Args:
+        space: of the analysed photo.
+        crop: the look's.
+        share_play: −1…1, like the other three: how this frame differs from the look's own.
+        across_play: of the middle.
+        down_play: of the eyes' line.
+        tilt_play: of the level.
+        own_background: the photo stays behind the person, so the frame keeps within it where it can.
     """
+    head = space.head
     wanted = float(np.clip(HEAD_SHARE[crop] * (1 + 0.05 * share_play), *_SHARE_BOUNDS))
-    middle = 0.5 + 0.036 * across_play
+    middle = 0.5 + 0.036 * across_play - _GAZE_ROOM * head.gaze
     line = _EYE_LINE + 0.012 * down_play
     shares = np.concatenate([[wanted], np.linspace(wanted, _TIGHTEST, 40)[1:], np.linspace(wanted, 0.42, 6)[1:]])
     across = middle + np.linspace(-0.16, 0.16, 17)
-    down = line + np.linspace(-0.09, 0.13, 23)
+    down = line + np.linspace(-0.16, 0.32, 49)
     share, at_x, at_y = (axis.ravel() for axis in np.meshgrid(shares, across, down, indexing="ij"))
-    scale = share * HEIGHT / space.head
-    left, top = space.eyes[0] - at_x * WIDTH / scale, space.eyes[1] - at_y * HEIGHT / scale
-    # A tight crop may cut the hair but must keep the chin in.
-    chin_room = (HEIGHT - (space.chin - top) * scale) / HEIGHT
-    cut = _covered(space.forbidden, left, top, WIDTH / scale, HEIGHT / scale)
-    # The weights put first things first: no person cut off by the photo's edge, then the share, the eyes' line, the
-    # middle, and the chin's room. Tightening costs less than leaving the middle, so no frame leaves the canvas.
+    scale = share * HEIGHT / head.height
+    width, height = WIDTH / scale, HEIGHT / scale
+    left, top = head.middle - at_x * width, head.eyes[1] - at_y * height
+    cut = _covered(space.forbidden, left, top, width, height)
+    above = (head.crown - top) / height
+    beside = np.minimum(head.left - left, left + width - head.right) / width
+    below = (top + height - head.chin) / height
+    off_canvas = np.maximum(
+        np.maximum(_TILT_REACH - left, left + width - (CANVAS_WIDTH - _TILT_REACH)),
+        np.maximum(_TILT_REACH - top, top + height - (CANVAS_HEIGHT - _TILT_REACH)),
+    )
     cost = (
         30 * np.maximum(share - wanted, 0)
+        + 200 * np.maximum(share - _TIGHT, 0)
+        + 60 * np.maximum(above - _MUCH_AIR, 0)
         + 120 * np.maximum(wanted - share, 0)
         + 900 * (at_x - middle) ** 2
-        + 1600 * (at_y - line) ** 2
-        + 400 * np.maximum(0.04 - chin_room, 0)
-        + np.where(cut > 0, 8 + 400 * cut, 0)
+        + 450 * (at_y - line) ** 2
+        + (0 if head.crown_is_cut else 160) * np.maximum(_AIR - above, 0)
+        + 60 * np.maximum(_BESIDE - beside, 0)
+        + 60 * np.maximum(_CHEST - below, 0)
+        + 400 * np.maximum(0.04 - below, 0)
+        + np.where(cut > 0, 400 + 400 * cut, 0)
+        + np.where(off_canvas > 0, 1000 + off_canvas, 0)
     )
+    if own_background:
+        cost += 40 * _covered(space.missing, left, top, width, height)
     best = int(cost.argmin())
     tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0
     return Frame(float(left[best]), float(top[best]), float(scale[best]), tilt, float(share[best]), float(cut[best]))

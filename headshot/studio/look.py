@@ -9,7 +9,9 @@ from ..request import Note
 from . import vocabulary
 from .vocabulary import Item, Term, Token
 
-Backdrop = Literal["white", "light grey", "grey", "charcoal", "black", "navy", "beige", "office", "window", "garden"]
+Painted = Literal["white", "light grey", "grey", "charcoal", "black", "navy", "beige", "office", "window", "garden"]
+Backdrop = Painted | Literal["own background"]
+OWN_BACKGROUND: Backdrop = "own background"  # the photo's, out of focus
 Pattern = Literal["loop", "Rembrandt", "butterfly", "split", "broad window", "soft"]
 
 
@@ -443,6 +445,8 @@ def _applied(wants: dict[str, _Want], values: dict[str, Any]) -> Iterator[str]:
                     yield f"key light from the {value}"
             case "black_and_white":
                 yield "black and white" if value else "in colour"
+            case "backdrop" if value == OWN_BACKGROUND:
+                yield "the photo's own background"
             case "rim":
                 yield "no rim light" if value == "none" else f"{value} rim light"
             case "brightness":

@@ -39,6 +39,11 @@ class Memory(Generic[Key, Value]):
             if value is not None:
                 return value
 
+    def first(self, which: Callable[[Key], bool]) -> Value | None:
+        """A result that is there already for one of these keys, the one asked for last; None where there is none."""
+        with self._lock:
+            return next((value for key, value in reversed(self._values.items()) if which(key)), None)
+
     def drop(self, which: Callable[[Key], bool]) -> None:
         """Forget the results of these keys, and those in the making: who waits for one gets it, and nobody after."""
         with self._lock:

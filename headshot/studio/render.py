@@ -11,8 +11,10 @@ import numpy.typing as npt
 from ..warp import warp
 from . import frame, light, tone
 from .analysis import Analysis
-from .backdrop import is_paper, paint
-from .look import Look
+from .backdrop import is_paper, paint, paper_colour
+from .look import OWN_BACKGROUND, Look
+from .own_background import toned
+from .trust import TRUSTED
 
 Array = npt.NDArray[Any]
 
@@ -79,6 +81,7 @@ class Session:
     on the canvas made small.
     strength: 0 (corrected only) … 1 (the full look) … 2 (dramatic).  mildness: what the likeness guard leaves, 0…1.
     side: the key's, −1 or 1.  skin_tone: the sRGB grey value that the tone curve keeps.
+    behind: (h, w, 3) float32 sRGB on half the canvas, the photo's own background; None where one is painted.
     """
 
     analysis: Analysis
@@ -88,6 +91,7 @@ class Session:
     mildness: float
     side: float
     skin_tone: float
+    behind: Array | None = None
 
 
 def strength_of(guidance_scale: float) -> float:
@@ -95,10 +99,16 @@ def strength_of(guidance_scale: float) -> float:
     return float(np.interp(guidance_scale, [1, 7.5, 20], [0, 1, 2]))
 
 
+def keeps_background(analysis: Analysis, look: Look) -> bool:
+    """Whether the photo's own background stays: asked for, or because the cut-out cannot be trusted."""
+    return look.backdrop == OWN_BACKGROUND or analysis.trust < TRUSTED
+
+
 def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
     """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
     strength = strength_of(guidance_scale)
-    person = analysis.fore.astype(np.float32)
+    own = keeps_background(analysis, look)
+    person = analysis.canvas.astype(np.float32) * np.float32(1 / 255) if own else analysis.fore.astype(np.float32)
     _tint(person, analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
     if amount > 0:
@@ -113,9 +123,22 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
     person *= _FULL_SCALE
     person += 0.5
-    alpha = analysis.alpha.astype(np.float32) * _FULL_SCALE + 0.5
+    alpha = (analysis.own_background.near if own else analysis.alpha).astype(np.float32) * _FULL_SCALE + 0.5
     layers = cv2.merge([*cv2.split(person.astype(np.uint16)), alpha.astype(np.uint16)])
-    return Session(analysis, look, layers, strength, mildness, side, skin_tone)
+    behind = _own(analysis, look, strength) if own else None
+    return Session(analysis, look, layers, strength, mildness, side, skin_tone, behind)
+
+
+def _own(analysis: Analysis, look: Look, strength: float) -> Array:
+    """The photo's own background in the look's brightness and colour; (h, w, 3) float32 sRGB."""
+    colour = paper_colour(look.backdrop)
+    level = 1 + (_BACKDROP_LEVEL[look.brightness] - 1) * min(strength, 1)
+    if colour is not None and strength < 1:
+        colour = None if strength < 0.3 else colour
+    behind = toned(analysis.own_background, colour, level)
+    cv2.pow(np.clip(behind, 0, 1, out=behind), 1 / _SRGB_GAMMA, dst=behind)
+    behind *= analysis.balance * np.array(_TONES[look.tone], np.float32)
+    return behind
 
 
 def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
@@ -125,7 +148,13 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     """
     look = shared.look
     crop = frame.choose(
-        shared.analysis.room, look.crop, variation.share, variation.across, variation.down, variation.tilt
+        shared.analysis.room,
+        look.crop,
+        variation.share,
+        variation.across,
+        variation.down,
+        variation.tilt,
+        own_background=shared.behind is not None,
     )
     frame_from_canvas = crop.affine(size)
     frame_from_canvas[:, 2] += (size - 1) / 2  # pixel centres, not corners: where a full picture made small has them
@@ -134,8 +163,12 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     person = cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB) * np.float32(1 / _FULL_SCALE)
     alpha = cv2.extractChannel(layers, 3) * np.float32(1 / _FULL_SCALE)
     del layers
-    _light(person, shared, variation, frame_from_canvas)
-    picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
+    if shared.behind is None:
+        _light(person, shared, variation, frame_from_canvas)
+        picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
+    else:
+        picture = _before_own_background(person, alpha, shared.behind, frame_from_canvas)
+        _light(picture, shared, variation, frame_from_canvas)
     picture = _develop(picture, shared)
     sharpness = graininess = 0.0
     if size == 1:
@@ -169,6 +202,10 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     )
     strength = _RELIGHT * shared.strength * shared.mildness
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
+    if shared.behind is not None:
+        lit = cv2.resize(shared.analysis.own_background.lit.astype(np.float32), gain.shape[::-1])
+        person *= _each(warp(1 + (gain - 1) * lit, frame_from_grid, size))
+        return  # a rim of light would draw the outline that is not to be trusted
     person *= _each(warp(gain, frame_from_grid, size))
     rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
     if rim > 0:
@@ -177,6 +214,15 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
         lit *= person
         lit += edge
         np.maximum(person, lit, out=person)  # what is brighter than white already stays
+
+
+def _before_own_background(person: Array, near: Array, behind: Array, frame_from_canvas: Array) -> Array:
+    """The photo itself on and around the person, its blurred background beyond. Works in place; returns `person`."""
+    behind = warp(behind, _from_map(behind, frame_from_canvas), near.shape[::-1])
+    person -= behind
+    person *= _each(near)
+    person += behind
+    return person
 
 
 def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> Array:

@@ -70,6 +70,7 @@ ORDER: dict[str, tuple[Any, ...]] = {
         "office",
         "window",
         "garden",
+        "own background",
     ),
     "light": ("loop", "soft", "butterfly", "broad window", "Rembrandt", "split"),
     "key_side": ("right", "left", "auto"),
@@ -83,7 +84,9 @@ ORDER: dict[str, tuple[Any, ...]] = {
     "vignette": ("subtle", "none", "strong"),
     "grain": ("fine", "none", "film"),
 }
-BACKDROPS = "white, light grey, grey, charcoal, black, navy, beige, office, window and garden"
+BACKDROPS = (
+    "white, light grey, grey, charcoal, black, navy, beige, office, window and garden, and the photo's own background"
+)
 
 # Paper backdrops: the colour counts beside a backdrop word ("navy wall"), after "on" or "against", or alone.
 PAPERS: dict[str, str] = {
@@ -114,6 +117,9 @@ CHOICES: dict[str, dict[Any, str]] = {
     "backdrop": {
         "office": "office, home office, workplace, workspace, coworking space, boardroom, meeting room, "
         "conference room",
+        "own background": "own background, own backdrop, original background, real background, photo background, "
+        "same background, background as it is, keep background, keep own background, keep original background, "
+        "keep my background, keep photo background, keep background blurred, keep background as it is",
         "garden": "garden, park, greenery, foliage, trees, leaves, outdoor, outdoors, outside, nature",
     },
     "light": {
@@ -492,7 +498,7 @@ RULES = (
     Rule("colour, colours, colourful, colour photo, in colour", {"black_and_white": (True,)}, "black and white"),
     Rule(
         "dark background, dark backdrop, dark backgrounds",
-        {"backdrop": ("light grey", "grey", "white", "beige", "navy", "office", "window", "garden")},
+        {"backdrop": ("light grey", "grey", "white", "beige", "navy", "office", "window", "garden", "own background")},
         "no black, no charcoal",
     ),
     Rule("full body, full length, whole body, wide shot", {"crop": ("classic", "close")}, "no wide crop"),

@@ -179,6 +179,12 @@ def small(shot: Shot, title: str, acts: str, *, api: snippets.Api = "enterprise"
     )
 
 
+def _measured(shot: Shot) -> list[list[str]]:
+    """What was measured on a headshot, as rows of a name and a value."""
+    rows = [["Likeness to the photo, −1 to 1", shot.likeness], ["Trust in the cut-out, 0 to 1", shot.trust]]
+    return [[str(name), f"{value:.2f}"] for name, value in rows if isinstance(value, float)]
+
+
 def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool, name: str = "") -> str:
     """What the viewer shows of a headshot, as JSON. name: what its file is saved as, its own where that is ""."""
     timings = [["This headshot", f"{shot.seconds:.2f} s"]]
@@ -204,6 +210,7 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "height": height,
             "baseline": pinned,
             "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
+            "measured": _measured(shot),
             "timings": timings,
             **_told(shot.record),
             "request": snippets.as_json(shot.request),

@@ -72,9 +72,11 @@ function drawDetails(shot) {
   }
   drawExchange(shot);
   const groups = NOTES.map(([kind, title]) => noteList(shot, kind, title)).filter(Boolean);
-  const timings = make("dl", "timings");
-  for (const [what, time] of shot.timings) timings.append(make("dt", "", what), make("dd", "", time));
-  if (shot.timings.length) groups.push(make("h3", "", "Time"), timings);
+  for (const [title, rows] of [["Measured", shot.measured ?? []], ["Time", shot.timings]]) {
+    const list = make("dl", "timings");
+    for (const [what, value] of rows) list.append(make("dt", "", what), make("dd", "", value));
+    if (rows.length) groups.push(make("h3", "", title), list);
+  }
   find("#viewer-notes").replaceChildren(...groups);
 }
 

@@ -94,6 +94,7 @@ class Keeper:
         facts: dict[str, Any] = {
             "seconds": headshot.seconds,
             "likeness": headshot.likeness,
+            "trust": headshot.trust,
             "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
             "made_by": dict(headshot.facts),
             "face": None if headshot.face_box is None else [round(value, 1) for value in headshot.face_box],

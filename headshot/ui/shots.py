@@ -61,6 +61,7 @@ class Shot:
     overlaid: str  # address of the photo laid over this headshot, made when it is asked for; "" without an original
     original: "Original | None"
     face_box: tuple[float, ...] | None = None
+    trust: float | None = None
     job: str = ""
     mark: str = ""
     record: Record | None = None
@@ -121,6 +122,7 @@ def put_down(
         size=headshot.image.size,
         seconds=headshot.seconds,
         likeness=headshot.likeness,
+        trust=headshot.trust,
         notes=headshot.notes,
         path=path,
         thumbnail_path=thumbnail,
@@ -150,6 +152,7 @@ def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
         size=kept.size,
         seconds=float(facts.get("seconds") or 0.0),
         likeness=facts.get("likeness"),
+        trust=facts.get("trust"),
         notes=tuple(Note(note["kind"], note["text"]) for note in facts.get("notes", ())),
         path=kept.picture,
         thumbnail_path=kept.picture,

@@ -1,0 +1,81 @@
+"""How far a cut-out is trusted: on evidence that is made up, and on portraits whose outline is known."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from headshot.studio import trust
+from headshot.studio.frame import Head
+
+FACE_PX = 80.0
+HEAD = Head(eyes=(160, 165), left=110, right=210, middle=160, crown=85, chin=215)
+
+
+def silhouette() -> np.ndarray:
+    person = np.zeros((400, 320), np.float32)
+    cv2.ellipse(person, (160, 150), (52, 66), 0, 0, 360, 1.0, -1)
+    cv2.ellipse(person, (160, 330), (130, 120), 0, 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(person, (0, 0), 1)
+
+
+def evidence() -> trust.Evidence:
+    """A grey person before a blue wall, on whom everybody agrees."""
+    person = silhouette()
+    picture = np.where(person[..., None] > 0.5, np.uint8([120, 110, 100]), np.uint8([60, 90, 200]))
+    return trust.Evidence(
+        picture=picture.astype(np.uint8),
+        inside=np.ones(person.shape, bool),
+        alpha=person,
+        salient=person,
+        person=person,
+        contact=np.zeros_like(person),
+        head=HEAD,
+        face_px=FACE_PX,
+    )
+
+
+def test_where_everything_agrees_the_trust_is_whole() -> None:
+    assert trust.trust(evidence()) == 1.0
+
+
+def test_a_long_border_with_somebody_else_leaves_no_trust() -> None:
+    contact = np.zeros((400, 320), np.float32)
+    contact[90:300, 212] = 1
+    assert trust.trust(replace(evidence(), contact=contact)) < trust.TRUSTED
+
+
+def test_a_body_that_the_person_mask_sees_and_the_cut_out_lacks_costs_the_trust() -> None:
+    floating = evidence().alpha.copy()
+    floating[230:] = 0
+    assert trust.trust(replace(evidence(), alpha=floating)) < trust.TRUSTED
+
+
+def test_networks_that_contradict_each_other_about_the_hair_cost_the_trust() -> None:
+    bald = evidence().salient.copy()
+    bald[:140] = 0
+    assert trust.trust(replace(evidence(), salient=bald)) < trust.TRUSTED
+
+
+def test_hair_and_clothes_in_the_backgrounds_colour_cost_the_trust() -> None:
+    same = np.full((400, 320, 3), (30, 28, 26), np.uint8)
+    assert trust.trust(replace(evidence(), picture=same)) < trust.TRUSTED
+
+
+def test_a_body_that_is_half_transparent_costs_the_trust() -> None:
+    haze = evidence().alpha.copy()
+    haze[240:285, 100:220] = 0.5
+    assert trust.trust(replace(evidence(), alpha=haze)) < trust.TRUSTED
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_an_edge_that_is_soft_by_a_few_pixels_costs_nothing(width: int) -> None:
+    soft = cv2.GaussianBlur(evidence().alpha, (0, 0), width / 2)
+    assert trust.trust(replace(evidence(), alpha=soft)) > 0.95
+
+
+def test_what_the_headshot_does_not_show_does_not_count() -> None:
+    far_away = evidence().person.copy()
+    far_away[:40] = 1
+    assert trust.trust(replace(evidence(), person=far_away)) == 1.0
