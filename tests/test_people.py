@@ -1,0 +1,100 @@
+"""Who owns which part of a picture with several people in it, and what a body keeps where a network misses it."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import portraits
+import pytest
+from PIL import Image
+
+from headshot import face, shoot
+from headshot.face import Face
+from headshot.studio import analysis, matte, render, trust
+from headshot.studio.look import Look
+
+
+CHEEK_BY_CHEEK = 0.17
+
+
+@cache
+def side_by_side(apart: float = 0.28) -> tuple[np.ndarray, list[Face]]:
+    """The astronaut and, over a shoulder of hers, the portrait. apart: of the width, from face to face."""
+    people = [("astronaut", 190, 0.5 - apart / 2, False), ("portrait", 210, 0.5 + apart / 2, False)]
+    picture = portraits._photo(portraits._placed(portraits.scene(1000, 1200, seed=4), people))  # type: ignore[arg-type]
+    return picture, sorted(face.find(picture), key=lambda someone: someone.centre[0])
+
+
+def outline(chosen: int) -> tuple[matte.Outline, np.ndarray]:
+    """The outline of one of the two, and its alpha on the whole picture."""
+    picture, people = side_by_side()
+    seen = matte.outline(matte.see(picture, people[chosen], [people[1 - chosen]]), people[chosen])
+    whole = np.zeros(picture.shape[:2], np.float32)
+    region = seen.region.of(whole)
+    region[:] = cv2.resize(seen.alpha, region.shape[::-1])
+    return seen, whole
+
+
+def below(someone: Face, faces: float, half_width: float) -> tuple[slice, slice]:
+    """A patch of so many face heights below the face's middle."""
+    x, y = someone.centre
+    height = someone.height
+    rows = slice(round(y + (faces - 0.1) * height), round(y + (faces + 0.1) * height))
+    return rows, slice(round(x - half_width * height), round(x + half_width * height))
+
+
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_neck_and_chest_stay_beside_a_neighbour(chosen: int) -> None:
+    _, alpha = outline(chosen)
+    _, people = side_by_side()
+    assert (alpha[below(people[chosen], 0.75, 0.15)] > 0.9).mean() > 0.95
+    assert (alpha[below(people[chosen], 1.3, 0.3)] > 0.9).mean() > 0.95
+
+
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_no_pixel_of_the_neighbours_face_is_kept(chosen: int) -> None:
+    _, alpha = outline(chosen)
+    _, people = side_by_side()
+    x, y, width, height = (round(value) for value in people[1 - chosen].box)
+    assert alpha[y : y + height, x + width // 4 : x + 3 * width // 4].max() < 0.05
+
+
+def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -> None:
+    picture, people = side_by_side(CHEEK_BY_CHEEK)
+    found = analysis.analyse(picture, people[1], [people[0]], steps=21)
+    assert found.trust < trust.TRUSTED
+    shared = render.session(found, Look(backdrop="white"), 7.5)
+    assert shared.behind is not None
+
+
+@pytest.mark.parametrize("name", ["portrait", "astronaut"])
+def test_one_person_alone_is_trusted(name: str) -> None:
+    pixels = portraits.photograph(name)  # type: ignore[arg-type]
+    found = face.find(pixels)
+    assert analysis.analyse(pixels, found[0], found[1:], steps=21).trust > 0.8
+
+
+def test_a_body_that_one_network_misses_is_kept_where_the_person_mask_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = portraits.photograph("portrait")
+    chosen = face.find(pixels)[0]
+    asked = matte._salient
+
+    def blind_below_the_chin(patch: np.ndarray) -> np.ndarray:
+        opinion = asked(patch)
+        opinion[round(0.6 * len(opinion)) :] = 0
+        return opinion
+
+    monkeypatch.setattr(matte, "_salient", blind_below_the_chin)
+    seen = matte.outline(matte.see(pixels, chosen, []), chosen)
+    rows, columns = (
+        slice(round((part.start - start) * seen.scale), round((part.stop - start) * seen.scale))
+        for part, start in zip(below(chosen, 1.5, 0.3), (seen.region.top, seen.region.left), strict=True)
+    )
+    assert seen.alpha[rows, columns].mean() > 0.9
+
+
+def test_a_headshot_carries_its_trust_and_says_why_the_background_stayed() -> None:
+    (headshot,) = shoot(Image.fromarray(side_by_side(CHEEK_BY_CHEEK)[0]), seeds=[1], backend="studio")
+    assert headshot.trust is not None
+    assert headshot.trust < trust.TRUSTED
+    assert any("own background stays" in note.text for note in headshot.notes)
