@@ -58,14 +58,12 @@ def _arguments() -> argparse.Namespace:
 
 def _made(path: Path, arguments: argparse.Namespace, target: Path) -> Iterator[tuple[str, ...]]:
     request = HeadshotRequest()
-    asked = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
     for preset in PRESETS:
         if preset.name == arguments.look:
-            asked = {
-                "prompt": preset.prompt,
-                "negative_prompt": preset.negative_prompt,
-                "guidance_scale": str(preset.guidance_scale),
-            }
+            request = HeadshotRequest(
+                prompt=preset.prompt, negative_prompt=preset.negative_prompt, guidance_scale=preset.guidance_scale
+            )
+    asked = request.model_dump(exclude={"seed"})
     if arguments.prompt:
         asked["prompt"] = arguments.prompt
     seeds = [int(seed) for seed in arguments.seeds.split(",")]

@@ -13,7 +13,6 @@ from headshot.face import Face
 from headshot.studio import analysis, matte, render, trust
 from headshot.studio.look import Look
 
-
 CHEEK_BY_CHEEK = 0.17
 
 

@@ -26,6 +26,7 @@ GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
 DRAFT_SCALE = 0.3125  # of the full picture: 320×400, and layers and surface that are whole pixels too
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
+_DOUBTFUL = 0.6  # the weight of the networks' second opinion on where the person may be
 _BLACK, _BAR_SOFT = 12, 4  # of 255, and pixels: what compression leaves of a black bar and of its edge
 _LEAST_PX = 64  # a photo is not smaller
 _NOSE, _CHEEKS = 1, (234, 454)  # in the mesh's numbering
@@ -146,9 +147,10 @@ def analyse(
     )
     alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
     grid = size[0] // GRID, size[1] // GRID
-    whole = cv2.resize(np.maximum(np.maximum(opinion, second), alpha), grid, interpolation=cv2.INTER_AREA)
+    doubtful = np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha)
+    whole = cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA)
     scene = canvas[::GRID, ::GRID].copy()
-    del opinion, second
+    del opinion, second, doubtful
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)

@@ -17,9 +17,9 @@ from .kernel import disc
 Array = npt.NDArray[Any]
 
 # In face heights, by eye on eight photos whose cut-out had failed.
-_MARGIN = 0.03  # from the outline outwards: the photo as it is
+_MARGIN = 0.015  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
-_REACHED = (0.05, 0.16, 0.4, 0.9)  # … and the distances at which each is reached
+_REACHED = (0.035, 0.11, 0.3, 0.7)  # … and the distances at which each is reached
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
 _TONE_BEGINS, _TONE_FULL = 0.08, 0.9  # where the look's brightness and colour begin and are reached
 _GAMMA = 2.2
@@ -63,7 +63,7 @@ def own_background(canvas: Array, opinion: Array, inside: Array, face_px: float)
     picture = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     person = cv2.resize(opinion.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     known = (cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.98).astype(np.float32)
-    body: Array = (person > 0.4).astype(np.uint8)
+    body: Array = (person > 0.5).astype(np.uint8)
     body = cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc(0.06 * unit))
     away: Array = cv2.distanceTransform(1 - body, cv2.DIST_L2, 5) / unit
     to_border = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5) / unit
