@@ -21,7 +21,9 @@ _MARGIN = 0.015  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
 _REACHED = (0.035, 0.11, 0.3, 0.7)  # … and the distances at which each is reached
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
-_TONE_BEGINS, _TONE_FULL = 0.08, 0.9  # where the look's brightness and colour begin and are reached
+_TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
+_TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
+_CALMER = 0.6  # of the background's own colours is given up for the paper's
 _GAMMA = 2.2
 _HIGHLIGHT = 0.75  # linear: what is brighter was cut off by the camera, and spreads as a brighter disc would
 _HIGHLIGHT_GAIN = 1.2
@@ -34,7 +36,7 @@ class OwnBackground:
     near: (H, W) float16, 1 on the person and the margin around them, where the photo itself is shown.
     lit: (H, W) float16, 1 on the person, falling off softly across the edge: how far the look's light reaches.
     behind: (h, w, 3) float16, linear light, half the canvas's size: the background out of focus.
-    far: (h, w) float16, 0…1: how far the look's brightness and colour are reached.
+    far: (h, w) float16, .35…1: how far the look's brightness and colour are reached.
     """
 
     near: Array
@@ -82,9 +84,11 @@ def own_background(canvas: Array, opinion: Array, inside: Array, face_px: float)
     behind = np.where(known[..., None] > 0.5, behind, widest)
     behind = np.where(behind > 1, 1, behind)  # the highlights' gain has done its work in the blur
 
-    near = cv2.GaussianBlur(cv2.dilate(body.astype(np.float32), disc(_MARGIN * unit)), (0, 0), 0.3 * _MARGIN * unit)
+    near = cv2.GaussianBlur(
+        cv2.dilate(body.astype(np.float32), disc(0.3 * _MARGIN * unit)), (0, 0), 0.3 * _MARGIN * unit
+    )
     lit = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 0.05 * unit)
-    far = _smooth(np.clip((away - _TONE_BEGINS) / (_TONE_FULL - _TONE_BEGINS), 0, 1))
+    far = _TONE_AT_EDGE + (1 - _TONE_AT_EDGE) * _smooth(np.clip(away / _TONE_FULL, 0, 1))
     full = width, height
     return OwnBackground(
         near=cv2.resize(near, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
@@ -115,10 +119,6 @@ def toned(own: OwnBackground, colour: Array | None, level: float) -> Array:
     tint = (colour / max(float(colour.mean()), 1e-3)).astype(np.float32)
     calmer = behind + _CALMER * far * (grey[..., None] * tint - behind)
     return np.minimum(calmer * (1 + (gain - 1) * far), 1)
-
-
-_TONE_SHARE, _TONE_BOUNDS = 0.55, (0.3, 1.9)
-_CALMER = 0.55  # of the background's own colours is given up for the paper's
 
 
 def _out_of_focus(linear: Array, free: Array, radius: float) -> Array:
