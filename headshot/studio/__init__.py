@@ -22,6 +22,7 @@ from ..photo import Marks, Photo
 from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import DRAFT_SCALE, Analysis, analyse
+from .frame import Frame
 from .look import OWN_BACKGROUND, SUMMARY, Look, read
 from .matte import Seen
 from .memory import Memory
@@ -178,7 +179,7 @@ class Studio:
             key = _session_key(request)
             if key not in sessions:
                 sessions[key] = self._draft_session(work, request)
-            pixels, _ = expose(sessions[key], Variation.of(_seed_of(request)), DRAFT_SCALE)
+            pixels, _ = _exposed(sessions[key], request, DRAFT_SCALE)
             drafts.append(Image.fromarray(pixels))
         return drafts
 
@@ -240,9 +241,7 @@ class Studio:
         prepared = self._prepare(work, request)
         work.progress.check()
         started = time.perf_counter()
-        pixels, crop = expose(prepared.session, Variation.of(_seed_of(request)))
-        if crop.cut > _CUT_AT_MOST:
-            raise PhotoError(_NO_ROOM)
+        pixels, crop = _exposed(prepared.session, request)
         notes = prepared.notes
         if crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
@@ -262,6 +261,14 @@ class Studio:
             seconds=seconds,
             notes=notes,
         )
+
+
+def _exposed(shared: Session, request: HeadshotRequest, size: float = 1.0) -> tuple[np.ndarray, Frame]:
+    """The picture of a request, and its crop. Raises PhotoError where the photo has no room for a frame."""
+    pixels, crop = expose(shared, Variation.of(_seed_of(request)), size)
+    if crop.cut > _CUT_AT_MOST:
+        raise PhotoError(_NO_ROOM)
+    return pixels, crop
 
 
 def _facts(marks: Marks) -> dict[str, Any]:

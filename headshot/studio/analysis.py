@@ -14,6 +14,7 @@ from ..photo import Marks
 from ..warp import scale_of, warp
 from . import exposure, matte, redeye, retouch, surface, tone
 from .alpha import refine
+from .border import within_bars
 from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
 from .light import SourceLight, source
 from .look import Look
@@ -27,8 +28,6 @@ DRAFT_SCALE = 0.3125  # of the full picture: 320×400, and layers and surface th
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
 _DOUBTFUL = 0.6  # the weight of the networks' second opinion on where the person may be
-_BLACK, _BAR_SOFT = 12, 4  # of 255, and pixels: what compression leaves of a black bar and of its edge
-_LEAST_PX = 64  # a photo is not smaller
 _NOSE, _CHEEKS = 1, (234, 454)  # in the mesh's numbering
 _AT_THE_BORDER = 0.02  # of the face's height: hair so near to the photo's top is cut by it
 _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
@@ -127,7 +126,7 @@ def analyse(
         marks: what the person has said of the cut-out.
         seen: of an earlier analysis of the same photo and face, which spares the networks.
     """
-    border = _black_border(pixels)
+    border = within_bars(pixels)
     pixels, face, *others = border.of(pixels), *(border.seen_from(someone) for someone in (face, *others))
     mesh = faces.mesh(pixels, face)
     looked = seen or matte.see(pixels, face, others)
@@ -169,20 +168,6 @@ def analyse(
     reduced = size[0] // 8, size[1] // 8
     head = _head(face, on_canvas, canvas_from_photo, outline, middle)
     known = cv2.resize(inside, grid, interpolation=cv2.INTER_AREA) > 0.98
-    salient, person, contact = (
-        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
-        for field in (outline.salient, outline.person, outline.contact)
-    )
-    evidence = Evidence(
-        picture=cv2.convertScaleAbs(scene, alpha=255),
-        inside=known,
-        alpha=small_alpha,
-        salient=salient,
-        person=person,
-        contact=contact,
-        head=head.scaled(1 / GRID),
-        face_px=face_px / GRID,
-    )
     thumb = cv2.cvtColor(cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     portrait, portrait_face = _portrait(pixels, face)
     return Analysis(
@@ -204,7 +189,7 @@ def analyse(
         face_px=face_px,
         upscale=scale,
         enlargement=face.enlargement,
-        trust=trust(evidence),
+        trust=trust(_evidence(outline, canvas_from_photo, scene, known, small_alpha, head, face_px)),
         portrait=portrait,
         seen=looked,
         portrait_face=portrait_face,
@@ -216,27 +201,31 @@ def _smaller(layer: Array, scale: float) -> Array:
     return single.astype(np.float16)
 
 
-def _black_border(pixels: Array) -> matte.Region:
-    """The photo without the black bars that a film, a screenshot or a data set has left around it."""
-    height, width = pixels.shape[:2]
-    dark = pixels.max(axis=2) <= _BLACK
-    rows, columns = np.flatnonzero(dark.mean(axis=1) < 0.99), np.flatnonzero(dark.mean(axis=0) < 0.99)
-    whole = matte.Region(0, 0, width, height)
-    if not rows.size or not columns.size:
-        return whole
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    soft = _BAR_SOFT  # a compressed bar ends within some pixels; a dark room has no end at all
-    inner = matte.Region(
-        left + soft * (left > 0),
-        top + soft * (top > 0),
-        right - soft * (right < width),
-        bottom - soft * (bottom < height),
+def _evidence(
+    outline: matte.Outline,
+    canvas_from_photo: Array,
+    picture: Array,
+    inside: Array,
+    alpha: Array,
+    head: Head,
+    face_px: float,
+) -> Evidence:
+    """What the trust is measured on. picture, inside, alpha: on the grid.  head, face_px: on the canvas."""
+    size = CANVAS_WIDTH, CANVAS_HEIGHT
+    salient, person, contact = (
+        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+        for field in (outline.salient, outline.person, outline.contact)
     )
-    picture = inner.of(pixels)
-    if min(picture.shape[:2], default=0) < _LEAST_PX:
-        return whole
-    ends = ((top, picture[0]), (height - bottom, picture[-1]), (left, picture[:, 0]), (width - right, picture[:, -1]))
-    return inner if any(bar > 0 and float(end.mean()) > 2 * _BLACK for bar, end in ends) else whole
+    return Evidence(
+        picture=cv2.convertScaleAbs(picture, alpha=255),
+        inside=inside,
+        alpha=alpha,
+        salient=salient,
+        person=person,
+        contact=contact,
+        head=head.scaled(1 / GRID),
+        face_px=face_px / GRID,
+    )
 
 
 def _portrait(pixels: Array, face: Face) -> tuple[Array, Face]:
