@@ -8,6 +8,7 @@ from headshot.studio.own_background import OwnBackground, own_background, toned
 
 FACE_PX = 400.0
 SIZE = 1600, 1280
+NOBODY = np.zeros(SIZE, np.float32)
 RED, STRIPES = (200, 30, 30), ((40, 40, 40), (220, 220, 220))
 
 
@@ -29,7 +30,7 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def own() -> OwnBackground:
-    return own_background(photo(), person(), np.ones(SIZE, np.float32), FACE_PX)
+    return own_background(photo(), person(), NOBODY, np.ones(SIZE, np.float32), FACE_PX)
 
 
 def composed(own: OwnBackground) -> np.ndarray:
@@ -71,7 +72,7 @@ def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
 def test_a_wrong_outline_cannot_be_seen() -> None:
     """Twelve pixels of hair that the outline misses are still there, only softer towards their end."""
     shaved = cv2.erode(person(), np.ones((25, 25), np.uint8))
-    picture = composed(own_background(photo(), shaved, np.ones(SIZE, np.float32), FACE_PX))
+    picture = composed(own_background(photo(), shaved, NOBODY, np.ones(SIZE, np.float32), FACE_PX))
     edge = (away(None) == 0) & (cv2.erode(person(), np.ones((25, 25), np.uint8)) < 0.5)  # type: ignore[arg-type]
     lost = np.abs(picture - photo())[edge & (shaved < 0.5)].mean()
     assert lost < 20, "a tenth of what there is between the person and the stripes"
@@ -82,7 +83,7 @@ def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> Non
     inside[:, 200:1080] = 1
     cut = photo()
     cut[:, :200] = cut[:, 1080:] = 0
-    picture = composed(own_background(cut, person(), inside, FACE_PX))
+    picture = composed(own_background(cut, person(), NOBODY, inside, FACE_PX))
     across = cv2.blur(picture, (1, 301))[300, :, 1]
     assert np.abs(np.diff(across))[150:260].max() < 12
     assert across[:190].min() > 60, "nothing of the black beyond the border comes in"
@@ -100,3 +101,14 @@ def test_the_looks_tone_grows_with_the_distance(own: OwnBackground) -> None:
 
 def test_a_look_without_a_paper_changes_brightness_only(own: OwnBackground) -> None:
     assert np.allclose(toned(own, None, 1.0), own.behind.astype(np.float32))
+
+
+def test_somebody_else_melts_faster_than_the_rest() -> None:
+    other = np.zeros(SIZE, np.float32)
+    cv2.circle(other, (980, 560), 90, 1.0, -1)
+    without, beside = (
+        composed(own_background(photo(), person(), heads, np.ones(SIZE, np.float32), FACE_PX))
+        for heads in (NOBODY, other)
+    )
+    rows, columns = slice(540, 580), slice(900, 964)
+    assert contrast(beside, rows, columns) < 0.3 * contrast(without, rows, columns)

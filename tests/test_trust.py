@@ -33,6 +33,7 @@ def evidence() -> trust.Evidence:
         contact=np.zeros_like(person),
         head=HEAD,
         face_px=FACE_PX,
+        enlargement=1.0,
     )
 
 
@@ -79,3 +80,8 @@ def test_what_the_headshot_does_not_show_does_not_count() -> None:
     far_away = evidence().person.copy()
     far_away[:40] = 1
     assert trust.trust(replace(evidence(), person=far_away)) == 1.0
+
+
+def test_a_tiny_face_cannot_be_cut_out_and_a_small_one_can() -> None:
+    assert trust.trust(replace(evidence(), enlargement=3.0)) == 1.0
+    assert trust.trust(replace(evidence(), enlargement=5.0)) < trust.TRUSTED

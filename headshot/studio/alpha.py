@@ -7,7 +7,7 @@ sleeve before a bookcase) only their edge's own width is in question. Then close
 matrix-free with box filters (He, Sun and Tang 2010), joins neighbouring pixels of like colour.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ _NARROW_IN, _NARROW_OUT = 0.035, 0.03  # … and where they are not
 _SURE = 0.94  # the networks' alpha of what is surely person
 _EDGE_WIDTHS = 0.05, 0.12  # of the networks' ramp: cloth and skin have up to the first, hair from the second
 _CALM = 0.03  # the standard deviation, in 0…1 colours, of a backdrop before which single strands can be told
+_FIRM, _FIRM_SLOPE, _FIRM_LEVEL = 0.010, 2.3, 0.58  # how a clean contour is drawn: its sigma, steepness and place
+_FIRM_HAIR = 0.25  # how much of that above the eyes
+_HAIR = 0.5  # the softness of the networks' edge from which it is all hair
 _BUSY_TRUST = 0.35  # how far a second opinion counts before a busy backdrop, where the person mask frays
 
 
@@ -46,13 +49,21 @@ _EFFORTS = {21: _Effort(1, (5, 6), 4, 500), 31: _Effort(2, (5, 6), 4, 500), 41: 
 
 
 def refine(
-    canvas: Array, alpha: Array, second: Array, face_px: float, *, native: bool, steps: int
+    canvas: Array,
+    alpha: Array,
+    second: Array,
+    face_px: float,
+    *,
+    native: bool,
+    steps: int,
+    head: tuple[float, float] = (-np.inf, -np.inf),
 ) -> tuple[Array, Array]:
     """A hair-accurate alpha, and the foreground's colours without the old backdrop's.
 
     canvas: (H, W, 3) float32 RGB, 0…1.  alpha, second: (H, W) float32, the networks' opinion and the one that differs
     most from it.  face_px: the face's height on the canvas.  native: the canvas shows detail finer than twice its
     pixel, so alpha follows it.  steps: 21, 31 or 41, the effort.
+    head: the rows of eyes and chin: above them an outline is mostly hair, below them cloth. Left out, all is cloth.
     Returns alpha (H, W) float32 and foreground (H, W, 3) float32, both 0…1.
     """
     effort = _EFFORTS[steps]
@@ -60,7 +71,7 @@ def refine(
     band = _Band(half, alpha, second, face_px / 2)
     mixture = _measured(half, band, effort)
     found = _joined(half, band, mixture, effort)
-    found = _connected(_filled(found, band), band)
+    found = _firm(_connected(_filled(found, band), band), band, [row / 2 for row in head])
     return _enlarged(canvas, half, found, band, mixture, native=native)
 
 
@@ -68,7 +79,8 @@ class _Band:
     """Where alpha is in doubt, and by how much, at half the canvas's size.
 
     prior: (h, w) float32, the networks' alpha.  doubt: (h, w) float32, its variance.  least: (h, w) float32, how
-    likely at least a pixel is on the other side.  sure_in, sure_out: (h, w) bool.  calm, loose: (h, w) float32, 0…1.
+    likely at least a pixel is on the other side.  sure_in, sure_out: (h, w) bool.
+    calm, loose, firm: (h, w) float32, 0…1.
     inside, outside: (h, w) float32, how far a pixel is a sample of either side's colours.  rows, columns: (n,), the
     doubtful pixels.
     """
@@ -83,12 +95,13 @@ class _Band:
         dissent = cv2.morphologyEx(dissent, cv2.MORPH_OPEN, disc(0.015 * height / 2))
         prior_small = _quarter(prior)
         soft = _softness(prior_small, height / 2)
+        firm = 1 - np.clip(_blur(cv2.dilate(soft, disc(0.04 * height / 2)), 0.03 * height / 2) / _HAIR, 0, 1)
         self.calm = _calmness(_quarter(half), prior_small, height / 2)
         dissent = np.minimum(dissent, 0.25) * (_BUSY_TRUST + (1 - _BUSY_TRUST) * np.maximum(self.calm, soft))
         differing = np.clip(_blur(dissent, 0.02 * height) / 0.04, 0, 1)
         loose = _blur(np.maximum(np.maximum(soft, self.calm), differing), 0.02 * height)
-        self.calm, self.dissent, self.loose = (
-            cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (self.calm, dissent, loose)
+        self.calm, self.dissent, self.loose, self.firm = (
+            cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (self.calm, dissent, loose, firm)
         )
         self.prior = np.clip(prior + 0.33 * np.clip(self.dissent / 0.1, 0, 1) * gap, 0, 1)
 
@@ -259,6 +272,16 @@ def _connected(found: Array, band: _Band) -> Array:
     reach = (0.012 + (_WIDE - 0.012) * np.clip(1.5 * band.loose**2, 0, 1)) * band.height
     kept: Array = found * np.clip((reach - away) / (0.01 * band.height) + 0.5, 0, 1)
     return kept
+
+
+def _firm(found: Array, band: _Band, head: Sequence[float]) -> Array:
+    """One clean contour where the networks' edge is sharp (cloth, skin, an ear), and strands where it is wide.
+
+    Colours tell a strand of hair from a wall, but along a sleeve they only nibble at it and leave specks.
+    """
+    cloth = np.interp(np.arange(len(found)), head, (_FIRM_HAIR, 1)).astype(np.float32)
+    rounded = np.clip(_FIRM_SLOPE * (_blur(found, _FIRM * band.height) - _FIRM_LEVEL) + 0.5, 0, 1)
+    return found + band.firm * cloth[:, None] * (rounded - found)
 
 
 def _enlarged(

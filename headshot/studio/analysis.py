@@ -43,7 +43,8 @@ class Analysis:
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
     opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
-    inside: (h, w) uint8 on the grid, 1 where the photo has pixels.
+    beside: (h, w) float16 on the grid, where others who touch the person can be.
+    inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
     enlargement: how many times the face must be enlarged for a headshot.  trust: see trust.py, 0…1.
     portrait, portrait_face: the photo around the face, for likeness.
@@ -58,6 +59,7 @@ class Analysis:
     eye_layer: Array
     canvas: Array
     opinion: Array
+    beside: Array
     inside: Array
     surface: surface.Surface
     light: SourceLight
@@ -94,7 +96,7 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(self.canvas, self.opinion, self.inside, self.face_px)
+        return own_background(self.canvas, self.opinion, self.beside, self.inside, self.face_px)
 
     @cached_property
     def embedding(self) -> Array:
@@ -144,10 +146,15 @@ def analyse(
     opinion, second = (
         np.maximum(outline.on_canvas(field, canvas_from_photo, size), oval) for field in (outline.alpha, outline.second)
     )
-    alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps)
+    rows = float(on_canvas[list(faces.EYES[0] + faces.EYES[1]), 1].mean()), float(on_canvas[faces.CHIN, 1])
+    alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps, head=rows)
     grid = size[0] // GRID, size[1] // GRID
     doubtful = np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha)
-    whole = cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA)
+    bodies, beside = (
+        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
+        for field in (outline.bodies, outline.beside)
+    )
+    whole = np.maximum(cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA) * (1 - beside), bodies)
     scene = canvas[::GRID, ::GRID].copy()
     del opinion, second, doubtful
 
@@ -176,6 +183,7 @@ def analyse(
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         canvas=shown,
         opinion=whole.astype(np.float16),
+        beside=beside.astype(np.float16),
         inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,
@@ -189,7 +197,7 @@ def analyse(
         face_px=face_px,
         upscale=scale,
         enlargement=face.enlargement,
-        trust=trust(_evidence(outline, canvas_from_photo, scene, known, small_alpha, head, face_px)),
+        trust=trust(_evidence(outline, canvas_from_photo, scene, known, small_alpha, head, face_px, face.enlargement)),
         portrait=portrait,
         seen=looked,
         portrait_face=portrait_face,
@@ -209,6 +217,7 @@ def _evidence(
     alpha: Array,
     head: Head,
     face_px: float,
+    enlargement: float,
 ) -> Evidence:
     """What the trust is measured on. picture, inside, alpha: on the grid.  head, face_px: on the canvas."""
     size = CANVAS_WIDTH, CANVAS_HEIGHT
@@ -225,6 +234,7 @@ def _evidence(
         contact=contact,
         head=head.scaled(1 / GRID),
         face_px=face_px / GRID,
+        enlargement=enlargement,
     )
 
 

@@ -20,6 +20,8 @@ _CHEST_BELOW, _CHEST_HALF_WIDTH = 0.95, 0.42
 _HAIR_HALF_WIDTH, _HAIR_HALF_HEIGHT = 0.95, 1.05  # the largest hair
 _BODY_REACH = 3.5  # how far down another person's body is certain, where the chosen one does not stand before it
 _BESIDE = 1.6  # from face to face, across: nearer than this the chosen one's shoulder may hide the other's body
+_LARGER, _WIDER = 1.25, 2.2  # from what is certain of a head and a body to what they can be
+_SHOULDER_REACH = 1.25  # how far from the middle a shoulder can be
 _SHOULDERS_BELOW = 0.6  # where the chosen one's shoulders begin
 _LEAST_SCORE = 0.7  # the detector's, of a face that may cut the chosen person's outline: mirages have less
 _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the networks tell the two apart
@@ -31,10 +33,12 @@ class Share:
     """own: (h, w) float32, 1 on the chosen person's side, 0 on others', soft between.
 
     contact: (h, w) bool, pixels along the line between the chosen person and others.
+    others: (h, w) float32, 1 on the heads and bodies that others can have, outside the chosen person's head and chest.
     """
 
     own: Array
     contact: Array
+    others: Array
 
 
 def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tuple[int, int], scale: float) -> Share:
@@ -53,7 +57,8 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
     """
     crowd = [other for other in others if other.score >= _LEAST_SCORE]
     if not crowd:
-        return Share(np.ones(patch.shape[:2], np.float32), np.zeros(patch.shape[:2], bool))
+        nobody = np.zeros(patch.shape[:2], np.float32)
+        return Share(nobody + 1, nobody > 0, nobody)
     marks: Array = np.zeros(patch.shape[:2], np.int32)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
     chosen = _Figure.of(face, corner, scale)
@@ -68,7 +73,22 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
     cv2.watershed(cv2.bilateralFilter(patch, 5, 30, 5), marks)
     own = (marks <= 1).astype(np.uint8)  # -1 is the line between two people
     contact = (cv2.dilate(own, disc(1)) > 0) & (cv2.erode(own, disc(1)) == 0)
-    return Share(cv2.GaussianBlur(own.astype(np.float32), (0, 0), 0.008 * chosen.size), contact)
+    return Share(
+        own=cv2.GaussianBlur(own.astype(np.float32), (0, 0), 0.008 * chosen.size),
+        contact=contact,
+        others=_others(patch.shape, chosen, figures),
+    )
+
+
+def _others(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"]) -> Array:
+    marks: Array = np.zeros(shape[:2], np.int32)
+    for figure in figures:
+        figure.draw_body(marks, 1, figure.y + _BODY_REACH * figure.size, wider=_WIDER)
+    chosen.draw_body(marks, 0, shape[0], wider=_WIDER)
+    for figure in figures:
+        figure.draw_head(marks, 1, larger=_LARGER)
+    chosen.draw_head(marks, 0, larger=_LARGER)
+    return cv2.GaussianBlur(marks.astype(np.float32), (0, 0), 0.02 * chosen.size)
 
 
 def within_reach(shape: tuple[int, ...], face: Face, corner: tuple[int, int], scale: float) -> Array:
@@ -79,6 +99,15 @@ def within_reach(shape: tuple[int, ...], face: Face, corner: tuple[int, int], sc
     cv2.ellipse(zone, (round(figure.x), round(figure.y - _HEAD_ABOVE * figure.size)), axes, 0, 0, 360, 1.0, -1)
     zone[max(0, round(figure.y + 0.5 * figure.size)) :] = 1
     return cv2.GaussianBlur(zone, (0, 0), 0.03 * figure.size)
+
+
+def below_the_chin(shape: tuple[int, ...], face: Face, corner: tuple[int, int], scale: float) -> Array:
+    """1 where the chosen person's shoulders and chest can be; soft at the border. (h, w) float32."""
+    figure = _Figure.of(face, corner, scale)
+    rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
+    down = np.clip((rows - figure.y - _SHOULDERS_BELOW * figure.size) / (0.1 * figure.size), 0, 1)
+    across = np.clip((_SHOULDER_REACH * figure.size - np.abs(columns - figure.x)) / (0.1 * figure.size), 0, 1)
+    return down[:, None] * across[None, :]
 
 
 def _around(sure: Array, chosen: "_Figure") -> Array:
@@ -110,13 +139,13 @@ class _Figure:
         x, y = face.centre
         return cls((x - corner[0]) * scale, (y - corner[1]) * scale, face.height * scale)
 
-    def draw_head(self, marks: Array, number: int) -> None:
+    def draw_head(self, marks: Array, number: int, larger: float = 1.0) -> None:
         middle = round(self.x), round(self.y - _HEAD_ABOVE * self.size)
-        axes = round(_HEAD_HALF_WIDTH * self.size), round(_HEAD_HALF_HEIGHT * self.size)
+        axes = round(larger * _HEAD_HALF_WIDTH * self.size), round(larger * _HEAD_HALF_HEIGHT * self.size)
         cv2.ellipse(marks, middle, axes, 0, 0, 360, number, -1)
 
-    def draw_body(self, marks: Array, number: int, bottom: float) -> None:
-        neck, chest = _NECK_HALF_WIDTH * self.size, _CHEST_HALF_WIDTH * self.size
+    def draw_body(self, marks: Array, number: int, bottom: float, wider: float = 1.0) -> None:
+        neck, chest = wider * _NECK_HALF_WIDTH * self.size, wider * _CHEST_HALF_WIDTH * self.size
         shoulders = self.y + _CHEST_BELOW * self.size
         corners = [
             (self.x - neck, self.y),

@@ -23,8 +23,9 @@ _ALIKE = 8.0  # a difference in CIELAB that a network, and an eye, can overlook 
 # Where each doubt begins to count, and where nothing is left of the trust.
 _TOUCHING = 0.5, 1.5  # face heights of border with somebody else
 _HEAD_DISAGREEMENT = 0.12, 0.32  # square face heights on which the networks contradict each other, at the head …
-_DISAGREEMENT = 0.40, 0.90  # … and in all
+_DISAGREEMENT = 0.15, 0.50  # … and in all
 _UNDECIDED = 0.085, 0.12  # square face heights of half-transparent person, other than a thin edge
+_ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
 
@@ -37,6 +38,7 @@ class Evidence:
     alpha: (h, w) float32, the cut-out.  salient, person: (h, w) float32, what U-2-Net and the person mask see of the
     chosen person.  contact: (h, w) float32, 1 along the border with somebody else.
     head: in pixels of the grid.  face_px: the face's height in pixels of the grid.
+    enlargement: how many times the face must be enlarged for a headshot.
     """
 
     picture: Array
@@ -47,6 +49,7 @@ class Evidence:
     contact: Array
     head: Head
     face_px: float
+    enlargement: float
 
 
 def trust(seen: Evidence) -> float:
@@ -73,6 +76,7 @@ def trust(seen: Evidence) -> float:
         (size(undecided & shown, 0.02), _UNDECIDED),
         (size(contradicted & shown, 0.02), _CONTRADICTED),
         (_indistinct(seen, shown), _INDISTINCT),
+        (seen.enlargement, _ENLARGED),
     )
     left = [1 - float(np.clip((doubt - low) / (high - low), 0, 1)) for doubt, (low, high) in doubts]
     return float(np.prod(left))
