@@ -27,6 +27,7 @@ _SURE = 0.94  # the networks' alpha of what is surely person
 _EDGE_WIDTHS = 0.05, 0.12  # of the networks' ramp: cloth and skin have up to the first, hair from the second
 _CALM = 0.03  # the standard deviation, in 0…1 colours, of a backdrop before which single strands can be told
 _FIRM, _FIRM_SLOPE, _FIRM_LEVEL = 0.010, 2.3, 0.58  # how a clean contour is drawn: its sigma, steepness and place
+_TOLD = 0.012  # the variance of alpha from which colours say too little
 _FIRM_HAIR = 0.25  # how much of that above the eyes
 _HAIR = 0.5  # the softness of the networks' edge from which it is all hair
 _BUSY_TRUST = 0.35  # how far a second opinion counts before a busy backdrop, where the person mask frays
@@ -71,7 +72,7 @@ def refine(
     band = _Band(half, alpha, second, face_px / 2)
     mixture = _measured(half, band, effort)
     found = _joined(half, band, mixture, effort)
-    found = _firm(_connected(_filled(found, band), band), band, [row / 2 for row in head])
+    found = _firm(_connected(_filled(found, band), band), band, mixture, [row / 2 for row in head])
     return _enlarged(canvas, half, found, band, mixture, native=native)
 
 
@@ -274,14 +275,16 @@ def _connected(found: Array, band: _Band) -> Array:
     return kept
 
 
-def _firm(found: Array, band: _Band, head: Sequence[float]) -> Array:
+def _firm(found: Array, band: _Band, mixture: Mixture, head: Sequence[float]) -> Array:
     """One clean contour where the networks' edge is sharp (cloth, skin, an ear), and strands where it is wide.
 
     Colours tell a strand of hair from a wall, but along a sleeve they only nibble at it and leave specks.
     """
     cloth = np.interp(np.arange(len(found)), head, (_FIRM_HAIR, 1)).astype(np.float32)
     rounded = np.clip(_FIRM_SLOPE * (_blur(found, _FIRM * band.height) - _FIRM_LEVEL) + 0.5, 0, 1)
-    return found + band.firm * cloth[:, None] * (rounded - found)
+    unsure = _blur(_with(np.zeros_like(found), band, mixture.variance), _FIRM * band.height)
+    told = np.clip(1.15 - unsure / _TOLD, 0, 1)  # where colours are as different as hair before a clear sky
+    return found + band.firm * cloth[:, None] * (1 - told) * (rounded - found)
 
 
 def _enlarged(
