@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=8760, description="Hours after which a headshot in the history is deleted.")
     ] = 24
     cached_photos: Annotated[
-        int, Field(ge=1, le=32, description="Photos whose analysis the studio remembers (about 30 MB each).")
+        int, Field(ge=1, le=32, description="Photos whose analysis the studio remembers (about 50 MB each).")
     ] = 3
     queue_size: Annotated[int, Field(ge=1, le=500, description="Comparisons that may wait in line.")] = 40
     open_browser: Annotated[bool, Field(description="Open the page in the default browser at the start.")] = True

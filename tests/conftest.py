@@ -30,10 +30,11 @@ atexit.register(shutil.rmtree, os.environ["HEADSHOT_DATA_DIR"], ignore_errors=Tr
 # A worker takes a file at a time: what takes long comes first, or one would be at it when the other has nothing left.
 SLOWEST_FIRST = (
     *("test_studio", "test_page_modelslab", "test_pipeline", "test_pipeline_denoise", "test_page_account", "test_page"),
+    *("test_people", "test_draft", "test_matte", "test_photo_check", "test_refusals", "test_correction"),
     *("test_client", "test_store_machine", "test_page_compare", "test_server", "test_page_photo", "test_viewer"),
     *("test_page_history", "test_page_matrix", "test_page_team", "test_booth", "test_showcase", "test_history"),
     *("test_page_check", "test_zoom", "test_recipe_reading", "test_page_vote", "test_page_looks", "test_transfer"),
-    *("test_matte", "test_page_access", "test_snippets", "test_download", "test_modelslab", "test_zero"),
+    *("test_page_access", "test_snippets", "test_download", "test_modelslab", "test_zero"),
 )
 
 

@@ -78,7 +78,7 @@ class _Comparison:
 class Studio:
     """Cuts the person out, frames, lights and retouches them before a painted backdrop.
 
-    A photo is analysed once and remembered by its hash (the last `cached_photos` of them, about 30 MB each); every
+    A photo is analysed once and remembered by its hash (the last `cached_photos` of them, about 50 MB each); every
     seed after that is one render. Two worker threads serve all comparisons, each of which has at most two pictures in
     the queue, so that none waits for another to finish.
     """

@@ -35,7 +35,7 @@ _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 30 MB.
+    """Everything the renderer needs, on a canvas of 1280×1600 around the head. About 50 MB.
 
     fore: (H, W, 3) float16 sRGB, 0…1, the person's own colours, free of the old backdrop, lifted where dark.
     alpha: (H, W) float16.
