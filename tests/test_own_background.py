@@ -30,7 +30,7 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def own() -> OwnBackground:
-    return own_background(photo(), person(), NOBODY, np.ones(SIZE, np.float32), FACE_PX)
+    return own_background(photo(), person(), NOBODY, NOBODY, np.ones(SIZE, np.float32), FACE_PX)
 
 
 def composed(own: OwnBackground) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
 def test_a_wrong_outline_cannot_be_seen() -> None:
     """Twelve pixels of hair that the outline misses are still there, only softer towards their end."""
     shaved = cv2.erode(person(), np.ones((25, 25), np.uint8))
-    picture = composed(own_background(photo(), shaved, NOBODY, np.ones(SIZE, np.float32), FACE_PX))
+    picture = composed(own_background(photo(), shaved, NOBODY, NOBODY, np.ones(SIZE, np.float32), FACE_PX))
     edge = (away(None) == 0) & (cv2.erode(person(), np.ones((25, 25), np.uint8)) < 0.5)  # type: ignore[arg-type]
     lost = np.abs(picture - photo())[edge & (shaved < 0.5)].mean()
     assert lost < 20, "a tenth of what there is between the person and the stripes"
@@ -83,7 +83,7 @@ def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> Non
     inside[:, 200:1080] = 1
     cut = photo()
     cut[:, :200] = cut[:, 1080:] = 0
-    picture = composed(own_background(cut, person(), NOBODY, inside, FACE_PX))
+    picture = composed(own_background(cut, person(), NOBODY, NOBODY, inside, FACE_PX))
     across = cv2.blur(picture, (1, 301))[300, :, 1]
     assert np.abs(np.diff(across))[150:260].max() < 12
     assert across[:190].min() > 60, "nothing of the black beyond the border comes in"
@@ -103,12 +103,13 @@ def test_a_look_without_a_paper_changes_brightness_only(own: OwnBackground) -> N
     assert np.allclose(toned(own, None, 1.0), own.behind.astype(np.float32))
 
 
-def test_somebody_else_melts_faster_than_the_rest() -> None:
+def test_people_beside_are_a_little_out_of_focus_and_those_behind_all_over() -> None:
     other = np.zeros(SIZE, np.float32)
-    cv2.circle(other, (980, 560), 90, 1.0, -1)
-    without, beside = (
-        composed(own_background(photo(), person(), heads, np.ones(SIZE, np.float32), FACE_PX))
-        for heads in (NOBODY, other)
+    cv2.circle(other, (1010, 560), 120, 1.0, -1)
+    alone, beside, behind = (
+        composed(own_background(photo(), person(), *who, np.ones(SIZE, np.float32), FACE_PX))
+        for who in ((NOBODY, NOBODY), (other, NOBODY), (NOBODY, other))
     )
-    rows, columns = slice(540, 580), slice(900, 964)
-    assert contrast(beside, rows, columns) < 0.3 * contrast(without, rows, columns)
+    close, farther = (slice(540, 580), slice(900, 932)), (slice(540, 580), slice(1040, 1104))
+    assert contrast(behind, *close) < 0.5 * contrast(alone, *close)
+    assert contrast(beside, *farther) > 1.5 * contrast(alone, *farther)

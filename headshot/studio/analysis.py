@@ -43,7 +43,7 @@ class Analysis:
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
     opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
-    beside: (h, w) float16 on the grid, where others who touch the person can be.
+    beside, behind: (h, w) float16 on the grid, where others who touch the person, or stand far behind, can be.
     inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
     enlargement: how many times the face must be enlarged for a headshot.  trust: see trust.py, 0…1.
@@ -60,6 +60,7 @@ class Analysis:
     canvas: Array
     opinion: Array
     beside: Array
+    behind: Array
     inside: Array
     surface: surface.Surface
     light: SourceLight
@@ -96,7 +97,7 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(self.canvas, self.opinion, self.beside, self.inside, self.face_px)
+        return own_background(self.canvas, self.opinion, self.beside, self.behind, self.inside, self.face_px)
 
     @cached_property
     def embedding(self) -> Array:
@@ -150,11 +151,12 @@ def analyse(
     alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps, head=rows)
     grid = size[0] // GRID, size[1] // GRID
     doubtful = np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha)
-    bodies, beside = (
+    bodies, beside, behind = (
         cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
-        for field in (outline.bodies, outline.beside)
+        for field in (outline.bodies, outline.beside, outline.behind)
     )
-    whole = np.maximum(cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA) * (1 - beside), bodies)
+    alone = cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA) * (1 - np.maximum(beside, behind))
+    whole = np.maximum(alone, bodies)
     scene = canvas[::GRID, ::GRID].copy()
     del opinion, second, doubtful
 
@@ -184,6 +186,7 @@ def analyse(
         canvas=shown,
         opinion=whole.astype(np.float16),
         beside=beside.astype(np.float16),
+        behind=behind.astype(np.float16),
         inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,

@@ -67,7 +67,7 @@ class Outline:
     salient, person: (h, w) float32, 0…1, what U-2-Net and the person mask see of the chosen person by themselves.
     contact: (h, w) float32, 1 along the line between the chosen person and others.
     bodies: (h, w) float32, everybody's below the chosen chin, whose is whose being unknown; 0 where nobody touches.
-    beside: (h, w) float32, where those who touch can be; 0 where nobody does.
+    beside, behind: (h, w) float32, where those who touch, or stand far behind, can be; 0 where nobody touches.
     """
 
     region: Region
@@ -81,6 +81,7 @@ class Outline:
     contact: Array
     bodies: Array
     beside: Array
+    behind: Array
 
     def on_canvas(self, field: Array, canvas_from_photo: Array, size: tuple[int, int]) -> Array:
         """One of the fields on a canvas of `size` (width, height); beyond the photo's border the last row repeats."""
@@ -154,8 +155,8 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
     own = own * _joined_to_face(filled * own, face, bust, scale)
     alpha, second = filled * own, second * own
     below = people.below_the_chin(alpha.shape, face, (bust.left, bust.top), scale) * bool(contact.any())
-    beside = np.maximum(shared.others, person * (1 - shared.own) * (1 - below)) * bool(contact.any())
-    bodies = person * below * (1 - shared.others)
+    beside, behind = (field * bool(contact.any()) for field in (shared.beside, shared.behind))
+    bodies = person * below * (1 - np.maximum(beside, behind))
     salient, person = np.maximum(whole, closer) * shared.own, person * shared.own
     if marks:
         inside, outside = seen.on_patch(marks.inside), seen.on_patch(marks.outside)
@@ -179,6 +180,7 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
         contact=contact.astype(np.float32),
         bodies=bodies,
         beside=beside,
+        behind=behind,
     )
 
 

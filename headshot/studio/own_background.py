@@ -20,7 +20,8 @@ Array = npt.NDArray[Any]
 _MARGIN = 0.015  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
 _REACHED = (0.035, 0.11, 0.3, 0.7)  # … and the distances at which each is reached
-_MELTING = 2.5  # so much faster the blur grows on somebody else
+# Of the radii above: a face half sharp and half melted would look like a mistake.
+_BESIDE_AT_MOST, _BEHIND_AT_LEAST = 1.7, 2.6
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
@@ -51,13 +52,16 @@ class OwnBackground:
         return OwnBackground(*(_resized(field.astype(np.float32), scale).astype(np.float16) for field in fields))
 
 
-def own_background(canvas: Array, opinion: Array, beside: Array, inside: Array, face_px: float) -> OwnBackground:
+def own_background(
+    canvas: Array, opinion: Array, beside: Array, behind: Array, inside: Array, face_px: float
+) -> OwnBackground:
     """Blur what is not the person.
 
     Args:
         canvas: (H, W, 3) uint8 RGB, the photo on the canvas.
         opinion: (H, W) float, 0…1, where the person may be: rather too much than too little.
-        beside: (H, W) float, 0…1, other people, who melt faster than all else.
+        beside: (H, W) float, 0…1, people as near to the camera as the person: they are a little out of focus only.
+        behind: (H, W) float, 0…1, people far behind: they are out of focus all over.
         inside: (H, W), 1 where the photo has pixels.
         face_px: the face's height on the canvas.
     """
@@ -78,16 +82,18 @@ def own_background(canvas: Array, opinion: Array, beside: Array, inside: Array, 
     levels = [_out_of_focus(linear, free, radius * unit) for radius in _RADII]
     widest = _everywhere(levels[-1], free, unit)
     place = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    others = cv2.resize(beside.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    melted = np.interp(_MELTING * away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    place += (melted - place) * np.clip(cv2.GaussianBlur(others, (0, 0), 0.03 * unit) * 1.5, 0, 1)
+    near_by, far_off = (
+        cv2.resize(people.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for people in (beside, behind)
+    )
+    place -= np.maximum(place - _BESIDE_AT_MOST, 0) * near_by
+    place += np.maximum(_BEHIND_AT_LEAST - place, 0) * far_off * np.clip(away / _MARGIN, 0, 1)
     border = np.clip(1 - to_border / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
-    behind = linear
+    blurred = linear
     for number, level in enumerate((*levels[:-1], widest)):
-        behind = behind + (level - behind) * np.clip(place - number, 0, 1)[..., None]
-    behind = np.where(known[..., None] > 0.5, behind, widest)
-    behind = np.where(behind > 1, 1, behind)  # the highlights' gain has done its work in the blur
+        blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
+    blurred = np.where(known[..., None] > 0.5, blurred, widest)
+    blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
     near = cv2.GaussianBlur(
         cv2.dilate(body.astype(np.float32), disc(0.3 * _MARGIN * unit)), (0, 0), 0.3 * _MARGIN * unit
@@ -98,7 +104,7 @@ def own_background(canvas: Array, opinion: Array, beside: Array, inside: Array, 
     return OwnBackground(
         near=cv2.resize(near, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
         lit=cv2.resize(lit, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
-        behind=behind.astype(np.float16),
+        behind=blurred.astype(np.float16),
         far=far.astype(np.float16),
     )
 

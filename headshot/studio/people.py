@@ -33,12 +33,14 @@ class Share:
     """own: (h, w) float32, 1 on the chosen person's side, 0 on others', soft between.
 
     contact: (h, w) bool, pixels along the line between the chosen person and others.
-    others: (h, w) float32, 1 on the heads and bodies that others can have, outside the chosen person's head and chest.
+    beside, behind: (h, w) float32, 1 on the heads and bodies that others can have, outside the chosen person's head and
+    chest: of those who are as near to the camera, and of those far behind.
     """
 
     own: Array
     contact: Array
-    others: Array
+    beside: Array
+    behind: Array
 
 
 def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tuple[int, int], scale: float) -> Share:
@@ -58,7 +60,7 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
     crowd = [other for other in others if other.score >= _LEAST_SCORE]
     if not crowd:
         nobody = np.zeros(patch.shape[:2], np.float32)
-        return Share(nobody + 1, nobody > 0, nobody)
+        return Share(nobody + 1, nobody > 0, nobody, nobody)
     marks: Array = np.zeros(patch.shape[:2], np.int32)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
     chosen = _Figure.of(face, corner, scale)
@@ -76,7 +78,8 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
     return Share(
         own=cv2.GaussianBlur(own.astype(np.float32), (0, 0), 0.008 * chosen.size),
         contact=contact,
-        others=_others(patch.shape, chosen, figures),
+        beside=_others(patch.shape, chosen, [figure for figure in figures if figure.size >= _FAR * chosen.size]),
+        behind=_others(patch.shape, chosen, [figure for figure in figures if figure.size < _FAR * chosen.size]),
     )
 
 
