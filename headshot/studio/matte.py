@@ -156,7 +156,7 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
     alpha, second = filled * own, second * own
     below = people.below_the_chin(alpha.shape, face, (bust.left, bust.top), scale) * bool(contact.any())
     beside, behind = (field * bool(contact.any()) for field in (shared.beside, shared.behind))
-    bodies = person * below * (1 - np.maximum(beside, behind))
+    bodies = person * below * (1 - shared.heads)
     salient, person = np.maximum(whole, closer) * shared.own, person * shared.own
     if marks:
         inside, outside = seen.on_patch(marks.inside), seen.on_patch(marks.outside)

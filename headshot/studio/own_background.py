@@ -17,9 +17,9 @@ from .kernel import disc
 Array = npt.NDArray[Any]
 
 # In face heights, by eye on eight photos whose cut-out had failed.
-_MARGIN = 0.015  # from the outline outwards: the photo as it is
+_MARGIN = 0.006  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
-_REACHED = (0.035, 0.11, 0.3, 0.7)  # … and the distances at which each is reached
+_REACHED = (0.018, 0.08, 0.24, 0.6)  # … and the distances at which each is reached
 # Of the radii above: a face half sharp and half melted would look like a mistake.
 _BESIDE_AT_MOST, _BEHIND_AT_LEAST = 1.7, 2.6
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen

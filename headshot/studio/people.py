@@ -34,13 +34,14 @@ class Share:
 
     contact: (h, w) bool, pixels along the line between the chosen person and others.
     beside, behind: (h, w) float32, 1 on the heads and bodies that others can have, outside the chosen person's head and
-    chest: of those who are as near to the camera, and of those far behind.
+    chest: of those who are as near to the camera, and of those far behind.  heads: of all of them.
     """
 
     own: Array
     contact: Array
     beside: Array
     behind: Array
+    heads: Array
 
 
 def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tuple[int, int], scale: float) -> Share:
@@ -60,7 +61,7 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
     crowd = [other for other in others if other.score >= _LEAST_SCORE]
     if not crowd:
         nobody = np.zeros(patch.shape[:2], np.float32)
-        return Share(nobody + 1, nobody > 0, nobody, nobody)
+        return Share(nobody + 1, nobody > 0, nobody, nobody, nobody)
     marks: Array = np.zeros(patch.shape[:2], np.int32)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
     chosen = _Figure.of(face, corner, scale)
@@ -80,12 +81,13 @@ def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tup
         contact=contact,
         beside=_others(patch.shape, chosen, [figure for figure in figures if figure.size >= _FAR * chosen.size]),
         behind=_others(patch.shape, chosen, [figure for figure in figures if figure.size < _FAR * chosen.size]),
+        heads=_others(patch.shape, chosen, figures, bodies=False),
     )
 
 
-def _others(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"]) -> Array:
+def _others(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"], *, bodies: bool = True) -> Array:
     marks: Array = np.zeros(shape[:2], np.int32)
-    for figure in figures:
+    for figure in figures if bodies else ():
         figure.draw_body(marks, 1, figure.y + _BODY_REACH * figure.size, wider=_WIDER)
     chosen.draw_body(marks, 0, shape[0], wider=_WIDER)
     for figure in figures:
