@@ -257,6 +257,16 @@ def long_hair(backdrop: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarra
 # --- below: how
 
 
+def about_the_vertical(points: np.ndarray, degrees: float) -> np.ndarray:
+    """Mesh points turned in space about the head's own axis."""
+    centre = (points.min(0) + points.max(0)) / 2
+    centre[2] = points[[234, 454], 2].mean()
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    away = points - centre
+    x, y, z = away.T
+    return np.stack([x * cosine + z * sine, y, z * cosine - x * sine], 1) + centre
+
+
 def _photo(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 

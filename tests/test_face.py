@@ -2,6 +2,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import portraits
 import pytest
 
 from headshot import face, photo_check
@@ -14,16 +15,6 @@ PICTURES = {
     "portrait": Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels,  # face 328 px high
 }
 both = pytest.mark.parametrize("name", PICTURES)
-
-
-def about_the_vertical(points, degrees):
-    """Mesh points turned in space about the head's own axis."""
-    centre = (points.min(0) + points.max(0)) / 2
-    centre[2] = points[[234, 454], 2].mean()
-    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    away = points - centre
-    x, y, z = away.T
-    return np.stack([x * cosine + z * sine, y, z * cosine - x * sine], 1) + centre
 
 
 def side_by_side(left, right):
@@ -144,7 +135,7 @@ def test_two_people_are_not_the_same_person():
 def test_the_angle_of_a_turned_mesh_is_measured(name, degrees):
     points = face.mesh(PICTURES[name], face.find(PICTURES[name])[0])
     start = face.yaw_degrees(points)
-    assert face.yaw_degrees(about_the_vertical(points, degrees)) == pytest.approx(start - degrees, abs=0.5)
+    assert face.yaw_degrees(portraits.about_the_vertical(points, degrees)) == pytest.approx(start - degrees, abs=0.5)
 
 
 def test_choose_takes_the_first_or_the_one_asked_for():

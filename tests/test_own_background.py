@@ -113,3 +113,7 @@ def test_people_beside_are_a_little_out_of_focus_and_those_behind_all_over() -> 
     close, farther = (slice(540, 580), slice(900, 932)), (slice(540, 580), slice(1040, 1104))
     assert contrast(behind, *close) < 0.5 * contrast(alone, *close)
     assert contrast(beside, *farther) > 1.5 * contrast(alone, *farther)
+
+
+def test_at_the_lowest_guidance_the_background_keeps_its_own_tone(own: OwnBackground) -> None:
+    assert np.allclose(toned(own, np.float32([0.02, 0.02, 0.02]), 0.6, amount=0), own.behind.astype(np.float32))

@@ -43,20 +43,10 @@ def leaning(pixels, degrees):
     return cv2.warpAffine(pixels, affine, (width, height), borderMode=cv2.BORDER_REFLECT)
 
 
-def about_the_vertical(points, degrees):
-    """Mesh points turned in space about the head's own axis."""
-    centre = (points.min(0) + points.max(0)) / 2
-    centre[2] = points[[234, 454], 2].mean()
-    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    away = points - centre
-    x, y, z = away.T
-    return np.stack([x * cosine + z * sine, y, z * cosine - x * sine], 1) + centre
-
-
 def turned(pixels, degrees):
     """The face painted anew with its mesh turned in space, triangle by triangle, the farthest first."""
     points = face.mesh(pixels, face.find(pixels)[0]).astype(np.float64)
-    moved = about_the_vertical(points, degrees)
+    moved = portraits.about_the_vertical(points, degrees)
     plane = cv2.Subdiv2D((0, 0, pixels.shape[1], pixels.shape[0]))
     for x, y in points[:, :2]:
         plane.insert((float(x), float(y)))

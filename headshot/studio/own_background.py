@@ -109,16 +109,17 @@ def own_background(
     )
 
 
-def toned(own: OwnBackground, colour: Array | None, level: float) -> Array:
+def toned(own: OwnBackground, colour: Array | None, level: float, amount: float = 1.0) -> Array:
     """The background brought towards a look's, the more the farther it is from the person: (h, w, 3) float32, linear.
 
     Args:
         own: the background.
         colour: (3,) linear RGB, the paper that the look asks for; None where it asks for a place, or for nothing.
         level: what the look's brightness multiplies a backdrop with.
+        amount: 0…1, how much of all that is wanted.
     """
     behind = own.behind.astype(np.float32)
-    far = own.far.astype(np.float32)[..., None]
+    far = amount * own.far.astype(np.float32)[..., None]
     grey = behind @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     weight = own.far.astype(np.float32)
     mean = float((grey * weight).sum() / max(float(weight.sum()), 1e-3)) if weight.sum() > 1 else float(grey.mean())

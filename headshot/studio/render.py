@@ -132,10 +132,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
 def _own(analysis: Analysis, look: Look, strength: float) -> Array:
     """The photo's own background in the look's brightness and colour; (h, w, 3) float32 sRGB."""
     colour = paper_colour(look.backdrop)
-    level = 1 + (_BACKDROP_LEVEL[look.brightness] - 1) * min(strength, 1)
-    if colour is not None and strength < 1:
-        colour = None if strength < 0.3 else colour
-    behind = toned(analysis.own_background, colour, level)
+    behind = toned(analysis.own_background, colour, _BACKDROP_LEVEL[look.brightness], min(strength, 1))
     cv2.pow(np.clip(behind, 0, 1, out=behind), 1 / _SRGB_GAMMA, dst=behind)
     behind *= analysis.balance * np.array(_TONES[look.tone], np.float32)
     return behind
