@@ -31,6 +31,7 @@ GRAIN = {"none": 0.0, "fine": 0.0085, "film": 0.022}
 _BACKDROP_LEVEL = {"low key": 0.62, "normal": 1.0, "high key": 1.12}
 _BACKDROP_DRAMA = {"low key": 1.3, "normal": 1.0, "high key": 0.6}
 _RELIGHT = 0.85  # of the pattern: the rest is the photo's own light, without which a face looks like a mask
+_SHADED_SKIN = (-0.25, 0.0, 0.25)  # red is darkened less and blue more: skin in the shade is warmer, by eye
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
 SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
@@ -201,9 +202,11 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
     if shared.behind is not None:
         lit = cv2.resize(shared.analysis.own_background.lit.astype(np.float32), gain.shape[::-1])
-        person *= _each(warp(1 + (gain - 1) * lit, frame_from_grid, size))
+        gain = 1 + (gain - 1) * lit
+    shade = np.minimum(gain - 1, 0) * np.maximum(shape.skin, shape.face)
+    person *= warp(cv2.merge([gain + more * shade for more in _SHADED_SKIN]), frame_from_grid, size)
+    if shared.behind is not None:
         return  # a rim of light would draw the outline that is not to be trusted
-    person *= _each(warp(gain, frame_from_grid, size))
     rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
     if rim > 0:
         edge = _each(warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size))
