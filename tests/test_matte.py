@@ -34,7 +34,7 @@ class Cut:
         opinions = (np.maximum(seen.on_canvas(of, self.affine, SIZE), self.oval) for of in (seen.alpha, seen.second))
         points = analysis._mapped(mesh, self.affine, scale)
         rows = float(points[list(face.EYES[0] + face.EYES[1]), 1].mean()), float(points[face.CHIN, 1])
-        self.alpha, self.fore = alpha.refine(
+        self.alpha, self.fore, _ = alpha.refine(
             self.canvas, *opinions, self.face_px, native=scale < 1.6, steps=steps, head=rows
         )
         self.inside = warp(np.ones(photo.shape[:2], np.float32), self.affine, SIZE) > 0.99
@@ -164,9 +164,10 @@ def test_alpha_and_foreground_are_single_precision_and_within_range():
 def test_a_photo_without_any_backdrop_is_all_person():
     canvas = np.full((200, 160, 3), 0.5, np.float32)
     whole = np.ones((200, 160), np.float32)
-    found, fore = alpha.refine(canvas, whole, whole, 300, native=True, steps=41)
+    found, fore, guessed = alpha.refine(canvas, whole, whole, 300, native=True, steps=41)
     assert found.min() > 0.99
     assert np.abs(fore - canvas).max() < 0.01
+    assert not guessed.any()
 
 
 def levin(picture: np.ndarray, epsilon: float) -> np.ndarray:

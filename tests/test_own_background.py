@@ -28,9 +28,21 @@ def photo() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
+def blurred(
+    picture: np.ndarray,
+    mask: np.ndarray,
+    *,
+    clear: float = 0.0,
+    beside: np.ndarray = NOBODY,
+    behind: np.ndarray = NOBODY,
+    inside: np.ndarray = NOBODY + 1,
+) -> OwnBackground:
+    return own_background(picture, mask, NOBODY + clear, beside, behind, inside, FACE_PX)
+
+
 @pytest.fixture(scope="module")
 def own() -> OwnBackground:
-    return own_background(photo(), person(), NOBODY, NOBODY, np.ones(SIZE, np.float32), FACE_PX)
+    return blurred(photo(), person())
 
 
 def composed(own: OwnBackground) -> np.ndarray:
@@ -72,7 +84,7 @@ def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
 def test_a_wrong_outline_cannot_be_seen() -> None:
     """Twelve pixels of hair that the outline misses are still there, only softer towards their end."""
     shaved = cv2.erode(person(), np.ones((25, 25), np.uint8))
-    picture = composed(own_background(photo(), shaved, NOBODY, NOBODY, np.ones(SIZE, np.float32), FACE_PX))
+    picture = composed(blurred(photo(), shaved))
     edge = (away(None) == 0) & (cv2.erode(person(), np.ones((25, 25), np.uint8)) < 0.5)  # type: ignore[arg-type]
     lost = np.abs(picture - photo())[edge & (shaved < 0.5)].mean()
     assert lost < 20, "a tenth of what there is between the person and the stripes"
@@ -83,7 +95,7 @@ def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> Non
     inside[:, 200:1080] = 1
     cut = photo()
     cut[:, :200] = cut[:, 1080:] = 0
-    picture = composed(own_background(cut, person(), NOBODY, NOBODY, inside, FACE_PX))
+    picture = composed(blurred(cut, person(), inside=inside))
     across = cv2.blur(picture, (1, 301))[300, :, 1]
     assert np.abs(np.diff(across))[150:260].max() < 12
     assert across[:190].min() > 60, "nothing of the black beyond the border comes in"
@@ -103,16 +115,21 @@ def test_a_look_without_a_paper_changes_brightness_only(own: OwnBackground) -> N
     assert np.allclose(toned(own, None, 1.0), own.behind.astype(np.float32))
 
 
-def test_people_beside_are_a_little_out_of_focus_and_those_behind_all_over() -> None:
+def test_along_an_edge_that_is_clear_nothing_of_the_background_stays_sharp(own: OwnBackground) -> None:
+    rows, beside = slice(600, 680), slice(884, 916)
+    sharp, soft = (contrast(composed(each), rows, beside) for each in (own, blurred(photo(), person(), clear=1.0)))
+    assert soft < 0.5 * sharp
+
+
+def test_people_beside_are_evenly_a_little_out_of_focus_and_those_behind_far_more() -> None:
     other = np.zeros(SIZE, np.float32)
     cv2.circle(other, (1010, 560), 120, 1.0, -1)
-    alone, beside, behind = (
-        composed(own_background(photo(), person(), *who, np.ones(SIZE, np.float32), FACE_PX))
-        for who in ((NOBODY, NOBODY), (other, NOBODY), (NOBODY, other))
-    )
-    close, farther = (slice(540, 580), slice(900, 932)), (slice(540, 580), slice(1040, 1104))
-    assert contrast(behind, *close) < 0.5 * contrast(alone, *close)
-    assert contrast(beside, *farther) > 1.5 * contrast(alone, *farther)
+    pictures = [composed(blurred(photo(), person(), **who)) for who in ({}, {"beside": other}, {"behind": other})]
+    close, farther = ((slice(540, 580), slice(left, left + 48)) for left in (908, 1040))
+    alone, beside, behind = (contrast(picture, *farther) for picture in pictures)
+    assert beside > 1.5 * alone, "a colleague is not melted"
+    assert contrast(pictures[1], *close) == pytest.approx(beside, rel=0.35), "nor half sharp"
+    assert behind < 0.5 * beside
 
 
 def test_at_the_lowest_guidance_the_background_keeps_its_own_tone(own: OwnBackground) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from headshot import face, shoot
 from headshot.face import Face
-from headshot.studio import analysis, matte, render, trust
+from headshot.studio import analysis, matte, people, render, trust
 from headshot.studio.look import Look
 
 CHEEK_BY_CHEEK = 0.17
@@ -58,6 +58,28 @@ def test_no_pixel_of_the_neighbours_face_is_kept(chosen: int) -> None:
     assert alpha[y : y + height, x + width // 4 : x + 3 * width // 4].max() < 0.05
 
 
+def test_a_sleeve_is_told_from_a_neighbours_by_its_colour_whatever_folds_it_has() -> None:
+    size, face_px = (400, 500), 100.0
+    picture = np.full((*size, 3), (150, 170, 190), np.uint8)
+    picture[180:, 20:300] = (190, 160, 120)  # the chosen one's coat, with a dark fold …
+    picture[180:, 215:219] = (60, 40, 30)
+    picture[180:, 300:480] = (40, 60, 120)  # … beside somebody's in blue
+    somebody = np.zeros(size, np.float32)
+    somebody[180:, 20:480] = 1
+    people_at = ((160, 150), (390, 150))
+    for x, y in people_at:
+        cv2.ellipse(picture, (x, y - 14), (42, 62), 0, 0, 360, (200, 150, 130), -1)
+        cv2.ellipse(somebody, (x, y - 14), (42, 62), 0, 0, 360, 1.0, -1)
+    chosen, other = (
+        Face(box=(x - 40, y - 50, 80, face_px), points=np.zeros((5, 2), np.float32), score=0.9) for x, y in people_at
+    )
+    shared = people.share(picture, somebody, somebody, chosen, [other], (0, 0), 1.0)
+    assert shared.own[230:380, 40:290].min() > 0.95
+    assert shared.own[230:380, 310:470].max() < 0.05
+    assert shared.beside[230:380, 310:470].min() > 0.95
+    assert shared.contact[230:380, 290:310].any()
+
+
 def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -> None:
     picture, people = side_by_side(CHEEK_BY_CHEEK)
     found = analysis.analyse(picture, people[1], [people[0]], steps=21)
@@ -70,7 +92,7 @@ def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -
 def test_one_person_alone_is_trusted(name: str) -> None:
     pixels = portraits.photograph(name)  # type: ignore[arg-type]
     found = face.find(pixels)
-    assert analysis.analyse(pixels, found[0], found[1:], steps=21).trust > 0.8
+    assert analysis.analyse(pixels, found[0], found[1:], steps=21).trust > trust.TRUSTED
 
 
 def test_a_body_that_one_network_misses_is_kept_where_the_person_mask_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:

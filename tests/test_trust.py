@@ -28,6 +28,7 @@ def evidence() -> trust.Evidence:
         picture=picture.astype(np.uint8),
         inside=np.ones(person.shape, bool),
         alpha=person,
+        guessed=np.zeros_like(person),
         salient=person,
         person=person,
         contact=np.zeros_like(person),
@@ -51,6 +52,14 @@ def test_a_body_that_the_person_mask_sees_and_the_cut_out_lacks_costs_the_trust(
     floating = evidence().alpha.copy()
     floating[230:] = 0
     assert trust.trust(replace(evidence(), alpha=floating)) < trust.TRUSTED
+
+
+def test_hair_whose_strands_are_guesses_costs_the_trust() -> None:
+    guessed = np.zeros((400, 320), np.float32)
+    guessed[84:86, 110:210] = 1
+    assert trust.trust(replace(evidence(), guessed=guessed)) == 1.0
+    guessed[84:90, 100:220] = 1
+    assert trust.trust(replace(evidence(), guessed=guessed)) < trust.TRUSTED
 
 
 def test_networks_that_contradict_each_other_about_the_hair_cost_the_trust() -> None:

@@ -7,7 +7,7 @@ sleeve before a bookcase) only their edge's own width is in question. Then close
 matrix-free with box filters (He, Sun and Tang 2010), joins neighbouring pixels of like colour.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ _EDGE_WIDTHS = 0.05, 0.12  # of the networks' ramp: cloth and skin have up to th
 _CALM = 0.03  # the standard deviation, in 0…1 colours, of a backdrop before which single strands can be told
 _FIRM, _FIRM_SLOPE, _FIRM_LEVEL = 0.010, 2.3, 0.58  # how a clean contour is drawn: its sigma, steepness and place
 _TOLD = 0.012  # the variance of alpha from which colours say too little
+_GUESSED = 0.03  # the variance of alpha from which a pixel's is no more than a guess: it may be wrong by a sixth
 _FIRM_HAIR = 0.25  # how much of that above the eyes
 _HAIR = 0.5  # the softness of the networks' edge from which it is all hair
 _BUSY_TRUST = 0.35  # how far a second opinion counts before a busy backdrop, where the person mask frays
@@ -58,22 +59,25 @@ def refine(
     native: bool,
     steps: int,
     head: tuple[float, float] = (-np.inf, -np.inf),
-) -> tuple[Array, Array]:
-    """A hair-accurate alpha, and the foreground's colours without the old backdrop's.
+) -> tuple[Array, Array, Array]:
+    """A hair-accurate alpha, the foreground's colours without the old backdrop's, and where both are guesses.
 
     canvas: (H, W, 3) float32 RGB, 0…1.  alpha, second: (H, W) float32, the networks' opinion and the one that differs
     most from it.  face_px: the face's height on the canvas.  native: the canvas shows detail finer than twice its
     pixel, so alpha follows it.  steps: 21, 31 or 41, the effort.
     head: the rows of eyes and chin: above them an outline is mostly hair, below them cloth. Left out, all is cloth.
-    Returns alpha (H, W) float32 and foreground (H, W, 3) float32, both 0…1.
+    Returns alpha (H, W) float32 and foreground (H, W, 3) float32, both 0…1, and (h, w) bool, at half the size: where
+    neither the networks nor the colours tell person and backdrop apart.
     """
     effort = _EFFORTS[steps]
     half = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     band = _Band(half, alpha, second, face_px / 2)
     mixture = _measured(half, band, effort)
     found = _joined(half, band, mixture, effort)
-    found = _firm(_connected(_filled(found, band), band), band, mixture, [row / 2 for row in head])
-    return _enlarged(canvas, half, found, band, mixture, native=native)
+    cloth = np.interp(np.arange(len(half)), [row / 2 for row in head], (_FIRM_HAIR, 1)).astype(np.float32)[:, None]
+    found = _firm(_connected(_filled(found, band), band, cloth), band, mixture, cloth)
+    guessed = _with(np.zeros(found.shape, bool), band, mixture.variance > _GUESSED)
+    return *_enlarged(canvas, half, found, band, mixture, native=native), guessed
 
 
 class _Band:
@@ -95,7 +99,7 @@ class _Band:
         dissent = _quarter(gap * gap * 0.5)
         dissent = cv2.morphologyEx(dissent, cv2.MORPH_OPEN, disc(0.015 * height / 2))
         prior_small = _quarter(prior)
-        soft = _softness(prior_small, height / 2)
+        soft = softness(prior_small, height / 2)
         firm = 1 - np.clip(_blur(cv2.dilate(soft, disc(0.04 * height / 2)), 0.03 * height / 2) / _HAIR, 0, 1)
         self.calm = _calmness(_quarter(half), prior_small, height / 2)
         dissent = np.minimum(dissent, 0.25) * (_BUSY_TRUST + (1 - _BUSY_TRUST) * np.maximum(self.calm, soft))
@@ -131,8 +135,8 @@ class _Band:
         return chosen
 
 
-def _softness(prior: Array, height: float) -> Array:
-    """0…1 from the width of the networks' ramp: for a linear one, ∫a(1 − a) across it is a sixth of its width."""
+def softness(prior: Array, height: float) -> Array:
+    """0…1 from the width of a soft edge, which hair has: across a linear ramp, ∫a(1 − a) is a sixth of its width."""
     slope = cv2.morphologyEx(prior, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
     width = 6 * _blur(prior * (1 - prior), 0.05 * height) / (_blur(slope, 0.05 * height) + 1e-3) / height
     low, high = _EDGE_WIDTHS
@@ -264,27 +268,27 @@ def _filled(found: Array, band: _Band) -> Array:
     return np.maximum(found, _blur(mask, 0.8))
 
 
-def _connected(found: Array, band: _Band) -> Array:
-    """Drop what is neither the body nor near it: a step from it, where the networks are sure, or a strand's reach."""
+def _connected(found: Array, band: _Band, cloth: Array) -> Array:
+    """Drop what is neither the body nor near it: a step from cloth and skin, a strand's reach from hair."""
     _, labels = cv2.connectedComponents(((found > 0.35) & (band.prior > 0.5)).astype(np.uint8))
     counts = np.bincount(labels.ravel())
     counts[0] = 0
     away = _distance(labels != counts.argmax())
-    reach = (0.012 + (_WIDE - 0.012) * np.clip(1.5 * band.loose**2, 0, 1)) * band.height
+    hair = band.loose * (1 - cloth * band.firm)
+    reach = (0.012 + (_WIDE - 0.012) * np.clip(1.5 * hair**2, 0, 1)) * band.height
     kept: Array = found * np.clip((reach - away) / (0.01 * band.height) + 0.5, 0, 1)
     return kept
 
 
-def _firm(found: Array, band: _Band, mixture: Mixture, head: Sequence[float]) -> Array:
+def _firm(found: Array, band: _Band, mixture: Mixture, cloth: Array) -> Array:
     """One clean contour where the networks' edge is sharp (cloth, skin, an ear), and strands where it is wide.
 
     Colours tell a strand of hair from a wall, but along a sleeve they only nibble at it and leave specks.
     """
-    cloth = np.interp(np.arange(len(found)), head, (_FIRM_HAIR, 1)).astype(np.float32)
     rounded = np.clip(_FIRM_SLOPE * (_blur(found, _FIRM * band.height) - _FIRM_LEVEL) + 0.5, 0, 1)
     unsure = _blur(_with(np.zeros_like(found), band, mixture.variance), _FIRM * band.height)
     told = np.clip(1.15 - unsure / _TOLD, 0, 1)  # where colours are as different as hair before a clear sky
-    return found + band.firm * cloth[:, None] * (1 - told) * (rounded - found)
+    return found + band.firm * cloth * (1 - told) * (rounded - found)
 
 
 def _enlarged(

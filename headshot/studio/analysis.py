@@ -19,7 +19,7 @@ from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, 
 from .light import SourceLight, source
 from .look import Look
 from .own_background import OwnBackground, own_background
-from .trust import Evidence, trust
+from .trust import Evidence, clear, surely_not, trust
 
 Array = npt.NDArray[Any]
 
@@ -43,6 +43,7 @@ class Analysis:
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
     opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
+    clear: (h, w) float16 on the grid, 0…1, how surely the person's edge is known around there.
     beside, behind: (h, w) float16 on the grid, where others who touch the person, or stand far behind, can be.
     inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
@@ -59,6 +60,7 @@ class Analysis:
     eye_layer: Array
     canvas: Array
     opinion: Array
+    clear: Array
     beside: Array
     behind: Array
     inside: Array
@@ -97,7 +99,9 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(self.canvas, self.opinion, self.beside, self.behind, self.inside, self.face_px)
+        return own_background(
+            self.canvas, self.opinion, self.clear, self.beside, self.behind, self.inside, self.face_px
+        )
 
     @cached_property
     def embedding(self) -> Array:
@@ -148,17 +152,17 @@ def analyse(
         np.maximum(outline.on_canvas(field, canvas_from_photo, size), oval) for field in (outline.alpha, outline.second)
     )
     rows = float(on_canvas[list(faces.EYES[0] + faces.EYES[1]), 1].mean()), float(on_canvas[faces.CHIN, 1])
-    alpha, fore = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps, head=rows)
+    alpha, fore, guessed = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps, head=rows)
     grid = size[0] // GRID, size[1] // GRID
-    doubtful = np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha)
-    bodies, beside, behind = (
-        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
-        for field in (outline.bodies, outline.beside, outline.behind)
+    doubtful = cv2.resize(
+        np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha), grid, interpolation=cv2.INTER_AREA
     )
-    alone = cv2.resize(doubtful, grid, interpolation=cv2.INTER_AREA) * (1 - np.maximum(beside, behind))
-    whole = np.maximum(alone, bodies)
+    beside, behind = (
+        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
+        for field in (outline.beside, outline.behind)
+    )
     scene = canvas[::GRID, ::GRID].copy()
-    del opinion, second, doubtful
+    del opinion, second
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -179,12 +183,17 @@ def analyse(
     known = cv2.resize(inside, grid, interpolation=cv2.INTER_AREA) > 0.98
     thumb = cv2.cvtColor(cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     portrait, portrait_face = _portrait(pixels, face)
+    evidence = _evidence(
+        outline, canvas_from_photo, scene, known, small_alpha, guessed, head, face_px, face.enlargement
+    )
+    alone = doubtful * (1 - np.maximum(beside, behind)) * (1 - surely_not(evidence))
     return Analysis(
         fore=fore.astype(np.float16),
         alpha=alpha.astype(np.float16),
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         canvas=shown,
-        opinion=whole.astype(np.float16),
+        opinion=alone.astype(np.float16),
+        clear=clear(evidence).astype(np.float16),
         beside=beside.astype(np.float16),
         behind=behind.astype(np.float16),
         inside=known,
@@ -193,14 +202,14 @@ def analyse(
         light=source(small, shape, grid_mesh),
         balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
         room=room(
-            cv2.resize(whole, reduced, interpolation=cv2.INTER_AREA),
+            cv2.resize(alone, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
             head,
         ),
         face_px=face_px,
         upscale=scale,
         enlargement=face.enlargement,
-        trust=trust(_evidence(outline, canvas_from_photo, scene, known, small_alpha, head, face_px, face.enlargement)),
+        trust=trust(evidence),
         portrait=portrait,
         seen=looked,
         portrait_face=portrait_face,
@@ -218,11 +227,15 @@ def _evidence(
     picture: Array,
     inside: Array,
     alpha: Array,
+    guessed: Array,
     head: Head,
     face_px: float,
     enlargement: float,
 ) -> Evidence:
-    """What the trust is measured on. picture, inside, alpha: on the grid.  head, face_px: on the canvas."""
+    """What the trust is measured on.
+
+    picture, inside, alpha: on the grid.  guessed: on half the canvas.  head, face_px: on the canvas.
+    """
     size = CANVAS_WIDTH, CANVAS_HEIGHT
     salient, person, contact = (
         cv2.resize(outline.on_canvas(field, canvas_from_photo, size), alpha.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -232,6 +245,7 @@ def _evidence(
         picture=cv2.convertScaleAbs(picture, alpha=255),
         inside=inside,
         alpha=alpha,
+        guessed=cv2.resize(guessed.astype(np.float32), alpha.shape[::-1], interpolation=cv2.INTER_AREA),
         salient=salient,
         person=person,
         contact=contact,

@@ -31,7 +31,6 @@ _IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 _BUST_SIDE, _BUST_BELOW = 3.2, 0.28
 _FACE_PX = 200  # the networks resolve at most 145 pixels a face; more than this would only hold interpolation
 _INSIDE = 0.05  # of the face's height: how far from its own edge the person mask is right, on sixteen photos
-_TOUCHING = 0.03  # the same: so far on both sides of the border between two people who touch there is person
 _HEAD_MARGIN = 0.16  # of the head's extent, on each side: enough backdrop for the network to see an outline
 
 
@@ -66,8 +65,7 @@ class Outline:
     sides: the photo's x of the leftmost and rightmost hair above the mouth.
     salient, person: (h, w) float32, 0…1, what U-2-Net and the person mask see of the chosen person by themselves.
     contact: (h, w) float32, 1 along the line between the chosen person and others.
-    bodies: (h, w) float32, everybody's below the chosen chin, whose is whose being unknown; 0 where nobody touches.
-    beside, behind: (h, w) float32, where those who touch, or stand far behind, can be; 0 where nobody touches.
+    beside, behind: (h, w) float32, where those are who touch, or can be who stand far behind; 0 where nobody touches.
     """
 
     region: Region
@@ -79,7 +77,6 @@ class Outline:
     salient: Array
     person: Array
     contact: Array
-    bodies: Array
     beside: Array
     behind: Array
 
@@ -126,7 +123,7 @@ def see(pixels: Array, face: Face, others: list[Face]) -> Seen:
     whole = _salient(patch)
     person = cv2.resize(_person(patch), size, interpolation=cv2.INTER_LINEAR)
     height = face.height * scale
-    shared = people.share(patch, np.minimum(whole, person), face, others, (bust.left, bust.top), scale)
+    shared = people.share(patch, whole, person, face, others, (bust.left, bust.top), scale)
     body = _joined_to_face(np.maximum(whole, person) * shared.own, face, bust, scale)
     head = _head_extent(body, face, bust, scale)
     weight = _window(head, size, 0.1 * height)
@@ -145,18 +142,14 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
     whole, closer, person, shared = seen.whole, seen.closer, seen.person, seen.shared
     height = face.height * scale
     alpha = _guarded(_median(whole, closer, person), person, height)
-    crowded = cv2.erode((person > 0.5).astype(np.uint8), disc(_TOUCHING * height)) > 0
-    contact = shared.contact & crowded
-    filled = alpha if contact.any() else np.maximum(alpha, _well_inside(person, height))
+    contact = shared.contact
+    filled = np.maximum(alpha, _well_inside(person, height))
     second = _most_opposed(alpha, whole, closer, person, height)
     second += (filled - alpha) * (filled - second)  # what the person mask has filled is not in question
     if contact.any():  # somebody far behind may be joined to the hair
         own = own * people.within_reach(alpha.shape, face, (bust.left, bust.top), scale)
     own = own * _joined_to_face(filled * own, face, bust, scale)
     alpha, second = filled * own, second * own
-    below = people.below_the_chin(alpha.shape, face, (bust.left, bust.top), scale) * bool(contact.any())
-    beside, behind = (field * bool(contact.any()) for field in (shared.beside, shared.behind))
-    bodies = person * below * (1 - shared.heads)
     salient, person = np.maximum(whole, closer) * shared.own, person * shared.own
     if marks:
         inside, outside = seen.on_patch(marks.inside), seen.on_patch(marks.outside)
@@ -178,9 +171,8 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
         salient=salient,
         person=person,
         contact=contact.astype(np.float32),
-        bodies=bodies,
-        beside=beside,
-        behind=behind,
+        beside=shared.beside,
+        behind=shared.behind,
     )
 
 

@@ -21,10 +21,12 @@ _HAIR_HALF_WIDTH, _HAIR_HALF_HEIGHT = 0.95, 1.05  # the largest hair
 _BODY_REACH = 3.5  # how far down another person's body is certain, where the chosen one does not stand before it
 _BESIDE = 1.6  # from face to face, across: nearer than this the chosen one's shoulder may hide the other's body
 _LARGER, _WIDER = 1.25, 2.2  # from what is certain of a head and a body to what they can be
-_SHOULDER_REACH = 1.25  # how far from the middle a shoulder can be
 _SHOULDERS_BELOW = 0.6  # where the chosen one's shoulders begin
 _LEAST_SCORE = 0.7  # the detector's, of a face that may cut the chosen person's outline: mirages have less
 _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the networks tell the two apart
+_TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
+_NOBODY = 0.1  # of both networks, below which a pixel is nobody
+_ROUNDS, _SCRAP = 3, 0.04  # of the colours' cut, and what is too small in it to be a part of somebody
 _BOTH_SURE = 0.85  # of both networks, that a pixel is of the person before those far behind
 
 
@@ -32,62 +34,116 @@ _BOTH_SURE = 0.85  # of both networks, that a pixel is of the person before thos
 class Share:
     """own: (h, w) float32, 1 on the chosen person's side, 0 on others', soft between.
 
-    contact: (h, w) bool, pixels along the line between the chosen person and others.
-    beside, behind: (h, w) float32, 1 on the heads and bodies that others can have, outside the chosen person's head and
-    chest: of those who are as near to the camera, and of those far behind.  heads: of all of them.
+    contact: (h, w) bool, pixels along the line between the chosen person and others, where both are people.
+    beside, behind: (h, w) float32, 1 where others are who touch the chosen person and are as near to the camera, and
+    where others can be who are far behind; 0 where nobody touches.
     """
 
     own: Array
     contact: Array
     beside: Array
     behind: Array
-    heads: Array
 
 
-def share(patch: Array, sure: Array, face: Face, others: list[Face], corner: tuple[int, int], scale: float) -> Share:
-    """Divide a picture among its people by a watershed from what is certain of each.
+def share(
+    patch: Array,
+    salient: Array,
+    person: Array,
+    face: Face,
+    others: list[Face],
+    corner: tuple[int, int],
+    scale: float,
+) -> Share:
+    """Divide a picture among its people: by a watershed from what is certain of each, where they touch by colours.
 
     The chosen person stands in front: their neck and chest are drawn over the bodies of the others, never over another
     one's head.
 
     Args:
         patch: (h, w, 3) uint8 RGB.
-        sure: (h, w) float32, 0…1, how far all networks agree on a person there.
+        salient, person: (h, w) float32, 0…1, what U-2-Net and the person mask see.
         face: the chosen one, in the photo's pixels.
         others: the photo's other faces, of any size.
         corner: the photo's x and y of the patch's first pixel.
         scale: patch pixels to photo pixels.
     """
+    nobody = np.zeros(patch.shape[:2], np.float32)
     crowd = [other for other in others if other.score >= _LEAST_SCORE]
     if not crowd:
-        nobody = np.zeros(patch.shape[:2], np.float32)
-        return Share(nobody + 1, nobody > 0, nobody, nobody, nobody)
-    marks: Array = np.zeros(patch.shape[:2], np.int32)
+        return Share(nobody + 1, nobody > 0, nobody, nobody)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
     chosen = _Figure.of(face, corner, scale)
+    far = [figure for figure in figures if figure.size < _FAR * chosen.size]
+    certain = _certain(patch.shape, figures, chosen)
+    marks = certain.copy()
+    if len(far) == len(figures):
+        marks[(certain == 0) & _around(np.minimum(salient, person) > _BOTH_SURE, chosen)] = 1
+    cv2.watershed(cv2.bilateralFilter(patch, 5, 30, 5), marks)
+    own = marks <= 1  # -1 is the line between two people
+    crowded = cv2.erode((person > 0.5).astype(np.uint8), disc(_TOUCHING * chosen.size)) > 0
+    if not (_line(own) & crowded).any():
+        return Share(_soft(own, chosen), nobody > 0, nobody, nobody)
+    theirs = _theirs(patch, own, np.maximum(salient, person), certain, chosen)
+    own = ~theirs
+    behind = _behind(patch.shape, chosen, far)
+    return Share(
+        own=_soft(own, chosen),
+        contact=_line(own) & crowded,
+        beside=np.zeros_like(behind) if len(far) == len(figures) else _soft(theirs, chosen) * (1 - behind),
+        behind=behind,
+    )
+
+
+def _certain(shape: tuple[int, ...], figures: list["_Figure"], chosen: "_Figure") -> Array:
+    """(h, w) int32: 1 on what is surely the chosen person's, 2 on what is surely somebody else's, 0 elsewhere."""
+    marks: Array = np.zeros(shape[:2], np.int32)
     for figure in figures:
         figure.draw_body(marks, 2, _reach(figure, chosen))
-    if all(figure.size < _FAR * chosen.size for figure in figures):
-        marks[_around(sure > _BOTH_SURE, chosen)] = 1
     chosen.draw_body(marks, 1, marks.shape[0])
     for figure in figures:
         figure.draw_head(marks, 2)
     chosen.draw_head(marks, 1)
-    cv2.watershed(cv2.bilateralFilter(patch, 5, 30, 5), marks)
-    own = (marks <= 1).astype(np.uint8)  # -1 is the line between two people
-    contact = (cv2.dilate(own, disc(1)) > 0) & (cv2.erode(own, disc(1)) == 0)
-    return Share(
-        own=cv2.GaussianBlur(own.astype(np.float32), (0, 0), 0.008 * chosen.size),
-        contact=contact,
-        beside=_others(patch.shape, chosen, [figure for figure in figures if figure.size >= _FAR * chosen.size]),
-        behind=_others(patch.shape, chosen, [figure for figure in figures if figure.size < _FAR * chosen.size]),
-        heads=_others(patch.shape, chosen, figures, bodies=False),
-    )
+    return marks
 
 
-def _others(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"], *, bodies: bool = True) -> Array:
+def _theirs(patch: Array, own: Array, people: Array, certain: Array, chosen: "_Figure") -> Array:
+    """(h, w) bool: the others, by the colours of each side (Rother, Kolmogorov and Blake 2004), on half the patch.
+
+    A watershed follows the nearest edge, be it a fold; a sleeve is told from another's by its colour.
+    """
+    labels: Array = np.where(own & (people > 0.5), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[people < _NOBODY] = cv2.GC_BGD
+    labels[certain == 2], labels[certain == 1] = cv2.GC_BGD, cv2.GC_FGD
+    size = patch.shape[1] // 2, patch.shape[0] // 2
+    small = cv2.resize(cv2.GaussianBlur(patch, (0, 0), 1.5), size, interpolation=cv2.INTER_AREA)
+    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    cv2.setRNGSeed(0)  # its clusters begin by chance: the same photo gives the same outline
+    cv2.grabCut(small, labels, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    kept: Array = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    round_off = disc(_SCRAP * chosen.size / 2)
+    kept = cv2.morphologyEx(cv2.morphologyEx(kept, cv2.MORPH_OPEN, round_off), cv2.MORPH_CLOSE, round_off)
+    kept = cv2.resize(kept.astype(np.float32), patch.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    # Where the colours take hair for the wall, that is for the networks to say: others are where one of them surely is.
+    _, pieces = cv2.connectedComponents((~kept & (people > 0.5)).astype(np.uint8))
+    numbers = np.unique(pieces[certain == 2])
+    theirs: Array = np.isin(pieces, numbers[numbers > 0]) | (certain == 2)
+    return theirs
+
+
+def _line(own: Array) -> Array:
+    side = own.astype(np.uint8)
+    line: Array = (cv2.dilate(side, disc(1)) > 0) & (cv2.erode(side, disc(1)) == 0)
+    return line
+
+
+def _soft(mask: Array, chosen: "_Figure") -> Array:
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.008 * chosen.size)
+
+
+def _behind(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"]) -> Array:
+    """Heads and bodies that those far behind can have, outside the chosen person's head and chest."""
     marks: Array = np.zeros(shape[:2], np.int32)
-    for figure in figures if bodies else ():
+    for figure in figures:
         figure.draw_body(marks, 1, figure.y + _BODY_REACH * figure.size, wider=_WIDER)
     chosen.draw_body(marks, 0, shape[0], wider=_WIDER)
     for figure in figures:
@@ -104,15 +160,6 @@ def within_reach(shape: tuple[int, ...], face: Face, corner: tuple[int, int], sc
     cv2.ellipse(zone, (round(figure.x), round(figure.y - _HEAD_ABOVE * figure.size)), axes, 0, 0, 360, 1.0, -1)
     zone[max(0, round(figure.y + 0.5 * figure.size)) :] = 1
     return cv2.GaussianBlur(zone, (0, 0), 0.03 * figure.size)
-
-
-def below_the_chin(shape: tuple[int, ...], face: Face, corner: tuple[int, int], scale: float) -> Array:
-    """1 where the chosen person's shoulders and chest can be; soft at the border. (h, w) float32."""
-    figure = _Figure.of(face, corner, scale)
-    rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
-    down = np.clip((rows - figure.y - _SHOULDERS_BELOW * figure.size) / (0.1 * figure.size), 0, 1)
-    across = np.clip((_SHOULDER_REACH * figure.size - np.abs(columns - figure.x)) / (0.1 * figure.size), 0, 1)
-    return down[:, None] * across[None, :]
 
 
 def _around(sure: Array, chosen: "_Figure") -> Array:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .alpha import softness
 from .frame import Head
 from .kernel import disc
 
@@ -25,9 +26,14 @@ _TOUCHING = 0.5, 1.5  # face heights of border with somebody else
 _HEAD_DISAGREEMENT = 0.12, 0.32  # square face heights on which the networks contradict each other, at the head …
 _DISAGREEMENT = 0.15, 0.50  # … and in all
 _UNDECIDED = 0.085, 0.12  # square face heights of half-transparent person, other than a thin edge
+_GUESSED = 0.04, 0.105  # square face heights along the edge where neither networks nor colours tell
 _ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
+# In face heights: what is no doubt yet, and how far around a doubt the edge is not clear.
+_A_DOUBT, _AROUND = 0.025, 0.06
+_COARSE = 0.4  # of a doubt: that the person mask alone is of another opinion
+_LOOSE = 0.5  # the softness of an outline that is all hair
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +41,9 @@ class Evidence:
     """What the trust is measured on, on a grid that covers the canvas.
 
     picture: (h, w, 3) uint8 RGB, the photo.  inside: (h, w) bool, where it has pixels.
-    alpha: (h, w) float32, the cut-out.  salient, person: (h, w) float32, what U-2-Net and the person mask see of the
-    chosen person.  contact: (h, w) float32, 1 along the border with somebody else.
+    alpha: (h, w) float32, the cut-out.  guessed: (h, w) float32, 0…1, how much of it is a guess.
+    salient, person: (h, w) float32, what U-2-Net and the person mask see of the chosen person.
+    contact: (h, w) float32, 1 along the border with somebody else.
     head: in pixels of the grid.  face_px: the face's height in pixels of the grid.
     enlargement: how many times the face must be enlarged for a headshot.
     """
@@ -44,6 +51,7 @@ class Evidence:
     picture: Array
     inside: Array
     alpha: Array
+    guessed: Array
     salient: Array
     person: Array
     contact: Array
@@ -76,10 +84,28 @@ def trust(seen: Evidence) -> float:
         (size(undecided & shown, 0.02), _UNDECIDED),
         (size(contradicted & shown, 0.02), _CONTRADICTED),
         (_indistinct(seen, shown), _INDISTINCT),
+        (float((seen.guessed * shown).sum() / area), _GUESSED),
         (seen.enlargement, _ENLARGED),
     )
     left = [1 - float(np.clip((doubt - low) / (high - low), 0, 1)) for doubt, (low, high) in doubts]
     return float(np.prod(left))
+
+
+def clear(seen: Evidence) -> Array:
+    """(h, w) float32, 0…1: how surely the person's edge is known around each place; 0 at loose hair, too."""
+    unit = seen.face_px
+    fields = (np.abs(seen.alpha - seen.salient) > 0.5) | (seen.guessed > 0.5), np.abs(seen.alpha - seen.person) > 0.5
+    doubt, coarse = (cv2.morphologyEx(f.astype(np.uint8), cv2.MORPH_OPEN, disc(_A_DOUBT * unit)) for f in fields)
+    loose = np.clip(softness(seen.salient, unit) / _LOOSE, 0, 1)
+    spread: Array = np.maximum(np.maximum(doubt, _COARSE * coarse), loose).astype(np.float32)
+    spread = cv2.dilate(spread, disc(_AROUND * unit))
+    return 1 - cv2.GaussianBlur(spread, (0, 0), _AROUND * unit)
+
+
+def surely_not(seen: Evidence) -> Array:
+    """(h, w) float32, 0…1: where neither U-2-Net nor the colours see the person, whatever the coarse mask says."""
+    near = cv2.GaussianBlur(np.maximum(seen.guessed, seen.alpha), (0, 0), _A_DOUBT * seen.face_px)
+    return np.clip(1.5 - 10 * near, 0, 1) * np.clip(2 - 5 * seen.salient, 0, 1)
 
 
 def _shown(seen: Evidence) -> tuple[Array, Array]:
