@@ -536,16 +536,17 @@ def test_hostile_values_are_answered_with_one_sentence(
 def test_no_file_but_an_upload_can_be_named(
     site: server.Site, stranger: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    foreign = site.visitors.of("somebody else").write("headshot.png", EXAMPLE.read_bytes())
-    for photo in ({"path": str(foreign)}, {"path": str(foreign), "meta": {"_type": "gradio.FileData"}}):
-        assert join(stranger, [photo]).status_code == 200
-        assert answer(stranger)["output"]["error"] == "The photo did not arrive: send it again."
-    for path in ("/etc/passwd", "https://example.com/me.jpg", f"{ui.CACHE}/lock", str(foreign.parent)):
-        assert join(stranger, [{"path": path}]).status_code == 403
-    gone = {"path": str(ui.CACHE / "nothing" / "me.png"), "meta": {"_type": "gradio.FileData"}}
-    assert join(stranger, [gone]).status_code == 200
-    assert answer(stranger)["output"]["error"] == "The photo did not arrive whole: choose it again."
-    assert foreign.read_bytes() == EXAMPLE.read_bytes()
+    with site.visitors.present("somebody else"):  # whose things stay as long
+        foreign = site.visitors.of("somebody else").write("headshot.png", EXAMPLE.read_bytes())
+        for photo in ({"path": str(foreign)}, {"path": str(foreign), "meta": {"_type": "gradio.FileData"}}):
+            assert join(stranger, [photo]).status_code == 200
+            assert answer(stranger)["output"]["error"] == "The photo did not arrive: send it again."
+        for path in ("/etc/passwd", "https://example.com/me.jpg", f"{ui.CACHE}/lock", str(foreign.parent)):
+            assert join(stranger, [{"path": path}]).status_code == 403
+        gone = {"path": str(ui.CACHE / "nothing" / "me.png"), "meta": {"_type": "gradio.FileData"}}
+        assert join(stranger, [gone]).status_code == 200
+        assert answer(stranger)["output"]["error"] == "The photo did not arrive whole: choose it again."
+        assert foreign.read_bytes() == EXAMPLE.read_bytes()
     assert "Traceback" not in capfd.readouterr().err
 
 

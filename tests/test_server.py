@@ -255,16 +255,19 @@ def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServe
 
 
 def test_a_call_can_name_no_file_that_was_not_uploaded(client: httpx.Client, site: server.Site) -> None:
-    somebodys = site.visitors.of("somebody").write("headshot.png", b"a picture").parent
-    folders = [str(path) for path in (ui.CACHE, ui.CACHE / "lock", site.visitors.root, somebodys)]
-    for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd", *folders):
-        photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        for data in ([photo], [{"deep": [photo]}]):
-            answer = client.post("/gradio_api/queue/join", json={"data": data, "fn_index": 0, "session_hash": "abc"})
-            assert (answer.status_code, answer.json()) == (
-                403,
-                {"detail": "Only a file that was uploaded can be named."},
-            )
+    with site.visitors.present("somebody"):  # whose things stay as long
+        somebodys = site.visitors.of("somebody").write("headshot.png", b"a picture").parent
+        folders = [str(path) for path in (ui.CACHE, ui.CACHE / "lock", site.visitors.root, somebodys)]
+        for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd", *folders):
+            photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+            for data in ([photo], [{"deep": [photo]}]):
+                answer = client.post(
+                    "/gradio_api/queue/join", json={"data": data, "fn_index": 0, "session_hash": "abc"}
+                )
+                assert (answer.status_code, answer.json()) == (
+                    403,
+                    {"detail": "Only a file that was uploaded can be named."},
+                )
 
 
 def test_a_call_that_is_no_form_is_refused(client: httpx.Client) -> None:
@@ -373,13 +376,14 @@ def test_no_address_climbs_out_of_the_pictures(client: httpx.Client, path: str) 
 def test_a_picture_is_served_with_its_name_and_never_kept_by_the_browser(
     client: httpx.Client, site: server.Site
 ) -> None:
-    visitor = site.visitors.of("somebody")
-    path = visitor.write("headshot-stub-seed-1.png", b"a picture")
-    answer = client.get(visitor.address(path.parent.name, path.name))
-    assert answer.content == b"a picture"
-    assert answer.url.path.endswith("/headshot-stub-seed-1.png")
-    assert answer.headers["content-disposition"] == "inline"  # or it would go before the name that a link gives
-    assert answer.headers["cache-control"] == "private, no-store"
+    with site.visitors.present("somebody"):  # whose things stay as long
+        visitor = site.visitors.of("somebody")
+        path = visitor.write("headshot-stub-seed-1.png", b"a picture")
+        answer = client.get(visitor.address(path.parent.name, path.name))
+        assert answer.content == b"a picture"
+        assert answer.url.path.endswith("/headshot-stub-seed-1.png")
+        assert answer.headers["content-disposition"] == "inline"  # or it would go before the name that a link gives
+        assert answer.headers["cache-control"] == "private, no-store"
 
 
 def test_the_app_follows_gradios_own_address_and_leaves_nothing_behind(tmp_path: Path) -> None:
