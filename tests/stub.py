@@ -33,6 +33,7 @@ class StubBackend:
         self.name = name
         self.title = name.capitalize()
         self.stopped = threading.Event()
+        self._came = threading.Condition()
         self._gate: threading.Semaphore | None = None
         self.reset()
 
@@ -53,6 +54,11 @@ class StubBackend:
         """
         self._gate, self._deaf = threading.Semaphore(0), deaf
         return self._gate.release
+
+    def until_asked(self, count: int) -> None:
+        """Wait until so many requests are or were at work: only what has begun can hear of Stop."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.asked) >= count, 30)
 
     def let_land(self, count: int = 1) -> None:
         if self._gate is None:
@@ -77,15 +83,17 @@ class StubBackend:
     ) -> AsyncGenerator[Headshot]:
         self.faces.append(face)
         for done, request in enumerate(requests):
-            self.asked.append(request)
+            with self._came:
+                self.asked.append(request)
+                self._came.notify_all()
             if self.error is not None and done >= self.error_after:
                 raise self.error
             yield await anyio.to_thread.run_sync(self._shoot, photo, request, progress, done, len(requests))
 
     def _shoot(self, photo: Photo, request: HeadshotRequest, progress: Progress, done: int, total: int) -> Headshot:
-        for stage in STAGES:
-            progress.report(stage, done, total)
         try:
+            for stage in STAGES:
+                progress.report(stage, done, total)
             self._wait(progress)
             progress.check()
         except HeadshotError:

@@ -69,6 +69,7 @@ def test_stop_keeps_what_had_landed_and_stops_the_backend(visit: Visit, backend:
     visit.generate()
     backend.let_land(2)
     expect(visit.landed).to_have_count(2)
+    backend.until_asked(3)
     visit.page.locator("#stop").click()
     expect(visit.status).to_have_text("Stopped: 2 of 4")
     assert backend.stopped.wait(30)

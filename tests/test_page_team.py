@@ -136,6 +136,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     expect(landed(team)).to_have_count(1)
     expect(status(team).locator(".stage")).to_have_text("2 of 2: 王小明")
     first = landed(team).get_attribute("id")
+    backend.until_asked(2)
     team.page.locator("#team-stop").click()
     expect(status(team)).to_have_text("Stopped: 1 of 2")
     assert backend.stopped.wait(30)
@@ -215,6 +216,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
     make(team)
     backend.let_land()
     expect(landed(team)).to_have_count(1)
+    backend.until_asked(2)
     ours = address(team, "team.zip")
     group = ours.split("/")[-2]
     with visiting(browser, site.address) as other:
