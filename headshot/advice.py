@@ -12,6 +12,7 @@ Code = Literal[
     "drawing",
     "animal",
     "unclear",
+    "profile",
     # One can be made, and will suffer.
     "several faces",
     "small",

@@ -1,6 +1,7 @@
 """Photos of which no headshot can be made are refused with one sentence; ordinary ones never are."""
 
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -119,6 +120,19 @@ def test_a_person_is_never_taken_for_an_animal(values):
 def test_an_animal_is_answered_with_a_sentence(monkeypatch):
     monkeypatch.setattr(refusals, "looks_animal", lambda *values: True)
     assert refused(PICTURES["portrait"]) == "animal"
+
+
+def test_a_profile_is_refused_unless_the_mesh_can_be_laid_on_it():
+    pixels = PICTURES["portrait"]
+    found = face.find(pixels)[0]
+    mesh, trust = face.lay(pixels, found)
+    points = found.points.copy()
+    points[1] = points[0] + (0.15 * found.height, 0)
+    from_the_side = replace(found, points=points)
+    assert refusals.refusal(pixels, from_the_side, mesh, trust) is None
+    told = refusals.refusal(pixels, from_the_side, mesh, -0.2)
+    assert told is not None
+    assert told.code == "profile"
 
 
 @pytest.mark.parametrize("part", ["left", "right", "top", "bottom"])
