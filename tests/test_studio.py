@@ -314,19 +314,35 @@ def test_the_backdrop_has_its_colour_beside_the_head(
 
 
 def test_retouch_softens_the_middle_scale_and_keeps_the_pores() -> None:
-    def bands(retouch: str) -> tuple[float, float]:
-        pixels = exposed("portrait", Look(retouch=retouch, grain="none"))  # type: ignore[arg-type]
-        mesh = face.mesh(pixels, same_face(pixels))
+    raw, polished = (exposed("portrait", Look(retouch=retouch, grain="none")) for retouch in ("none", "polished"))  # type: ignore[arg-type]
+    mesh = face.mesh(raw, same_face(raw))
+    cheek = np.zeros(raw.shape[:2], np.uint8)
+    cv2.fillPoly(cheek, [mesh[[280, 330, 347, 346, 352, 376, 411, 425], :2].astype(np.int32)], 1)
+
+    def bands(pixels: np.ndarray) -> tuple[float, float]:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        mask = np.zeros(grey.shape, np.uint8)
-        cv2.fillPoly(mask, [mesh[[280, 330, 347, 346, 352, 376, 411, 425], :2].astype(np.int32)], 1)
         fine = grey - cv2.GaussianBlur(grey, (0, 0), 2)
         middle = cv2.GaussianBlur(grey, (0, 0), 4) - cv2.GaussianBlur(grey, (0, 0), 11)
-        return float(fine[mask > 0].std()), float(middle[mask > 0].std())
+        return float(fine[cheek > 0].std()), float(middle[cheek > 0].std())
 
-    (fine_raw, middle_raw), (fine_polished, middle_polished) = bands("none"), bands("polished")
+    (fine_raw, middle_raw), (fine_polished, middle_polished) = bands(raw), bands(polished)
     assert middle_polished < 0.9 * middle_raw
     assert fine_polished > 0.9 * fine_raw
+
+
+def test_skin_in_the_shade_of_the_key_is_warmer_than_the_same_skin_made_darker() -> None:
+    look = Look(light="split", key_side="left", grain="none", rim="none", retouch="none")
+    lit, shaded = (exposed("portrait", look, guidance) for guidance in (1.0, 7.5))
+    reds = []
+    for pixels in (lit, shaded):
+        mesh = face.mesh(pixels, same_face(pixels))
+        cheek = np.zeros(pixels.shape[:2], np.uint8)
+        cv2.fillPoly(cheek, [mesh[[280, 346, 352, 376, 411, 425], :2].astype(np.int32)], 1)
+        red, green, blue = pixels[cheek > 0].astype(float).mean(axis=0)
+        reds.append((red / blue, green))
+    (before, bright), (after, dark) = reds
+    assert dark < 0.9 * bright
+    assert after > 1.03 * before
 
 
 # --- running -----------------------------------------------------------------------------------------------------

@@ -203,7 +203,8 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     if shared.behind is not None:
         lit = cv2.resize(shared.analysis.own_background.lit.astype(np.float32), gain.shape[::-1])
         gain = 1 + (gain - 1) * lit
-    shade = np.minimum(gain - 1, 0) * np.maximum(shape.skin, shape.face)
+    skin = cv2.GaussianBlur(np.maximum(shape.skin, shape.face), (0, 0), 0.06 * unit)
+    shade = np.minimum(gain - 1, 0) * skin
     person *= warp(cv2.merge([gain + more * shade for more in _SHADED_SKIN]), frame_from_grid, size)
     if shared.behind is not None:
         return  # a rim of light would draw the outline that is not to be trusted
