@@ -71,11 +71,11 @@ def refine(
     """
     effort = _EFFORTS[steps]
     half = cv2.resize(canvas, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    band = _Band(half, alpha, second, face_px / 2)
+    cloth = np.interp(np.arange(len(half)), [row / 2 for row in head], (_FIRM_HAIR, 1)).astype(np.float32)[:, None]
+    band = _Band(half, alpha, second, face_px / 2, cloth)
     mixture = _measured(half, band, effort)
     found = _joined(half, band, mixture, effort)
-    cloth = np.interp(np.arange(len(half)), [row / 2 for row in head], (_FIRM_HAIR, 1)).astype(np.float32)[:, None]
-    found = _firm(_connected(_filled(found, band), band, cloth), band, mixture, cloth)
+    found = _firm(_connected(_filled(found, band), band), band, mixture)
     guessed = _with(np.zeros(found.shape, bool), band, mixture.variance > _GUESSED)
     return *_enlarged(canvas, half, found, band, mixture, native=native), guessed
 
@@ -90,7 +90,8 @@ class _Band:
     doubtful pixels.
     """
 
-    def __init__(self, half: Array, alpha: Array, second: Array, height: float) -> None:
+    def __init__(self, half: Array, alpha: Array, second: Array, height: float, cloth: Array) -> None:
+        """cloth: (h, 1), 0…1, how far what has a firm edge in that row is no hair."""
         self.height = height
         size = half.shape[1::-1]
         prior = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
@@ -101,10 +102,12 @@ class _Band:
         prior_small = _quarter(prior)
         soft = softness(prior_small, height / 2)
         firm = 1 - np.clip(_blur(cv2.dilate(soft, disc(0.04 * height / 2)), 0.03 * height / 2) / _HAIR, 0, 1)
+        firm *= _quarter(np.broadcast_to(cloth, prior.shape))
         self.calm = _calmness(_quarter(half), prior_small, height / 2)
         dissent = np.minimum(dissent, 0.25) * (_BUSY_TRUST + (1 - _BUSY_TRUST) * np.maximum(self.calm, soft))
         differing = np.clip(_blur(dissent, 0.02 * height) / 0.04, 0, 1)
-        loose = _blur(np.maximum(np.maximum(soft, self.calm), differing), 0.02 * height)
+        # Before a calm backdrop a strand shows far from the networks' edge; a sleeve ends where they say.
+        loose = _blur(np.maximum(np.maximum(soft, self.calm) * (1 - firm * firm), differing), 0.02 * height)
         self.calm, self.dissent, self.loose, self.firm = (
             cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (self.calm, dissent, loose, firm)
         )
@@ -268,19 +271,18 @@ def _filled(found: Array, band: _Band) -> Array:
     return np.maximum(found, _blur(mask, 0.8))
 
 
-def _connected(found: Array, band: _Band, cloth: Array) -> Array:
+def _connected(found: Array, band: _Band) -> Array:
     """Drop what is neither the body nor near it: a step from cloth and skin, a strand's reach from hair."""
     _, labels = cv2.connectedComponents(((found > 0.35) & (band.prior > 0.5)).astype(np.uint8))
     counts = np.bincount(labels.ravel())
     counts[0] = 0
     away = _distance(labels != counts.argmax())
-    hair = band.loose * (1 - cloth * band.firm)
-    reach = (0.012 + (_WIDE - 0.012) * np.clip(1.5 * hair**2, 0, 1)) * band.height
+    reach = (0.012 + (_WIDE - 0.012) * np.clip(1.5 * band.loose**2, 0, 1)) * band.height
     kept: Array = found * np.clip((reach - away) / (0.01 * band.height) + 0.5, 0, 1)
     return kept
 
 
-def _firm(found: Array, band: _Band, mixture: Mixture, cloth: Array) -> Array:
+def _firm(found: Array, band: _Band, mixture: Mixture) -> Array:
     """One clean contour where the networks' edge is sharp (cloth, skin, an ear), and strands where it is wide.
 
     Colours tell a strand of hair from a wall, but along a sleeve they only nibble at it and leave specks.
@@ -288,7 +290,7 @@ def _firm(found: Array, band: _Band, mixture: Mixture, cloth: Array) -> Array:
     rounded = np.clip(_FIRM_SLOPE * (_blur(found, _FIRM * band.height) - _FIRM_LEVEL) + 0.5, 0, 1)
     unsure = _blur(_with(np.zeros_like(found), band, mixture.variance), _FIRM * band.height)
     told = np.clip(1.15 - unsure / _TOLD, 0, 1)  # where colours are as different as hair before a clear sky
-    return found + band.firm * cloth * (1 - told) * (rounded - found)
+    return found + band.firm * (1 - told) * (rounded - found)
 
 
 def _enlarged(
