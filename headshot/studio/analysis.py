@@ -19,7 +19,7 @@ from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, 
 from .light import SourceLight, source
 from .look import Look
 from .own_background import OwnBackground, own_background
-from .trust import Evidence, clear, surely_not, trust
+from .trust import Evidence, clear, perhaps, trust
 
 Array = npt.NDArray[Any]
 
@@ -44,7 +44,7 @@ class Analysis:
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
     opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
     clear: (h, w) float16 on the grid, 0…1, how surely the person's edge is known around there.
-    beside, behind: (h, w) float16 on the grid, where others who touch the person, or stand far behind, can be.
+    beside: (h, w) float16 on the grid, where others are who touch the person and are as near to the camera.
     inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
     enlargement: how many times the face must be enlarged for a headshot.  trust: see trust.py, 0…1.
@@ -62,7 +62,6 @@ class Analysis:
     opinion: Array
     clear: Array
     beside: Array
-    behind: Array
     inside: Array
     surface: surface.Surface
     light: SourceLight
@@ -99,9 +98,7 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(
-            self.canvas, self.opinion, self.clear, self.beside, self.behind, self.inside, self.face_px
-        )
+        return own_background(self.canvas, self.opinion, self.clear, self.beside, self.inside, self.face_px)
 
     @cached_property
     def embedding(self) -> Array:
@@ -157,10 +154,8 @@ def analyse(
     doubtful = cv2.resize(
         np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha), grid, interpolation=cv2.INTER_AREA
     )
-    beside, behind = (
-        cv2.resize(outline.on_canvas(field, canvas_from_photo, size), grid, interpolation=cv2.INTER_AREA)
-        for field in (outline.beside, outline.behind)
-    )
+    beside = outline.on_canvas(outline.beside, canvas_from_photo, size)
+    beside = cv2.resize(beside, grid, interpolation=cv2.INTER_AREA)
     scene = canvas[::GRID, ::GRID].copy()
     del opinion, second
 
@@ -186,7 +181,7 @@ def analyse(
     evidence = _evidence(
         outline, canvas_from_photo, scene, known, small_alpha, guessed, head, face_px, face.enlargement
     )
-    alone = doubtful * (1 - np.maximum(beside, behind)) * (1 - surely_not(evidence))
+    alone = perhaps(evidence, doubtful) * (1 - beside)
     return Analysis(
         fore=fore.astype(np.float16),
         alpha=alpha.astype(np.float16),
@@ -195,7 +190,6 @@ def analyse(
         opinion=alone.astype(np.float16),
         clear=clear(evidence).astype(np.float16),
         beside=beside.astype(np.float16),
-        behind=behind.astype(np.float16),
         inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
         surface=shape,

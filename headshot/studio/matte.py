@@ -65,7 +65,7 @@ class Outline:
     sides: the photo's x of the leftmost and rightmost hair above the mouth.
     salient, person: (h, w) float32, 0…1, what U-2-Net and the person mask see of the chosen person by themselves.
     contact: (h, w) float32, 1 along the line between the chosen person and others.
-    beside, behind: (h, w) float32, where those are who touch, or can be who stand far behind; 0 where nobody touches.
+    beside: (h, w) float32, where those are who touch the chosen person and are as near to the camera.
     """
 
     region: Region
@@ -78,7 +78,6 @@ class Outline:
     person: Array
     contact: Array
     beside: Array
-    behind: Array
 
     def on_canvas(self, field: Array, canvas_from_photo: Array, size: tuple[int, int]) -> Array:
         """One of the fields on a canvas of `size` (width, height); beyond the photo's border the last row repeats."""
@@ -172,7 +171,6 @@ def outline(seen: Seen, face: Face, marks: Marks = NO_MARKS) -> Outline:
         person=person,
         contact=contact.astype(np.float32),
         beside=shared.beside,
-        behind=shared.behind,
     )
 
 

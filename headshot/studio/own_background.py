@@ -21,8 +21,7 @@ _MARGIN = 0.006  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
 _REACHED = (0.018, 0.08, 0.24, 0.6)  # … and the distances at which each is reached
 _FASTER = 4.0  # along an edge that is beyond doubt: leaves and grass that stay sharp there look like a crust
-# Of the radii above: a face half sharp and half melted would look like a mistake.
-_BESIDE, _BEHIND_AT_LEAST = 1.5, 2.6
+_BESIDE = 1.5  # of the radii above: a face half sharp and half melted would look like a mistake
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
@@ -54,7 +53,7 @@ class OwnBackground:
 
 
 def own_background(
-    canvas: Array, opinion: Array, clear: Array, beside: Array, behind: Array, inside: Array, face_px: float
+    canvas: Array, opinion: Array, clear: Array, beside: Array, inside: Array, face_px: float
 ) -> OwnBackground:
     """Blur what is not the person.
 
@@ -63,7 +62,6 @@ def own_background(
         opinion: (H, W) float, 0…1, where the person may be: rather too much than too little.
         clear: (h, w) float, 0…1, how surely the person's edge is where the opinion has it: there the blur grows faster.
         beside: (H, W) float, 0…1, people as near to the camera as the person: all of them is a little out of focus.
-        behind: (H, W) float, 0…1, people far behind: they are out of focus all over.
         inside: (H, W), 1 where the photo has pixels.
         face_px: the face's height on the canvas.
     """
@@ -86,12 +84,8 @@ def own_background(
     quick = cv2.resize(clear.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     faster = away * (1 + (_FASTER - 1) * quick)
     place = np.interp(faster, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    near_by, far_off = (
-        cv2.resize(people.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for people in (beside, behind)
-    )
-    beyond = np.clip(away / _MARGIN, 0, 1)
-    place += (_BESIDE - place) * near_by * beyond
-    place += np.maximum(_BEHIND_AT_LEAST - place, 0) * far_off * beyond
+    near_by = cv2.resize(beside.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    place += (_BESIDE - place) * near_by * np.clip(away / _MARGIN, 0, 1)
     border = np.clip(1 - to_border / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
     blurred = linear

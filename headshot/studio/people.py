@@ -20,8 +20,8 @@ _CHEST_BELOW, _CHEST_HALF_WIDTH = 0.95, 0.42
 _HAIR_HALF_WIDTH, _HAIR_HALF_HEIGHT = 0.95, 1.05  # the largest hair
 _BODY_REACH = 3.5  # how far down another person's body is certain, where the chosen one does not stand before it
 _BESIDE = 1.6  # from face to face, across: nearer than this the chosen one's shoulder may hide the other's body
-_LARGER, _WIDER = 1.25, 2.2  # from what is certain of a head and a body to what they can be
-_SHOULDERS_BELOW = 0.6  # where the chosen one's shoulders begin
+_BELOW = 0.35  # where the chosen one's shoulders begin
+_SHOULDERS = (0.3, 0.6), (0.75, 0.95)  # their slope: from the neck to where they fall
 _LEAST_SCORE = 0.7  # the detector's, of a face that may cut the chosen person's outline: mirages have less
 _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the networks tell the two apart
 _TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
@@ -35,14 +35,12 @@ class Share:
     """own: (h, w) float32, 1 on the chosen person's side, 0 on others', soft between.
 
     contact: (h, w) bool, pixels along the line between the chosen person and others, where both are people.
-    beside, behind: (h, w) float32, 1 where others are who touch the chosen person and are as near to the camera, and
-    where others can be who are far behind; 0 where nobody touches.
+    beside: (h, w) float32, 1 where others are who touch the chosen person and are as near to the camera.
     """
 
     own: Array
     contact: Array
     beside: Array
-    behind: Array
 
 
 def share(
@@ -70,27 +68,25 @@ def share(
     nobody = np.zeros(patch.shape[:2], np.float32)
     crowd = [other for other in others if other.score >= _LEAST_SCORE]
     if not crowd:
-        return Share(nobody + 1, nobody > 0, nobody, nobody)
+        return Share(nobody + 1, nobody > 0, nobody)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
     chosen = _Figure.of(face, corner, scale)
-    far = [figure for figure in figures if figure.size < _FAR * chosen.size]
+    far_behind = all(figure.size < _FAR * chosen.size for figure in figures)
     certain = _certain(patch.shape, figures, chosen)
     marks = certain.copy()
-    if len(far) == len(figures):
+    if far_behind:
         marks[(certain == 0) & _around(np.minimum(salient, person) > _BOTH_SURE, chosen)] = 1
     cv2.watershed(cv2.bilateralFilter(patch, 5, 30, 5), marks)
     own = marks <= 1  # -1 is the line between two people
     crowded = cv2.erode((person > 0.5).astype(np.uint8), disc(_TOUCHING * chosen.size)) > 0
     if not (_line(own) & crowded).any():
-        return Share(_soft(own, chosen), nobody > 0, nobody, nobody)
+        return Share(_soft(own, chosen), nobody > 0, nobody)
     theirs = _theirs(patch, own, np.maximum(salient, person), certain, chosen)
     own = ~theirs
-    behind = _behind(patch.shape, chosen, far)
     return Share(
         own=_soft(own, chosen),
         contact=_line(own) & crowded,
-        beside=np.zeros_like(behind) if len(far) == len(figures) else _soft(theirs, chosen) * (1 - behind),
-        behind=behind,
+        beside=nobody if far_behind else _soft(theirs, chosen),
     )
 
 
@@ -98,11 +94,16 @@ def _certain(shape: tuple[int, ...], figures: list["_Figure"], chosen: "_Figure"
     """(h, w) int32: 1 on what is surely the chosen person's, 2 on what is surely somebody else's, 0 elsewhere."""
     marks: Array = np.zeros(shape[:2], np.int32)
     for figure in figures:
-        figure.draw_body(marks, 2, _reach(figure, chosen))
+        if abs(figure.x - chosen.x) > _BESIDE * chosen.size:
+            figure.draw_body(marks, 2, figure.y + _BODY_REACH * figure.size)
+        else:
+            figure.draw_neck(marks, 2, min(figure.y + _CHEST_BELOW * figure.size, chosen.y + _BELOW * chosen.size))
     chosen.draw_body(marks, 1, marks.shape[0])
-    for figure in figures:
-        figure.draw_head(marks, 2)
-    chosen.draw_head(marks, 1)
+    nearest = np.full(shape[:2], 1.0, np.float32)
+    for number, figure in [(2, figure) for figure in figures] + [(1, chosen)]:
+        away = figure.from_head(shape)
+        marks[away < nearest] = number
+        np.minimum(nearest, away, out=nearest)
     return marks
 
 
@@ -126,8 +127,8 @@ def _theirs(patch: Array, own: Array, people: Array, certain: Array, chosen: "_F
     # Where the colours take hair for the wall, that is for the networks to say: others are where one of them surely is.
     _, pieces = cv2.connectedComponents((~kept & (people > 0.5)).astype(np.uint8))
     numbers = np.unique(pieces[certain == 2])
-    theirs: Array = np.isin(pieces, numbers[numbers > 0]) | (certain == 2)
-    return theirs
+    theirs: Array = np.isin(pieces, numbers[numbers > 0]) & ~chosen.shoulders(patch.shape)
+    return theirs | (certain == 2)
 
 
 def _line(own: Array) -> Array:
@@ -138,18 +139,6 @@ def _line(own: Array) -> Array:
 
 def _soft(mask: Array, chosen: "_Figure") -> Array:
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.008 * chosen.size)
-
-
-def _behind(shape: tuple[int, ...], chosen: "_Figure", figures: list["_Figure"]) -> Array:
-    """Heads and bodies that those far behind can have, outside the chosen person's head and chest."""
-    marks: Array = np.zeros(shape[:2], np.int32)
-    for figure in figures:
-        figure.draw_body(marks, 1, figure.y + _BODY_REACH * figure.size, wider=_WIDER)
-    chosen.draw_body(marks, 0, shape[0], wider=_WIDER)
-    for figure in figures:
-        figure.draw_head(marks, 1, larger=_LARGER)
-    chosen.draw_head(marks, 0, larger=_LARGER)
-    return cv2.GaussianBlur(marks.astype(np.float32), (0, 0), 0.02 * chosen.size)
 
 
 def within_reach(shape: tuple[int, ...], face: Face, corner: tuple[int, int], scale: float) -> Array:
@@ -171,13 +160,6 @@ def _around(sure: Array, chosen: "_Figure") -> Array:
     return found
 
 
-def _reach(figure: "_Figure", chosen: "_Figure") -> float:
-    """The row down to which another person's body is certain."""
-    if abs(figure.x - chosen.x) > _BESIDE * chosen.size:
-        return figure.y + _BODY_REACH * figure.size
-    return min(figure.y + _CHEST_BELOW * figure.size, chosen.y + _SHOULDERS_BELOW * chosen.size)
-
-
 @dataclass(frozen=True)
 class _Figure:
     """A person on the patch. x, y: the face's middle.  size: the face's height."""
@@ -191,13 +173,31 @@ class _Figure:
         x, y = face.centre
         return cls((x - corner[0]) * scale, (y - corner[1]) * scale, face.height * scale)
 
-    def draw_head(self, marks: Array, number: int, larger: float = 1.0) -> None:
-        middle = round(self.x), round(self.y - _HEAD_ABOVE * self.size)
-        axes = round(larger * _HEAD_HALF_WIDTH * self.size), round(larger * _HEAD_HALF_HEIGHT * self.size)
-        cv2.ellipse(marks, middle, axes, 0, 0, 360, number, -1)
+    def from_head(self, shape: tuple[int, ...]) -> Array:
+        """(h, w) float32: 0 in the head's middle, 1 along the border of what is certain of it."""
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        across = (x - self.x) / (_HEAD_HALF_WIDTH * self.size)
+        down = (y - self.y + _HEAD_ABOVE * self.size) / (_HEAD_HALF_HEIGHT * self.size)
+        return np.sqrt(across**2 + down**2).astype(np.float32)
 
-    def draw_body(self, marks: Array, number: int, bottom: float, wider: float = 1.0) -> None:
-        neck, chest = wider * _NECK_HALF_WIDTH * self.size, wider * _CHEST_HALF_WIDTH * self.size
+    def shoulders(self, shape: tuple[int, ...]) -> Array:
+        """(h, w) bool: what lies below the chin, as wide as anybody's shoulders."""
+        mask = np.zeros(shape[:2], np.uint8)
+        half = [(across * self.size, self.y + down * self.size) for across, down in _SHOULDERS]
+        half.append((half[-1][0], float(shape[0])))
+        corners = [(self.x + across, row) for across, row in half] + [
+            (self.x - across, row) for across, row in half[::-1]
+        ]
+        cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1)
+        return mask > 0
+
+    def draw_neck(self, marks: Array, number: int, bottom: float) -> None:
+        half = _NECK_HALF_WIDTH * self.size
+        left, right = round(self.x - half), round(self.x + half)
+        cv2.rectangle(marks, (left, round(self.y)), (right, round(max(bottom, self.y))), number, -1)
+
+    def draw_body(self, marks: Array, number: int, bottom: float) -> None:
+        neck, chest = _NECK_HALF_WIDTH * self.size, _CHEST_HALF_WIDTH * self.size
         shoulders = self.y + _CHEST_BELOW * self.size
         corners = [
             (self.x - neck, self.y),

@@ -102,10 +102,22 @@ def clear(seen: Evidence) -> Array:
     return 1 - cv2.GaussianBlur(spread, (0, 0), _AROUND * unit)
 
 
-def surely_not(seen: Evidence) -> Array:
-    """(h, w) float32, 0…1: where neither U-2-Net nor the colours see the person, whatever the coarse mask says."""
+def perhaps(seen: Evidence, doubtful: Array) -> Array:
+    """(h, w) float32, 0…1: where the person may be, rather too much than too little.
+
+    Of the body all that either network sees: a hand, a sleeve. Beside the head nothing that neither U-2-Net nor the
+    colours see, for the person mask is coarse there.
+
+    Args:
+        seen: the evidence.
+        doubtful: (h, w) float32, 0…1, the cut-out and the networks' opinions together.
+    """
     near = cv2.GaussianBlur(np.maximum(seen.guessed, seen.alpha), (0, 0), _A_DOUBT * seen.face_px)
-    return np.clip(1.5 - 10 * near, 0, 1) * np.clip(2 - 5 * seen.salient, 0, 1)
+    beside_the_head = np.clip(1.5 - 10 * near, 0, 1) * np.clip(2 - 5 * seen.salient, 0, 1)
+    may_be: Array = doubtful * (1 - beside_the_head)
+    body = np.s_[max(0, round(seen.head.chin)) :]
+    may_be[body] = np.maximum(doubtful, np.maximum(seen.salient, seen.person))[body]
+    return may_be
 
 
 def _shown(seen: Evidence) -> tuple[Array, Array]:
