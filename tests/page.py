@@ -189,6 +189,10 @@ class Visit:
 
         self.page.route("**/queue/join*", hold)
         yield
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while not held:  # the page has been told, and calls in its own time
+            assert time.monotonic() < deadline
+            self.page.wait_for_timeout(20)
         with self.page.expect_response(lambda answer: bool(held) and answer.request == held[0].request):
             held[0].continue_()
         self.page.unroute("**/queue/join*", hold)
