@@ -62,6 +62,17 @@ def test_hair_whose_strands_are_guesses_costs_the_trust() -> None:
     assert trust.trust(replace(evidence(), guessed=guessed)) < trust.TRUSTED
 
 
+def test_a_piece_of_the_wall_that_sticks_to_the_head_costs_the_trust() -> None:
+    wall = np.array([60, 90, 200], np.uint8)
+    kept, picture = evidence().alpha.copy(), evidence().picture.copy()
+    kept[110:150, 206:222] = 1
+    picture[110:150, 206:222] = wall
+    seen = replace(evidence(), alpha=kept, salient=kept, person=kept, picture=picture)
+    assert trust.trust(seen) < trust.TRUSTED
+    picture[110:150, 206:222] = picture[150, 160]  # a bun, of the person's own colour
+    assert trust.trust(replace(seen, picture=picture)) == 1.0
+
+
 def test_networks_that_contradict_each_other_about_the_hair_cost_the_trust() -> None:
     bald = evidence().salient.copy()
     bald[:140] = 0

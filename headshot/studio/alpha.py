@@ -288,9 +288,10 @@ def _firm(found: Array, band: _Band, mixture: Mixture) -> Array:
     Colours tell a strand of hair from a wall, but along a sleeve they only nibble at it and leave specks.
     """
     rounded = np.clip(_FIRM_SLOPE * (_blur(found, _FIRM * band.height) - _FIRM_LEVEL) + 0.5, 0, 1)
+    steep = np.clip(_FIRM_SLOPE * (found - 0.5) + 0.5, 0, 1)  # grey cloth is no veil of black before a white wall
     unsure = _blur(_with(np.zeros_like(found), band, mixture.variance), _FIRM * band.height)
     told = np.clip(1.15 - unsure / _TOLD, 0, 1)  # where colours are as different as hair before a clear sky
-    return found + band.firm * (1 - told) * (rounded - found)
+    return found + band.firm * (rounded + told * (steep - rounded) - found)
 
 
 def _enlarged(

@@ -19,8 +19,8 @@ Array = npt.NDArray[Any]
 # In face heights, by eye on eight photos whose cut-out had failed.
 _MARGIN = 0.006  # from the outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
-_REACHED = (0.018, 0.08, 0.24, 0.6)  # … and the distances at which each is reached
-_FASTER = 4.0  # along an edge that is beyond doubt: leaves and grass that stay sharp there look like a crust
+_REACHED = (0.013, 0.05, 0.15, 0.4)  # … and the distances at which each is reached
+_FASTER = 2.5  # along an edge that is beyond doubt: leaves and grass that stay sharp there look like a crust
 _BESIDE = 1.5  # of the radii above: a face half sharp and half melted would look like a mistake
 _BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all

@@ -29,7 +29,9 @@ _UNDECIDED = 0.085, 0.12  # square face heights of half-transparent person, othe
 _GUESSED = 0.04, 0.105  # square face heights along the edge where neither networks nor colours tell
 _ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
+_REMNANTS = 0.005, 0.02  # square face heights at the head that were kept and have the background's colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
+_THE_SAME, _FOREIGN = 10.0, 30.0  # in CIELAB: what is the background's colour, and what is not the person's
 # In face heights: what is no doubt yet, and how far around a doubt the edge is not clear.
 _A_DOUBT, _AROUND = 0.025, 0.06
 _COARSE = 0.4  # of a doubt: that the person mask alone is of another opinion
@@ -84,6 +86,7 @@ def trust(seen: Evidence) -> float:
         (size(undecided & shown, 0.02), _UNDECIDED),
         (size(contradicted & shown, 0.02), _CONTRADICTED),
         (_indistinct(seen, shown), _INDISTINCT),
+        (float((_remnants(seen) & at_head).sum() / area), _REMNANTS),
         (float((seen.guessed * shown).sum() / area), _GUESSED),
         (seen.enlargement, _ENLARGED),
     )
@@ -136,7 +139,7 @@ def _shown(seen: Evidence) -> tuple[Array, Array]:
 
 def _indistinct(seen: Evidence, shown: Array) -> float:
     """The part of the outline along which the colours just inside are those just outside."""
-    lab = cv2.cvtColor(seen.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = _lab(seen.picture)
     body = (seen.alpha > 0.5).astype(np.uint8)
     inwards, outwards = (cv2.distanceTransform(mask, cv2.DIST_L2, 3) / seen.face_px for mask in (body, 1 - body))
 
@@ -152,3 +155,27 @@ def _indistinct(seen: Evidence, shown: Array) -> float:
     edge &= shown & known_within & known_without
     alike = np.linalg.norm(within - without, axis=2) < _ALIKE
     return float((alike & edge).sum() / max(int(edge.sum()), 1))
+
+
+def _remnants(seen: Evidence) -> Array:
+    """(h, w) bool: what the cut-out holds of the background near its edge, by its colour; the face itself never is."""
+    unit, lab = seen.face_px, _lab(seen.picture)
+    outside = cv2.erode(((seen.alpha < 0.03) & seen.inside).astype(np.float32), np.ones((3, 3), np.uint8))
+    within = cv2.erode(((seen.alpha > 0.97) & seen.inside).astype(np.float32), disc(0.04 * unit))
+
+    def apart(weight: Array, sigma: float) -> tuple[Array, Array]:
+        total = cv2.GaussianBlur(weight, (0, 0), sigma)
+        mean = cv2.GaussianBlur(lab * weight[..., None], (0, 0), sigma) / np.maximum(total, 1e-4)[..., None]
+        return np.linalg.norm(lab - mean, axis=2), total
+
+    (from_background, known), (from_person, _) = apart(outside, 0.15 * unit), apart(within, 0.12 * unit)
+    depth = cv2.distanceTransform((seen.alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    y, x = np.ogrid[: lab.shape[0], : lab.shape[1]]
+    across, down = (x - seen.head.eyes[0]) / (0.42 * unit), (y - seen.head.eyes[1] - 0.12 * unit) / (0.62 * unit)
+    near = (seen.alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
+    found: Array = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
+    return found
+
+
+def _lab(picture: Array) -> Array:
+    return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
