@@ -119,3 +119,7 @@ def test_a_headshot_carries_its_trust_and_says_why_the_background_stayed() -> No
     assert headshot.trust is not None
     assert headshot.trust < trust.TRUSTED
     assert any("own background stays" in note.text for note in headshot.notes)
+    said = {note.text: note.kind for note in headshot.notes}
+    assert said["“light grey backdrop”: the photo's own background stays."] == "not applied"
+    assert said["loop light"] == "applied"
+    assert "light grey backdrop" not in said

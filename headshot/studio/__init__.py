@@ -207,9 +207,10 @@ class Studio:
         proved = (reading.look, request.guidance_scale) in analysis.mildness
         with nullcontext() if proved else self._preparing.measured():  # what a new look costs is what is to be learnt
             shared = _mild_enough(analysis, reading.look, request.guidance_scale)
-        advice = []
+        advice, told = [], reading.notes
         if shared.behind is not None and reading.look.backdrop != OWN_BACKGROUND:
             advice.append(_KEPT)
+            told = _without_backdrop(told, reading.look.backdrop)
         if shared.mildness < 1:
             advice.append("The look is rendered milder than asked, so that the person stays as they are.")
         if analysis.enlargement > _NO_USE_ENLARGEMENT:
@@ -218,7 +219,7 @@ class Studio:
             advice.append("The face is very small in this photo and looks soft; a closer photo will look far better.")
         elif analysis.enlargement > SOFT_ENLARGEMENT:
             advice.append("The face is small in this photo and was enlarged; a closer photo will look sharper.")
-        notes = reading.notes + tuple(Note("advice", text) for text in advice)
+        notes = told + tuple(Note("advice", text) for text in advice)
         return _Prepared(shared, notes, reading.look.black_and_white)
 
     def _analyse(self, work: _Comparison, steps: int) -> Analysis:
@@ -269,6 +270,13 @@ def _exposed(shared: Session, request: HeadshotRequest, size: float = 1.0) -> tu
     if crop.cut > _CUT_AT_MOST:
         raise PhotoError(_NO_ROOM)
     return pixels, crop
+
+
+def _without_backdrop(notes: tuple[Note, ...], backdrop: str) -> tuple[Note, ...]:
+    """The same notes, but for the backdrop, which is not applied where the photo's own background stays."""
+    asked = f"{backdrop} backdrop"
+    instead = Note("not applied", f"“{asked}”: the photo's own background stays.")
+    return tuple(instead if note == Note("applied", asked) else note for note in notes)
 
 
 def _facts(marks: Marks) -> dict[str, Any]:
