@@ -106,6 +106,7 @@ def start(
         share=False,
         num_workers=0,
         quiet=True,
+        _frontend=False,  # or a page that takes three seconds, on a busy machine, would count as unreachable
     )
     _log.info("The playground is at %s", address)
     return Site(address, visitors, page)

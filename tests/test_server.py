@@ -484,6 +484,17 @@ def test_a_server_goes_on_with_what_the_one_before_has_left_and_leaves_it_to_the
         assert _job(store, done).picture is not None
 
 
+def test_a_server_whose_first_page_takes_long_starts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)  # what Gradio makes of three seconds
+    site = server.start(*_desk(tmp_path), port=free_port())
+    try:
+        assert httpx.get(site.address, trust_env=False).status_code == 200
+    finally:
+        site.close()
+
+
 def test_a_server_that_cannot_open_its_jobs_says_so_in_one_sentence_and_serves_its_page(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("where a folder should be")
     with listening() as log:
