@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -303,14 +304,19 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
         return session(analysis, look, guidance_scale, known)
     shared = session(analysis, look, guidance_scale)
     enough = float(np.interp(guidance_scale, *_LIKENESS_BY_GUIDANCE))
-    for mildness in _MILDNESS:
-        shared = shared if mildness == 1 else session(analysis, look, guidance_scale, mildness)
-        proofs = (expose(shared, variation, PROOF)[0] for variation in PROOFS)
-        scores = (_recognised(analysis, proof, colourless=look.black_and_white)[0] for proof in proofs)
-        if all(score is not None and score >= enough for score in scores):
-            break
+    with ThreadPoolExecutor(len(PROOFS)) as at_once:
+        for mildness in _MILDNESS:
+            shared = shared if mildness == 1 else session(analysis, look, guidance_scale, mildness)
+            proof = partial(_likeness_of_proof, shared)
+            if all(score is not None and score >= enough for score in at_once.map(proof, PROOFS)):
+                break
     analysis.mildness[look, guidance_scale] = shared.mildness
     return shared
+
+
+def _likeness_of_proof(shared: Session, variation: Variation) -> float | None:
+    proof = expose(shared, variation, PROOF)[0]
+    return _recognised(shared.analysis, proof, colourless=shared.look.black_and_white)[0]
 
 
 def _recognised(

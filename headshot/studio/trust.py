@@ -159,9 +159,12 @@ def _indistinct(seen: Evidence, shown: Array) -> float:
 
 def _remnants(seen: Evidence) -> Array:
     """(h, w) bool: what the cut-out holds of the background near its edge, by its colour; the face itself never is."""
-    unit, lab = seen.face_px, _lab(seen.picture)
-    outside = cv2.erode(((seen.alpha < 0.03) & seen.inside).astype(np.float32), np.ones((3, 3), np.uint8))
-    within = cv2.erode(((seen.alpha > 0.97) & seen.inside).astype(np.float32), disc(0.04 * unit))
+    size = seen.alpha.shape[1] // 2, seen.alpha.shape[0] // 2
+    picture, alpha = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in (seen.picture, seen.alpha))
+    inside = cv2.resize(seen.inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    unit, head, lab = seen.face_px / 2, seen.head.scaled(0.5), _lab(picture)
+    outside = cv2.erode(((alpha < 0.03) & inside).astype(np.float32), np.ones((3, 3), np.uint8))
+    within = cv2.erode(((alpha > 0.97) & inside).astype(np.float32), disc(0.04 * unit))
 
     def apart(weight: Array, sigma: float) -> tuple[Array, Array]:
         total = cv2.GaussianBlur(weight, (0, 0), sigma)
@@ -169,12 +172,12 @@ def _remnants(seen: Evidence) -> Array:
         return np.linalg.norm(lab - mean, axis=2), total
 
     (from_background, known), (from_person, _) = apart(outside, 0.15 * unit), apart(within, 0.12 * unit)
-    depth = cv2.distanceTransform((seen.alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     y, x = np.ogrid[: lab.shape[0], : lab.shape[1]]
-    across, down = (x - seen.head.eyes[0]) / (0.42 * unit), (y - seen.head.eyes[1] - 0.12 * unit) / (0.62 * unit)
-    near = (seen.alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
-    found: Array = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
-    return found
+    across, down = (x - head.eyes[0]) / (0.42 * unit), (y - head.eyes[1] - 0.12 * unit) / (0.62 * unit)
+    near = (alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
+    found = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
+    return cv2.resize(found.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _lab(picture: Array) -> Array:
