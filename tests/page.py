@@ -182,19 +182,22 @@ class Visit:
     @contextmanager
     def slow_call(self, about: str) -> Iterator[None]:
         """The first call with these words in it arrives at the server only when the block has ended."""
-        held: list[Route] = []
+        first: list[Route] = []
+        over = False
 
         def hold(route: Route) -> None:
-            held.append(route) if not held and about in str(route.request.post_data) else route.continue_()
+            if not first and about in str(route.request.post_data):
+                first.append(route)
+                if not over:
+                    return  # until the block has ended, which may be before the page calls
+            route.continue_()
 
         self.page.route("**/queue/join*", hold)
         yield
-        deadline = time.monotonic() + PATIENCE_MS / 1000
-        while not held:  # the page has been told, and calls in its own time
-            assert time.monotonic() < deadline
-            self.page.wait_for_timeout(20)
-        with self.page.expect_response(lambda answer: bool(held) and answer.request == held[0].request):
-            held[0].continue_()
+        with self.page.expect_response(lambda answer: bool(first) and answer.request == first[0].request):
+            over = True
+            if first:
+                first[0].continue_()
         self.page.unroute("**/queue/join*", hold)
 
     def take_example(self) -> None:
