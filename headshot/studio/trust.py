@@ -145,10 +145,8 @@ def _indistinct(seen: Evidence, shown: Array) -> float:
 
     def near(distance: Array) -> tuple[Array, Array]:
         weight = ((distance > 0.02) & (distance < 0.09) & seen.inside).astype(np.float32)
-        sigma = 0.06 * seen.face_px
-        total = cv2.GaussianBlur(weight, (0, 0), sigma)
-        mean = cv2.GaussianBlur(lab * weight[..., None], (0, 0), sigma) / np.maximum(total, 1e-4)[..., None]
-        return mean, total > 0.02
+        mean, covered = _mean_around(lab, weight, 0.06 * seen.face_px)
+        return mean, covered > 0.02
 
     (within, known_within), (without, known_without) = near(inwards), near(outwards)
     edge = cv2.morphologyEx(body, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
@@ -166,18 +164,20 @@ def _remnants(seen: Evidence) -> Array:
     outside = cv2.erode(((alpha < 0.03) & inside).astype(np.float32), np.ones((3, 3), np.uint8))
     within = cv2.erode(((alpha > 0.97) & inside).astype(np.float32), disc(0.04 * unit))
 
-    def apart(weight: Array, sigma: float) -> tuple[Array, Array]:
-        total = cv2.GaussianBlur(weight, (0, 0), sigma)
-        mean = cv2.GaussianBlur(lab * weight[..., None], (0, 0), sigma) / np.maximum(total, 1e-4)[..., None]
-        return np.linalg.norm(lab - mean, axis=2), total
-
-    (from_background, known), (from_person, _) = apart(outside, 0.15 * unit), apart(within, 0.12 * unit)
+    (background, known), (person, _) = _mean_around(lab, outside, 0.15 * unit), _mean_around(lab, within, 0.12 * unit)
+    from_background, from_person = (np.linalg.norm(lab - mean, axis=2) for mean in (background, person))
     depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     y, x = np.ogrid[: lab.shape[0], : lab.shape[1]]
     across, down = (x - head.eyes[0]) / (0.42 * unit), (y - head.eyes[1] - 0.12 * unit) / (0.62 * unit)
     near = (alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
     found = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
     return cv2.resize(found.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _mean_around(lab: Array, weight: Array, sigma: float) -> tuple[Array, Array]:
+    """(h, w, 3), the mean colour around each place, of what has weight there, and (h, w), how much of that there is."""
+    covered = cv2.GaussianBlur(weight, (0, 0), sigma)
+    return cv2.GaussianBlur(lab * weight[..., None], (0, 0), sigma) / np.maximum(covered, 1e-4)[..., None], covered
 
 
 def _lab(picture: Array) -> Array:
