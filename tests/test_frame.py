@@ -9,16 +9,24 @@ HEAD = frame.Head(eyes=(640, 660), left=430, right=850, middle=640, crown=330, c
 
 
 def room(
-    head: frame.Head = HEAD, photo: tuple[int, int, int, int] = (0, 0, 1280, 1600), body: int = 1000
+    head: frame.Head = HEAD,
+    photo: tuple[int, int, int, int] = (0, 0, 1280, 1600),
+    body: int = 1000,
+    beside: int = 1280,
 ) -> frame.Room:
-    """A head over a body as wide as `body`, in a photo that covers left, top, right, bottom of the canvas."""
+    """A head over a body as wide as `body`, in a photo that covers left, top, right, bottom of the canvas.
+
+    beside: from this column on somebody else is there.
+    """
     person = np.zeros((200, 160), np.float32)
     person[round(head.crown / 8) : round(head.chin / 8), round(head.left / 8) : round(head.right / 8)] = 1
     person[round(head.chin / 8) :, round((640 - body / 2) / 8) : round((640 + body / 2) / 8)] = 1
     inside = np.zeros_like(person)
     left, top, right, bottom = (round(side / 8) for side in photo)
     inside[top:bottom, left:right] = 1
-    return frame.room(person, inside, head)
+    others = np.zeros_like(person)
+    others[:, round(beside / 8) :] = 1
+    return frame.room(person, inside, others, head)
 
 
 def chosen(space: frame.Room) -> frame.Frame:
@@ -75,6 +83,15 @@ def test_the_middle_is_the_heads_and_not_the_eyes() -> None:
     head = frame.Head(**{**HEAD.__dict__, "eyes": (580, 660)})
     left, _, right, _ = sides(chosen(room(head)))
     assert (left + right) / 2 == pytest.approx(head.middle, abs=12)
+
+
+def test_somebody_beside_is_kept_out_where_the_photos_own_background_stays() -> None:
+    """Else the frame is the look's: before a painted backdrop nobody is beside."""
+    space = room(beside=980)
+    crop = frame.choose(space, "classic", 0, 0, 0, 0, own_background=True)
+    assert chosen(space) == chosen(room())
+    assert sides(crop)[2] < sides(chosen(space))[2] - 30
+    assert crop.share < 0.63
 
 
 @pytest.mark.parametrize("photo", [(200, 0, 1280, 1600), (0, 0, 1080, 1600), (150, 100, 1130, 1300)])

@@ -30,13 +30,13 @@ def photo() -> np.ndarray:
 
 def blurred(
     picture: np.ndarray,
-    mask: np.ndarray,
+    alpha: np.ndarray,
     *,
-    clear: float = 0.0,
-    beside: np.ndarray = NOBODY,
+    opinion: np.ndarray | None = None,
+    others: np.ndarray = NOBODY,
     inside: np.ndarray = NOBODY + 1,
 ) -> OwnBackground:
-    return own_background(picture, mask, NOBODY + clear, beside, inside, FACE_PX)
+    return own_background(picture, alpha, alpha if opinion is None else opinion, others, inside, FACE_PX)
 
 
 @pytest.fixture(scope="module")
@@ -44,49 +44,50 @@ def own() -> OwnBackground:
     return blurred(photo(), person())
 
 
-def composed(own: OwnBackground) -> np.ndarray:
+def composed(own: OwnBackground, picture: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) float, 0…255: the picture as it comes out, without a look."""
     behind = 255 * cv2.resize(own.behind.astype(np.float32), SIZE[::-1]) ** (1 / 2.2)
     near = own.near.astype(np.float32)[..., None]
-    return photo() * near + behind * (1 - near)
+    return (photo() if picture is None else picture) * near + behind * (1 - near)
 
 
 def contrast(picture: np.ndarray, rows: slice, columns: slice) -> float:
     return float(picture[rows, columns].std(axis=1).mean())
 
 
-def away(own: OwnBackground) -> np.ndarray:
+def away() -> np.ndarray:
     return cv2.distanceTransform((person() < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / FACE_PX
 
 
-def test_person_and_edge_are_the_photo_itself(own: OwnBackground) -> None:
+ROWS = slice(600, 680)  # the person ends at column 880 there
+
+
+def test_the_person_is_the_photo_itself(own: OwnBackground) -> None:
     change = np.abs(composed(own) - photo()).max(axis=2)
-    edge = (away(own) > 0) & (away(own) < 0.01)
     assert change[cv2.erode(person(), np.ones((9, 9), np.uint8)) > 0.5].max() < 3
-    assert change[edge].mean() < 15
 
 
-def test_the_blur_grows_with_the_distance_from_the_person(own: OwnBackground) -> None:
-    picture = composed(own)
-    rows = slice(600, 680)
-    beside, farther, far = (contrast(picture, rows, slice(left, left + 64)) for left in (884, 940, 1180))
+def test_behind_a_sure_outline_nothing_of_the_background_stays_sharp(own: OwnBackground) -> None:
+    assert contrast(photo(), ROWS, slice(884, 948)) > 80
+    assert contrast(composed(own), ROWS, slice(884, 948)) < 12
+
+
+def test_what_the_cut_out_has_lost_stays_and_the_blur_grows_from_there() -> None:
+    """The networks see a hand beside the person, of which the colours say nothing."""
+    hand = np.zeros(SIZE, np.float32)
+    hand[560:720, 860:1000] = 1
+    picture = photo()
+    picture[hand > 0.5] = RED
+    found = composed(blurred(picture, person(), opinion=np.maximum(person(), hand)), picture)
+    assert np.abs(found - picture)[580:700, 880:985].mean() < 2
+    beside, farther, far = (contrast(found, ROWS, slice(left, left + 48)) for left in (1004, 1050, 1180))
     assert beside > 2 * max(farther, far)
-    assert far < 12, "stripes far away melt"
 
 
 def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
-    far = cv2.resize(away(own), (640, 800)) > 0.05
+    far = cv2.resize(away(), (640, 800)) > 0.05
     red, green, _ = (own.behind.astype(np.float32)[far]).T
     assert np.abs(red - green).max() < 0.02
-
-
-def test_a_wrong_outline_cannot_be_seen() -> None:
-    """Twelve pixels of hair that the outline misses are still there, only softer towards their end."""
-    shaved = cv2.erode(person(), np.ones((25, 25), np.uint8))
-    picture = composed(blurred(photo(), shaved))
-    edge = (away(None) == 0) & (cv2.erode(person(), np.ones((25, 25), np.uint8)) < 0.5)  # type: ignore[arg-type]
-    lost = np.abs(picture - photo())[edge & (shaved < 0.5)].mean()
-    assert lost < 26, "an eighth of what there is between the person and the stripes"
 
 
 def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> None:
@@ -103,7 +104,7 @@ def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> Non
 def test_the_looks_tone_grows_with_the_distance(own: OwnBackground) -> None:
     plain = own.behind.astype(np.float32)
     dark = toned(own, np.float32([0.02, 0.02, 0.02]), 1.0)
-    distance = cv2.resize(away(own), (640, 800))
+    distance = cv2.resize(away(), (640, 800))
     edge, far = (distance > 0) & (distance < 0.06), distance > 0.6
     at_edge, at_far = (float(dark[where].mean() / plain[where].mean()) for where in (edge, far))
     assert at_far < 0.65
@@ -114,19 +115,36 @@ def test_a_look_without_a_paper_changes_brightness_only(own: OwnBackground) -> N
     assert np.allclose(toned(own, None, 1.0), own.behind.astype(np.float32))
 
 
-def test_along_an_edge_that_is_clear_nothing_of_the_background_stays_sharp(own: OwnBackground) -> None:
-    rows, beside = slice(600, 680), slice(884, 916)
-    sharp, soft = (contrast(composed(each), rows, beside) for each in (own, blurred(photo(), person(), clear=1.0)))
-    assert soft < 0.6 * sharp
-
-
-def test_people_beside_are_evenly_a_little_out_of_focus() -> None:
+def test_people_who_touch_the_person_are_left_out_and_the_background_goes_on() -> None:
     other = np.zeros(SIZE, np.float32)
-    cv2.circle(other, (1010, 560), 120, 1.0, -1)
-    alone, beside = (composed(blurred(photo(), person(), beside=who)) for who in (NOBODY, other))
-    close, farther = ((slice(540, 580), slice(left, left + 48)) for left in (908, 1040))
-    assert contrast(beside, *farther) > 1.5 * contrast(alone, *farther), "a colleague is not melted"
-    assert contrast(beside, *close) == pytest.approx(contrast(beside, *farther), rel=0.35), "nor half sharp"
+    cv2.circle(other, (990, 560), 120, 1.0, -1)
+    picture = photo()
+    picture[(other > 0.5) & (person() < 0.5)] = (20, 200, 20)
+    found = composed(blurred(picture, person(), others=other * (1 - person())), picture)[500:620, 900:1100]
+    assert np.abs(found - found.mean(axis=2, keepdims=True)).max() < 8, "nothing of their green"
+    assert contrast(found, slice(0, 120), slice(0, 200)) < 12
+    assert 100 < found.mean() < 200, "between the stripes' dark and bright"
+
+
+def test_a_scrap_of_somebody_else_goes_with_them_and_an_arm_stays() -> None:
+    other, scrap, arm = (np.zeros(SIZE, np.float32) for _ in range(3))
+    other[300:1600, 1010:1280] = 1
+    scrap[700:740, 860:1010] = 1
+    arm[900:1040, 900:1010] = 1
+    alpha = np.maximum(np.maximum(person(), scrap), arm)
+    near = blurred(photo(), alpha, others=other).near
+    assert near[715:725, 930:1000].max() < 0.1
+    assert near[930:1010, 920:990].min() > 0.9
+    assert blurred(photo(), alpha).near[715:725, 930:1000].min() > 0.9, "with nobody there it is the person's"
+
+
+def test_a_photo_that_is_nearly_all_person_stays_as_it_is() -> None:
+    """Where hair reaches every border, what little lies behind it may be hair as well."""
+    mask = np.ones(SIZE, np.float32)
+    mask[:300, :200] = 0
+    picture = photo()
+    found = composed(blurred(picture, mask), picture)
+    assert contrast(found, slice(40, 260), slice(20, 180)) > 0.9 * contrast(picture, slice(40, 260), slice(20, 180))
 
 
 def test_at_the_lowest_guidance_the_background_keeps_its_own_tone(own: OwnBackground) -> None:

@@ -8,7 +8,8 @@ import portraits
 import pytest
 from PIL import Image
 
-from headshot import face, shoot
+from headshot import Photo, face, shoot, studio
+from headshot.errors import PhotoError
 from headshot.face import Face
 from headshot.studio import analysis, matte, people, render, trust
 from headshot.studio.look import Look
@@ -86,6 +87,35 @@ def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -
     assert found.trust < trust.TRUSTED
     shared = render.session(found, Look(backdrop="white"), 7.5)
     assert shared.behind is not None
+
+
+def test_a_small_doubtful_face_beside_the_head_is_somebody_and_on_the_chest_a_mirage() -> None:
+    size, face_px = (400, 500), 100.0
+    picture = np.full((*size, 3), (150, 170, 190), np.uint8)
+    points = np.zeros((5, 2), np.float32)
+    chosen = Face(box=(210, 100, 80, face_px), points=points, score=0.9)
+
+    def cut(x: float, y: float, height: float, score: float) -> bool:
+        other = Face(box=(x - 0.4 * height, y - 0.5 * height, 0.8 * height, height), points=points, score=score)
+        own = people.share(picture, np.ones(size, np.float32), np.ones(size, np.float32), chosen, [other], (0, 0), 1.0)
+        return bool(own.own[round(y), round(x)] < 0.5)
+
+    assert cut(310, 160, 15, 0.66)
+    assert not cut(250, 300, 15, 0.66)
+    assert not cut(330, 160, 60, 0.66)
+    assert cut(330, 160, 60, 0.9)
+
+
+def test_a_person_who_is_embraced_is_refused_in_a_sentence_and_who_names_what_is_theirs_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture, _ = side_by_side(CHEEK_BY_CHEEK)
+    photo = Photo.of(Image.fromarray(picture))
+    monkeypatch.setattr(studio, "_EMBRACED", 0.2)
+    with pytest.raises(PhotoError, match="Somebody else holds or covers"):
+        shoot(photo, seeds=[1], backend="studio")
+    x, y = face.find(picture)[0].centre
+    assert shoot(photo.marked(inside=[(x, y)]), seeds=[1], backend="studio")
 
 
 @pytest.mark.parametrize("name", ["portrait", "astronaut"])

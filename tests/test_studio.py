@@ -151,7 +151,7 @@ def test_no_frame_leaves_the_canvas_where_the_person_may_go_on(edge: str) -> Non
     for lost in range(0, 60, 5):  # of the grid, where the photo ends: the frame is pushed to the other side
         inside = np.ones_like(person)
         inside[{"left": np.s_[:, :lost], "right": np.s_[:, 160 - lost :], "bottom": np.s_[200 - lost :, :]}[edge]] = 0
-        space = frame.room(person, inside, head)
+        space = frame.room(person, inside, np.zeros_like(person), head)
         for crop in ("close", "classic", "wide"):
             for seed in range(8):
                 v = render.Variation.of(seed)

@@ -73,6 +73,16 @@ def test_a_piece_of_the_wall_that_sticks_to_the_head_costs_the_trust() -> None:
     assert trust.trust(replace(seen, picture=picture)) == 1.0
 
 
+def test_soft_hair_before_a_busy_background_costs_the_trust_and_before_a_calm_one_nothing() -> None:
+    soft = cv2.GaussianBlur(silhouette(), (0, 0), 4)
+    before_a_wall = replace(evidence(), salient=soft)
+    assert trust.trust(before_a_wall) == 1.0
+    checks = np.indices((400, 320)).sum(axis=0) // 6 % 2 == 0
+    picture = before_a_wall.picture.copy()
+    picture[checks & (silhouette() < 0.5)] = (220, 210, 60)
+    assert trust.trust(replace(before_a_wall, picture=picture)) < trust.TRUSTED
+
+
 def test_networks_that_contradict_each_other_about_the_hair_cost_the_trust() -> None:
     bald = evidence().salient.copy()
     bald[:140] = 0

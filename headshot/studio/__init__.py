@@ -47,6 +47,11 @@ _NO_ROOM = (
     "The photo ends so close to the face that no headshot can be cut from it. Use a photo that shows the whole head "
     "and the shoulders, with some space around them."
 )
+_EMBRACED = 3.0  # face heights of border with somebody else above the chin: cheek by cheek has 2, arms around have 4
+_HELD = (
+    "Somebody else holds or covers the person in this photo and cannot be taken out of it. Use a photo with nobody "
+    "that close, or name what belongs to the person."
+)
 _KEPT = (
     "The person could not be cut out cleanly, so the photo's own background stays, out of focus. A photo with nobody "
     "close by, before a plain background of another colour than hair and clothes, can have any backdrop."
@@ -226,10 +231,13 @@ class Studio:
     def _analyse(self, work: _Comparison, steps: int) -> Analysis:
         with self._analysing.measured():
             pixels = work.photo.pixels
-            found, chosen = sitter(pixels, work.face)
+            people, chosen = sitter(pixels, work.face)
             work.progress.check()
-            others = [other for other in found if other is not chosen]
-            return analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
+            others = [other for other in people if other is not chosen]
+            found = analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
+        if found.embrace > _EMBRACED and not work.photo.marks:
+            raise PhotoError(_HELD)
+        return found
 
     def _seen(self, work: _Comparison) -> Seen | None:
         """What the networks said of this face before: a correction of the cut-out need not ask them again."""

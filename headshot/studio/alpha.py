@@ -103,7 +103,7 @@ class _Band:
         soft = softness(prior_small, height / 2)
         firm = 1 - np.clip(_blur(cv2.dilate(soft, disc(0.04 * height / 2)), 0.03 * height / 2) / _HAIR, 0, 1)
         firm *= _quarter(np.broadcast_to(cloth, prior.shape))
-        self.calm = _calmness(_quarter(half), prior_small, height / 2)
+        self.calm = calmness(_quarter(half), prior_small, height / 2)
         dissent = np.minimum(dissent, 0.25) * (_BUSY_TRUST + (1 - _BUSY_TRUST) * np.maximum(self.calm, soft))
         differing = np.clip(_blur(dissent, 0.02 * height) / 0.04, 0, 1)
         # Before a calm backdrop a strand shows far from the networks' edge; a sleeve ends where they say.
@@ -146,7 +146,7 @@ def softness(prior: Array, height: float) -> Array:
     return np.clip((width - low) / (high - low), 0, 1)
 
 
-def _calmness(picture: Array, prior: Array, height: float) -> Array:
+def calmness(picture: Array, prior: Array, height: float) -> Array:
     """0…1 from how much the backdrop's colours vary around each place; 0 where no backdrop is near."""
     outside = (_distance(prior < 1 - _SURE) > 0.04 * height).astype(np.float32)
     covered = _blur(outside, 0.08 * height)

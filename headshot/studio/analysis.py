@@ -19,7 +19,7 @@ from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, 
 from .light import SourceLight, source
 from .look import Look
 from .own_background import OwnBackground, own_background
-from .trust import Evidence, clear, perhaps, trust
+from .trust import Evidence, embrace, likely, trust
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +27,6 @@ GRID = 4  # canvas pixels to one of the surface's grid: light is smooth
 DRAFT_SCALE = 0.3125  # of the full picture: 320×400, and layers and surface that are whole pixels too
 _LEVELLED = 0.5  # of the head's tilt: a portrait keeps some of its sitter's manner
 _LEVELLED_AT_MOST = 5.0  # degrees
-_DOUBTFUL = 0.6  # the weight of the networks' second opinion on where the person may be
 _NOSE, _CHEEKS = 1, (234, 454)  # in the mesh's numbering
 _AT_THE_BORDER = 0.02  # of the face's height: hair so near to the photo's top is cut by it
 _PORTRAIT_PX = 512  # twice what the likeness network needs around the face
@@ -42,12 +41,11 @@ class Analysis:
     skin_layer, eye_layer: (H, W) float16, to be added for retouch and eye clarity.
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
-    opinion: (h, w) float16 on the grid, where the person may be, rather too much than too little.
-    clear: (h, w) float16 on the grid, 0…1, how surely the person's edge is known around there.
+    opinion: (h, w) float16 on the grid, where the person is or may be.
     beside: (h, w) float16 on the grid, where others are who touch the person and are as near to the camera.
     inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
-    enlargement: how many times the face must be enlarged for a headshot.  trust: see trust.py, 0…1.
+    enlargement: how many times the face must be enlarged for a headshot.  trust, embrace: see trust.py.
     portrait, portrait_face: the photo around the face, for likeness.
     seen: what the networks said, for another analysis with the person's own corrections.
     mildness: what the likeness guard found for a look at a guidance, as in Session; empty at first.
@@ -60,7 +58,6 @@ class Analysis:
     eye_layer: Array
     canvas: Array
     opinion: Array
-    clear: Array
     beside: Array
     inside: Array
     surface: surface.Surface
@@ -71,6 +68,7 @@ class Analysis:
     upscale: float
     enlargement: float
     trust: float
+    embrace: float
     portrait: Array
     portrait_face: Face
     seen: matte.Seen
@@ -98,7 +96,7 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(self.canvas, self.opinion, self.clear, self.beside, self.inside, self.face_px)
+        return own_background(self.canvas, self.alpha, self.opinion, self.beside, self.inside, self.face_px)
 
     @cached_property
     def embedding(self) -> Array:
@@ -151,12 +149,10 @@ def analyse(
     rows = float(on_canvas[list(faces.EYES[0] + faces.EYES[1]), 1].mean()), float(on_canvas[faces.CHIN, 1])
     alpha, fore, guessed = refine(canvas, opinion, second, face_px, native=scale < 1.6, steps=steps, head=rows)
     grid = size[0] // GRID, size[1] // GRID
-    doubtful = cv2.resize(
-        np.maximum(np.maximum(opinion, _DOUBTFUL * second), alpha), grid, interpolation=cv2.INTER_AREA
-    )
     beside = outline.on_canvas(outline.beside, canvas_from_photo, size)
     beside = cv2.resize(beside, grid, interpolation=cv2.INTER_AREA)
     scene = canvas[::GRID, ::GRID].copy()
+    seen_by_networks = cv2.resize(opinion, grid, interpolation=cv2.INTER_AREA)
     del opinion, second
 
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
@@ -181,14 +177,13 @@ def analyse(
     evidence = _evidence(
         outline, canvas_from_photo, scene, known, small_alpha, guessed, head, face_px, face.enlargement
     )
-    alone = perhaps(evidence, doubtful) * (1 - beside)
+    alone = likely(evidence, seen_by_networks, beside) * (1 - beside)
     return Analysis(
         fore=fore.astype(np.float16),
         alpha=alpha.astype(np.float16),
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         canvas=shown,
         opinion=alone.astype(np.float16),
-        clear=clear(evidence).astype(np.float16),
         beside=beside.astype(np.float16),
         inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),
@@ -198,12 +193,14 @@ def analyse(
         room=room(
             cv2.resize(alone, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
+            cv2.resize(beside, reduced, interpolation=cv2.INTER_AREA),
             head,
         ),
         face_px=face_px,
         upscale=scale,
         enlargement=face.enlargement,
         trust=trust(evidence),
+        embrace=embrace(evidence),
         portrait=portrait,
         seen=looked,
         portrait_face=portrait_face,

@@ -23,6 +23,7 @@ _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the h
 _AIR, _MUCH_AIR = 0.03, 0.15  # of the height, above the hair: less cramps, more drowns the head
 _BESIDE = 0.02  # of the width, beside it
 _CHEST = 0.14  # of the height, below the chin: less shows no shoulders
+_OTHERS = 100  # the cost of a frame that is full of other people
 _GAZE_ROOM = 0.035  # of the width, before a head that is turned by 45 degrees
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
 _TILT_REACH = 14  # canvas pixels by which a frame's corners move at the largest tilt
@@ -67,11 +68,13 @@ class Head:
 class Room:
     """What the frame may show, on the canvas, as integral images on a grid of 8 px.
 
-    forbidden: where the person goes on beyond the photo.  missing: where there is no photo.
+    forbidden: where the person goes on beyond the photo.  missing: where there is no photo.  others: where people are
+    who touch the person.
     """
 
     forbidden: Array
     missing: Array
+    others: Array
     head: Head
 
 
@@ -99,11 +102,12 @@ class Frame:
         return matrix.astype(np.float32)
 
 
-def room(person: Array, inside: Array, head: Head) -> Room:
-    """person, inside: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
+def room(person: Array, inside: Array, others: Array, head: Head) -> Room:
+    """person, inside, others: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
     missing = inside < 0.98
     beyond = ((person > 0.12) & missing).astype(np.uint8)
-    return Room(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), head)
+    theirs = (others > 0.3).astype(np.uint8)
+    return Room(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), cv2.integral(theirs), head)
 
 
 def choose(
@@ -120,7 +124,8 @@ def choose(
 
     In this order: nothing of the person is cut off by the photo's border; no head beyond 62 % of the height; crown,
     hair and shoulders in, wherever the photo shows them; the head's share; the eyes' line; the head in the middle, with
-    room before a turned one. A crown that the photo cuts is cut by the frame too.
+    room before a turned one. A crown that the photo cuts is cut by the frame too. Where the photo's own background
+    stays, people who touch the person are kept out as far as that goes.
 
     Args:
         space: of the analysed photo.
@@ -166,6 +171,7 @@ def choose(
     )
     if own_background:
         cost += 40 * _covered(space.missing, left, top, width, height)
+        cost += _OTHERS * _covered(space.others, left, top, width, height)
     best = int(cost.argmin())
     tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0
     return Frame(float(left[best]), float(top[best]), float(scale[best]), tilt, float(share[best]), float(cut[best]))

@@ -1,8 +1,9 @@
 """The photo's own background behind the person, out of focus, as a long lens would have drawn it.
 
-The blur is that of a lens: a disc, in linear light, with the person left out of it. It grows with the distance from the
-person's edge and is nothing at the edge itself, where the photo stays as it is: an outline that is wrong by some pixels
-cannot be seen.
+The blur is that of a lens: a disc, in linear light, with the person left out of it. Behind an outline that the cut-out
+is sure of it is wide at once, as a lens has it. Where the cut-out and the networks differ (a hand, a sleeve), the photo
+itself stays, and the blur grows from there with the distance: what is wrong there cannot be seen. Other people who
+touch the person are left out, and the background goes on in their place.
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,18 @@ from .kernel import disc
 
 Array = npt.NDArray[Any]
 
-# In face heights, by eye on eight photos whose cut-out had failed.
-_MARGIN = 0.006  # from the outline outwards: the photo as it is
-_RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from the margin outwards …
+# In face heights, by eye on eighteen photos whose cut-out had failed.
+_MARGIN = 0.006  # from a doubtful outline outwards: the photo as it is
+_RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from there outwards …
 _REACHED = (0.013, 0.05, 0.15, 0.4)  # … and the distances at which each is reached
-_FASTER = 2.5  # along an edge that is beyond doubt: leaves and grass that stay sharp there look like a crust
-_BESIDE = 1.5  # of the radii above: a face half sharp and half melted would look like a mistake
-_BORDER = 0.25  # from the photo's border inwards the blur is at its widest, so that the border cannot be seen
+_AT_ONCE, _WIDEST_AT = 3, 0.3  # behind a sure outline: the radius that it begins with, and where the widest is reached
+_LOST = 0.25  # of alpha, that the cut-out differs from what the networks see
+_A_DOUBT, _AROUND = 0.02, 0.06  # the width of what is no doubt yet, and how far around a doubt the outline is not sure
+_THEIR_EDGE = 0.06  # around other people: their outlines are not known better
+_SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
+_ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
+_BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
+_FREE = 0.2, 0.35  # of the photo: with less background it stays as it is, with more all of it is blurred
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
 _CALMER = 0.6  # of the background's own colours is given up for the paper's
@@ -35,7 +41,7 @@ _HIGHLIGHT_GAIN = 1.2
 class OwnBackground:
     """A photo whose own background stays, on the canvas.
 
-    near: (H, W) float16, 1 on the person and the margin around them, where the photo itself is shown.
+    near: (H, W) float16, 1 on the person, and where they may be: more than alpha there, the photo itself is shown.
     lit: (H, W) float16, 1 on the person, falling off softly across the edge: how far the look's light reaches.
     behind: (h, w, 3) float16, linear light, half the canvas's size: the background out of focus.
     far: (h, w) float16, .35…1: how far the look's brightness and colour are reached.
@@ -53,59 +59,83 @@ class OwnBackground:
 
 
 def own_background(
-    canvas: Array, opinion: Array, clear: Array, beside: Array, inside: Array, face_px: float
+    canvas: Array, alpha: Array, opinion: Array, others: Array, inside: Array, face_px: float
 ) -> OwnBackground:
     """Blur what is not the person.
 
     Args:
         canvas: (H, W, 3) uint8 RGB, the photo on the canvas.
-        opinion: (H, W) float, 0…1, where the person may be: rather too much than too little.
-        clear: (h, w) float, 0…1, how surely the person's edge is where the opinion has it: there the blur grows faster.
-        beside: (H, W) float, 0…1, people as near to the camera as the person: all of them is a little out of focus.
-        inside: (H, W), 1 where the photo has pixels.
+        alpha: (H, W) float, 0…1, the cut-out.
+        opinion: (h, w) float, 0…1, the person as the networks see them, where the cut-out may be wrong.
+        others: (h, w) float, 0…1, people who touch the person: they are left out.
+        inside: (h, w), 1 where the photo has pixels.
         face_px: the face's height on the canvas.
     """
     height, width = canvas.shape[:2]
     size = width // 2, height // 2
     unit = face_px / 2
     picture = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    person = cv2.resize(opinion.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    known = (cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.98).astype(np.float32)
-    body: Array = (person > 0.5).astype(np.uint8)
-    body = cv2.morphologyEx(body, cv2.MORPH_CLOSE, disc(0.06 * unit))
+    sure, likely, theirs, known = (
+        cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        for field in (alpha, opinion, others, inside)
+    )
+    known = (known > 0.98).astype(np.float32)
+    missed = (np.abs(likely - sure) > _LOST).astype(np.uint8)
+    missed = cv2.morphologyEx(missed, cv2.MORPH_OPEN, disc(_A_DOUBT * unit)).astype(np.float32)
+    unsure = cv2.GaussianBlur(cv2.dilate(missed, disc(_AROUND * unit)), (0, 0), 0.5 * _AROUND * unit)
+    gone = cv2.dilate((theirs > 0.3).astype(np.uint8), disc(_THEIR_EDGE * unit)) > 0
+    seen = sure + unsure * (likely - sure)
+    if gone.any():
+        scraps = _scraps(seen, gone, unit)
+        gone |= scraps > 0.5
+        seen *= 1 - scraps
+    body = (seen > 0.5).astype(np.uint8)
     away: Array = cv2.distanceTransform(1 - body, cv2.DIST_L2, 5) / unit
+    to_others = cv2.distanceTransform(1 - gone.astype(np.uint8), cv2.DIST_L2, 5) / unit if gone.any() else np.inf
     to_border = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 5) / unit
 
     linear = picture**_GAMMA
     linear += _HIGHLIGHT_GAIN * np.clip(linear - _HIGHLIGHT, 0, None)
-    free = known * np.clip(away / _MARGIN, 0, 1)
-    levels = [_out_of_focus(linear, free, radius * unit) for radius in _RADII]
-    widest = _everywhere(levels[-1], free, unit)
-    quick = cv2.resize(clear.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    faster = away * (1 + (_FASTER - 1) * quick)
-    place = np.interp(faster, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    near_by = cv2.resize(beside.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    place += (_BESIDE - place) * near_by * np.clip(away / _MARGIN, 0, 1)
-    border = np.clip(1 - to_border / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
+    free = known * ~gone * np.clip(1 - 20 * seen, 0, 1) * np.clip(away / _MARGIN, 0, 1)
+    smooth = _everywhere(linear, free, unit)
+    *levels, widest = (_out_of_focus(linear, free, radius * unit, smooth) for radius in _RADII)
+    place = np.interp(away, (0, _WIDEST_AT), (_AT_ONCE, len(_RADII))).astype(np.float32)
+    slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
+    place += (slowly - place) * unsure
+    border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
+    low, high = _FREE
+    background = float((np.maximum(free, gone) * known).sum() / max(known.sum(), 1))
+    place *= float(np.clip((background - low) / (high - low), 0, 1))
     blurred = linear
-    for number, level in enumerate((*levels[:-1], widest)):
+    for number, level in enumerate((*levels, widest)):
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
-    blurred = np.where(known[..., None] > 0.5, blurred, widest)
+    blurred = np.where((known * ~gone)[..., None] > 0.5, blurred, widest)
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
-    near = cv2.GaussianBlur(
-        cv2.dilate(body.astype(np.float32), disc(0.3 * _MARGIN * unit)), (0, 0), 0.3 * _MARGIN * unit
-    )
     lit = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 0.05 * unit)
     far = _TONE_AT_EDGE + (1 - _TONE_AT_EDGE) * _smooth(np.clip(away / _TONE_FULL, 0, 1))
     full = width, height
+    kept = cv2.resize(seen - sure, full, interpolation=cv2.INTER_LINEAR)
+    near = np.clip(alpha.astype(np.float32) + kept, 0, 1)
     return OwnBackground(
-        near=cv2.resize(near, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
+        near=near.astype(np.float16),
         lit=cv2.resize(lit, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
         behind=blurred.astype(np.float16),
         far=far.astype(np.float16),
     )
+
+
+def _scraps(seen: Array, gone: Array, unit: float) -> Array:
+    """(h, w) float32, 0…1: thin pieces beside other people, which are more likely theirs than the person's."""
+    body = (seen > 0.5).astype(np.uint8)
+    solid = cv2.morphologyEx(body, cv2.MORPH_OPEN, disc(_SCRAP * unit))
+    count, pieces, sizes, _ = cv2.connectedComponentsWithStats(solid)
+    if count > 1:
+        solid = (pieces == 1 + sizes[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+    solid = cv2.dilate(solid, disc(0.5 * _SCRAP * unit))
+    around = cv2.dilate(gone.astype(np.uint8), disc(_NEAR_OTHERS * unit))
+    return cv2.GaussianBlur(((1 - solid) * around).astype(np.float32), (0, 0), 0.1 * _SCRAP * unit)
 
 
 def toned(own: OwnBackground, colour: Array | None, level: float, amount: float = 1.0) -> Array:
@@ -132,39 +162,38 @@ def toned(own: OwnBackground, colour: Array | None, level: float, amount: float 
     return np.minimum(calmer * (1 + (gain - 1) * far), 1)
 
 
-def _out_of_focus(linear: Array, free: Array, radius: float) -> Array:
-    """The mean over a disc, of what is free only; where nothing free is in reach, the picture itself."""
+def _out_of_focus(linear: Array, free: Array, radius: float, smooth: Array) -> Array:
+    """The mean over a disc, of what is free only; where little is in reach, the smooth background."""
     # Wide discs on a smaller picture: the result is as smooth as the disc is wide.
     step = 2 if radius > 12 else 1
-    small = linear if step == 1 else cv2.resize(linear, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
-    weight = free if step == 1 else cv2.resize(free, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    size = linear.shape[1] // step, linear.shape[0] // step
+    small, weight = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in (linear, free))
     kernel = disc(radius / step).astype(np.float32)
     kernel /= kernel.sum()
     total = cv2.filter2D(small * weight[..., None], -1, kernel, borderType=cv2.BORDER_REFLECT)
     covered = cv2.filter2D(weight, -1, kernel, borderType=cv2.BORDER_REFLECT)
-    share = np.clip(covered / 0.05, 0, 1)[..., None]
-    mean = total / np.maximum(covered, 1e-3)[..., None]
-    result = small + (mean - small) * share
+    share = _smooth(np.clip(covered / _ENOUGH, 0, 1))[..., None]
+    around = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    result = around + (total / np.maximum(covered, 1e-3)[..., None] - around) * share
     return result if step == 1 else cv2.resize(result, linear.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _everywhere(widest: Array, free: Array, unit: float) -> Array:
-    """The widest blur carried on, from coarse to fine, to where nothing free was in its reach."""
-    size = widest.shape[1::-1]
+def _everywhere(linear: Array, free: Array, unit: float) -> Array:
+    """What is free carried on, from coarse to fine, to where nothing is: as smooth as the widest blur."""
+    size = linear.shape[1::-1]
     layers = []
-    colour: Array = widest * free[..., None]
+    colour: Array = linear * free[..., None]
     weight: Array = free
-    while min(weight.shape) > 8:
+    while weight.size > 1:
         layers.append((colour, weight))
-        colour, weight = (
-            cv2.resize(field, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for field in (colour, weight)
-        )
+        half = max(1, weight.shape[1] // 2), max(1, weight.shape[0] // 2)
+        colour, weight = (cv2.resize(field, half, interpolation=cv2.INTER_AREA) for field in (colour, weight))
     carried: Array = colour / np.maximum(weight, 1e-4)[..., None]
     for finer_colour, finer_weight in reversed(layers):
         carried = cv2.resize(carried, finer_weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
         share = np.clip(finer_weight / 0.3, 0, 1)[..., None]
         carried = carried + (finer_colour / np.maximum(finer_weight, 1e-3)[..., None] - carried) * share
-    return cv2.resize(cv2.GaussianBlur(carried, (0, 0), 0.06 * unit), size)
+    return cv2.resize(cv2.GaussianBlur(carried, (0, 0), _SMOOTH * unit), size)
 
 
 def _resized(field: Array, scale: float) -> Array:

@@ -23,6 +23,7 @@ _BESIDE = 1.6  # from face to face, across: nearer than this the chosen one's sh
 _BELOW = 0.1  # where the chosen one's neck and shoulders can begin to hide the other's body
 _SHOULDERS = (0.3, 0.6), (0.75, 0.95)  # their slope: from the neck to where they fall
 _LEAST_SCORE = 0.7  # the detector's, of a face that may cut the chosen person's outline: mirages have less
+_SMALL, _SMALL_SCORE, _BESIDE_HEAD = 0.35, 0.6, 0.45  # beside the head a small one is believed sooner: it cuts little
 _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the networks tell the two apart
 _TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
 _NOBODY = 0.1  # of both networks, below which a pixel is nobody
@@ -66,7 +67,7 @@ def share(
         scale: patch pixels to photo pixels.
     """
     nobody = np.zeros(patch.shape[:2], np.float32)
-    crowd = [other for other in others if other.score >= _LEAST_SCORE]
+    crowd = [other for other in others if _is_somebody(other, face)]
     if not crowd:
         return Share(nobody + 1, nobody > 0, nobody)
     figures = [_Figure.of(someone, corner, scale) for someone in crowd]
@@ -88,6 +89,12 @@ def share(
         contact=_line(own) & crowded,
         beside=nobody if far_behind else _soft(theirs, chosen),
     )
+
+
+def _is_somebody(other: Face, face: Face) -> bool:
+    across, down = ((there - here) / face.height for there, here in zip(other.centre, face.centre, strict=True))
+    beside_the_head = abs(across) > _BESIDE_HEAD and down < 0.5 and other.height < _SMALL * face.height
+    return other.score >= (_SMALL_SCORE if beside_the_head else _LEAST_SCORE)
 
 
 def _certain(shape: tuple[int, ...], figures: list["_Figure"], chosen: "_Figure") -> Array:

@@ -35,6 +35,7 @@ _SHADED_SKIN = (-0.25, 0.0, 0.25)  # red is darkened less and blue more: skin in
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
 SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
+_LOST = 0.25  # of alpha: where the cut-out has lost so much, the photo's own colours take the place of its
 _DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
 # How far a seed goes at most: far enough to see, near enough to be one session.
 _TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
@@ -109,7 +110,14 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
     strength = strength_of(guidance_scale)
     own = keeps_background(analysis, look)
-    person = analysis.canvas.astype(np.float32) * np.float32(1 / 255) if own else analysis.fore.astype(np.float32)
+    person = analysis.fore.astype(np.float32)
+    alpha = analysis.alpha.astype(np.float32)
+    if own:
+        near = analysis.own_background.near.astype(np.float32)
+        # Where the person is seen and the cut-out has lost them, the photo itself stays.
+        canvas = analysis.canvas.astype(np.float32) * np.float32(1 / 255)
+        person += (canvas - person) * _each(np.clip((near - alpha) / _LOST, 0, 1))
+        alpha = near
     _tint(person, analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness
     if amount > 0:
@@ -124,7 +132,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
     person *= _FULL_SCALE
     person += 0.5
-    alpha = (analysis.own_background.near if own else analysis.alpha).astype(np.float32) * _FULL_SCALE + 0.5
+    alpha = alpha * _FULL_SCALE + 0.5
     layers = cv2.merge([*cv2.split(person.astype(np.uint16)), alpha.astype(np.uint16)])
     behind = _own(analysis, look, strength) if own else None
     return Session(analysis, look, layers, strength, mildness, side, skin_tone, behind)
@@ -218,7 +226,7 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
 
 
 def _before_own_background(person: Array, near: Array, behind: Array, frame_from_canvas: Array) -> Array:
-    """The photo itself on and around the person, its blurred background beyond. Works in place; returns `person`."""
+    """The person before the photo's blurred background. Works in place; returns `person`."""
     behind = warp(behind, _from_map(behind, frame_from_canvas), near.shape[::-1])
     person -= behind
     person *= _each(near)

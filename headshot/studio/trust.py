@@ -12,30 +12,29 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .alpha import softness
+from .alpha import calmness
 from .frame import Head
 from .kernel import disc
 
 Array = npt.NDArray[Any]
 
-TRUSTED = 0.55  # from here on the cut-out is used; below it the photo's own background stays
+TRUSTED = 0.6  # from here on the cut-out is used; below it the photo's own background stays
 _ABOVE, _BELOW, _BESIDE = 0.12, 0.55, 0.85  # the part that a headshot shows, in heads from crown, chin and middle
 _ALIKE = 8.0  # a difference in CIELAB that a network, and an eye, can overlook along an edge
 # Where each doubt begins to count, and where nothing is left of the trust.
+_A_BORDER = 0.3  # of a pixel
 _TOUCHING = 0.5, 1.5  # face heights of border with somebody else
 _HEAD_DISAGREEMENT = 0.12, 0.32  # square face heights on which the networks contradict each other, at the head …
 _DISAGREEMENT = 0.15, 0.50  # … and in all
 _UNDECIDED = 0.085, 0.12  # square face heights of half-transparent person, other than a thin edge
-_GUESSED = 0.04, 0.105  # square face heights along the edge where neither networks nor colours tell
+_GUESSED = 0.04, 0.125  # square face heights along the edge where neither networks nor colours tell
 _ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
 _REMNANTS = 0.005, 0.02  # square face heights at the head that were kept and have the background's colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
+_A_SOFT_EDGE, _NEAR_OTHERS = 0.03, 0.6  # in face heights
 _THE_SAME, _FOREIGN = 10.0, 30.0  # in CIELAB: what is the background's colour, and what is not the person's
-# In face heights: what is no doubt yet, and how far around a doubt the edge is not clear.
-_A_DOUBT, _AROUND = 0.025, 0.06
-_COARSE = 0.4  # of a doubt: that the person mask alone is of another opinion
-_LOOSE = 0.5  # the softness of an outline that is all hair
+_VEILED, _CALM = (0.058, 0.088), 0.4  # square face heights of soft edge before what is less calm than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +79,7 @@ def trust(seen: Evidence) -> float:
         return float(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc(width * seen.face_px)).sum() / area)
 
     doubts = (
-        (float(((seen.contact > 0.3) & shown).sum() / seen.face_px), _TOUCHING),
+        (float(((seen.contact > _A_BORDER) & shown).sum() / seen.face_px), _TOUCHING),
         (size(apart & at_head, 0.03), _HEAD_DISAGREEMENT),
         (size(apart & shown, 0.03), _DISAGREEMENT),
         (size(undecided & shown, 0.02), _UNDECIDED),
@@ -88,39 +87,40 @@ def trust(seen: Evidence) -> float:
         (_indistinct(seen, shown), _INDISTINCT),
         (float((_remnants(seen) & at_head).sum() / area), _REMNANTS),
         (float((seen.guessed * shown).sum() / area), _GUESSED),
+        (float((_veiled(seen) & at_head).sum() / area), _VEILED),
         (seen.enlargement, _ENLARGED),
     )
     left = [1 - float(np.clip((doubt - low) / (high - low), 0, 1)) for doubt, (low, high) in doubts]
     return float(np.prod(left))
 
 
-def clear(seen: Evidence) -> Array:
-    """(h, w) float32, 0…1: how surely the person's edge is known around each place; 0 at loose hair, too."""
-    unit = seen.face_px
-    fields = (np.abs(seen.alpha - seen.salient) > 0.5) | (seen.guessed > 0.5), np.abs(seen.alpha - seen.person) > 0.5
-    doubt, coarse = (cv2.morphologyEx(f.astype(np.uint8), cv2.MORPH_OPEN, disc(_A_DOUBT * unit)) for f in fields)
-    loose = np.clip(softness(seen.salient, unit) / _LOOSE, 0, 1)
-    spread: Array = np.maximum(np.maximum(doubt, _COARSE * coarse), loose).astype(np.float32)
-    spread = cv2.dilate(spread, disc(_AROUND * unit))
-    return 1 - cv2.GaussianBlur(spread, (0, 0), _AROUND * unit)
+def embrace(seen: Evidence) -> float:
+    """How much somebody else touches the person above the chin: the length of their common border in face heights."""
+    _, at_head = _shown(seen)
+    return float(((seen.contact > _A_BORDER) & at_head).sum() / seen.face_px)
 
 
-def perhaps(seen: Evidence, doubtful: Array) -> Array:
-    """(h, w) float32, 0…1: where the person may be, rather too much than too little.
+def likely(seen: Evidence, opinion: Array, others: Array) -> Array:
+    """(h, w) float32, 0…1: the person as the networks see them, where the cut-out may be wrong.
 
-    Of the body all that either network sees: a hand, a sleeve. Beside the head nothing that neither U-2-Net nor the
-    colours see, for the person mask is coarse there.
+    At the head what the networks together see; of the body what the person mask sees, for it is right about sleeves and
+    hands that U-2-Net takes for furniture. Nothing is less than the cut-out, but near other people: there the person
+    mask tells the person from what shows between the two.
 
     Args:
         seen: the evidence.
-        doubtful: (h, w) float32, 0…1, the cut-out and the networks' opinions together.
+        opinion: (h, w) float32, 0…1, the networks' alpha.
+        others: (h, w) float32, 0…1, people who touch the person.
     """
-    near = cv2.GaussianBlur(np.maximum(seen.guessed, seen.alpha), (0, 0), _A_DOUBT * seen.face_px)
-    beside_the_head = np.clip(1.5 - 10 * near, 0, 1) * np.clip(2 - 5 * seen.salient, 0, 1)
-    may_be: Array = doubtful * (1 - beside_the_head)
+    found: Array = np.maximum(seen.alpha, opinion)
     body = np.s_[max(0, round(seen.head.chin)) :]
-    may_be[body] = np.maximum(doubtful, np.maximum(seen.salient, seen.person))[body]
-    return may_be
+    near_others = cv2.dilate((others > 0.3).astype(np.uint8), disc(_NEAR_OTHERS * seen.face_px)) > 0
+    least = np.where(near_others, 0, seen.alpha)
+    found[body] = np.maximum(least, seen.person)[body]
+    _, pieces = cv2.connectedComponents((found > 0.5).astype(np.uint8))
+    x, y = (round(place) for place in seen.head.eyes)
+    own = cv2.dilate((pieces == pieces[y, x]).astype(np.uint8), disc(_A_SOFT_EDGE * seen.face_px))
+    return np.where(own > 0, found, least)
 
 
 def _shown(seen: Evidence) -> tuple[Array, Array]:
@@ -172,6 +172,12 @@ def _remnants(seen: Evidence) -> Array:
     near = (alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
     found = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
     return cv2.resize(found.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _veiled(seen: Evidence) -> Array:
+    """(h, w) bool: where the networks' edge is soft, as hair's is, before a background that is not calm."""
+    soft = (seen.salient > 0.1) & (seen.salient < 0.9)
+    return soft & (calmness(seen.picture.astype(np.float32) / 255, seen.salient, seen.face_px) < _CALM)
 
 
 def _mean_around(lab: Array, weight: Array, sigma: float) -> tuple[Array, Array]:
