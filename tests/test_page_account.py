@@ -363,6 +363,7 @@ def test_the_servers_own_key_needs_none_works_and_is_not_shown(
         expect(_line(visit)).to_contain_text(offer)
 
 
+@pytest.mark.quarantine("under load the page's call for the second field is lost: Gradio's always_last keeps the first")
 def test_a_webhook_of_ones_own_is_named_and_taken_back(site: server.Site, visit: Visit) -> None:
     visit.page.get_by_role("button", name="Your own webhook").click()
     line = visit.page.locator("#hook-line")

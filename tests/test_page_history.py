@@ -111,6 +111,9 @@ def _does(visit: Visit, what: str, run: int = 0) -> Locator:
     return _runs(visit).nth(run).locator(f".info [data-do={what}]")
 
 
+@pytest.mark.quarantine(
+    "under load a search is answered before the star that was pressed first: nothing orders the two"
+)
 def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit: Visit) -> None:
     visit.take_example()
     visit.generate("5, 6")
