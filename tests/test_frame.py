@@ -56,7 +56,7 @@ def test_hair_that_the_photo_shows_is_not_cut() -> None:
 
 
 def test_a_crown_that_the_photo_cuts_is_cut_by_the_frame_too() -> None:
-    head = frame.Head(**{**HEAD.__dict__, "crown_is_cut": True})
+    head = frame.Head(**{**HEAD.__dict__, "crown": 300, "crown_is_cut": True})
     crop = chosen(room(head, photo=(0, 340, 1280, 1600)))
     assert crop.cut == 0
     assert sides(crop)[1] >= 340 - 8
@@ -83,6 +83,13 @@ def test_the_middle_is_the_heads_and_not_the_eyes() -> None:
     head = frame.Head(**{**HEAD.__dict__, "eyes": (580, 660)})
     left, _, right, _ = sides(chosen(room(head)))
     assert (left + right) / 2 == pytest.approx(head.middle, abs=12)
+
+
+def test_where_the_photo_cuts_the_crown_the_frame_does_and_the_shoulders_stay_in() -> None:
+    head = frame.Head(**{**HEAD.__dict__, "crown": 300, "crown_is_cut": True})
+    crop = chosen(room(head, photo=(0, 330, 1280, 1600)))
+    assert crop.share < 0.57
+    assert sides(crop)[1] > 322
 
 
 def test_somebody_beside_is_kept_out_where_the_photos_own_background_stays() -> None:

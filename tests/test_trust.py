@@ -115,3 +115,30 @@ def test_what_the_headshot_does_not_show_does_not_count() -> None:
 def test_a_tiny_face_cannot_be_cut_out_and_a_small_one_can() -> None:
     assert trust.trust(replace(evidence(), enlargement=3.0)) == 1.0
     assert trust.trust(replace(evidence(), enlargement=5.0)) < trust.TRUSTED
+
+
+def test_a_hand_that_the_person_mask_sees_is_likely_and_a_chair_that_u_2_net_sees_is_not() -> None:
+    hand, chair = silhouette(), silhouette()
+    hand[230:260, 20:60] = chair[230:260, 260:310] = 1
+    found = trust.likely(replace(evidence(), person=hand, salient=chair), silhouette(), np.zeros_like(hand))
+    assert found[235:255, 25:55].min() > 0.95
+    assert found[235:255, 292:305].max() < 0.05
+
+
+def test_at_the_head_what_the_networks_are_sure_of_is_likely_and_loose_hair_is_the_cut_outs() -> None:
+    sunglasses, loose = silhouette(), silhouette()
+    sunglasses[70:86, 140:180] = 1
+    loose[100:160, 212:230] = 0.6
+    nobody = np.zeros_like(loose)
+    assert trust.likely(evidence(), sunglasses, nobody)[72:84, 145:175].min() > 0.95
+    assert trust.likely(evidence(), loose, nobody)[105:155, 218:228].max() < 0.2
+
+
+def test_between_two_people_what_the_person_mask_does_not_see_is_not_likely() -> None:
+    grass = np.s_[300:330, 45:70]
+    others, mask = np.zeros((400, 320), np.float32), silhouette()
+    others[280:400, :30] = 1
+    mask[grass] = 0
+    seen = replace(evidence(), person=mask)
+    assert trust.likely(seen, silhouette(), others)[grass].max() < 0.05
+    assert trust.likely(seen, silhouette(), 0 * others)[grass].min() > 0.95

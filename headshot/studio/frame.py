@@ -20,6 +20,7 @@ _SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for
 _TIGHT = 0.62  # a head larger than this no longer looks like a headshot: only where the photo shows nothing more
 _TIGHTEST = 0.95
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
+_LINE, _LINE_UNDER_A_CUT = 450, 250  # what eyes off their line cost; a frame that cuts the crown may have them higher
 _AIR, _MUCH_AIR = 0.03, 0.15  # of the height, above the hair: less cramps, more drowns the head
 _BESIDE = 0.02  # of the width, beside it
 _CHEST = 0.14  # of the height, below the chin: less shows no shoulders
@@ -161,7 +162,7 @@ def choose(
         + 60 * np.maximum(above - _MUCH_AIR, 0)
         + 120 * np.maximum(wanted - share, 0)
         + 900 * (at_x - middle) ** 2
-        + 450 * (at_y - line) ** 2
+        + np.where(head.crown_is_cut & (at_y < line), _LINE_UNDER_A_CUT, _LINE) * (at_y - line) ** 2
         + (0 if head.crown_is_cut else 160) * np.maximum(_AIR - above, 0)
         + 60 * np.maximum(_BESIDE - beside, 0)
         + 60 * np.maximum(_CHEST - below, 0)

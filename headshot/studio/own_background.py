@@ -45,17 +45,22 @@ class OwnBackground:
     lit: (H, W) float16, 1 on the person, falling off softly across the edge: how far the look's light reaches.
     behind: (h, w, 3) float16, linear light, half the canvas's size: the background out of focus.
     far: (h, w) float16, .35…1: how far the look's brightness and colour are reached.
+    amount: 0…1, how much of the blur there is: 0 leaves the photo as it is.
     """
 
     near: Array
     lit: Array
     behind: Array
     far: Array
+    amount: float
 
     def smaller(self, scale: float) -> "OwnBackground":
         """The same for a canvas of `scale` times the size."""
-        fields = (self.near, self.lit, self.behind, self.far)
-        return OwnBackground(*(_resized(field.astype(np.float32), scale).astype(np.float16) for field in fields))
+        near, lit, behind, far = (
+            _resized(field.astype(np.float32), scale).astype(np.float16)
+            for field in (self.near, self.lit, self.behind, self.far)
+        )
+        return OwnBackground(near, lit, behind, far, self.amount)
 
 
 def own_background(
@@ -106,7 +111,8 @@ def own_background(
     place = np.maximum(place, border * len(_RADII))
     low, high = _FREE
     background = float((np.maximum(free, gone) * known).sum() / max(known.sum(), 1))
-    place *= float(np.clip((background - low) / (high - low), 0, 1))
+    amount = float(np.clip((background - low) / (high - low), 0, 1))
+    place *= amount
     blurred = linear
     for number, level in enumerate((*levels, widest)):
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
@@ -123,6 +129,7 @@ def own_background(
         lit=cv2.resize(lit, full, interpolation=cv2.INTER_LINEAR).astype(np.float16),
         behind=blurred.astype(np.float16),
         far=far.astype(np.float16),
+        amount=amount,
     )
 
 

@@ -28,6 +28,7 @@ _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the
 _TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
 _NOBODY = 0.1  # of both networks, below which a pixel is nobody
 _ROUNDS, _SCRAP = 3, 0.04  # of the colours' cut, and what is too small in it to be a part of somebody
+_SMOOTH = 0.03  # of the border between two people: colours leave steps in it
 _BOTH_SURE = 0.85  # of both networks, that a pixel is of the person before those far behind
 
 
@@ -130,7 +131,8 @@ def _theirs(patch: Array, own: Array, people: Array, certain: Array, chosen: "_F
     kept: Array = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     round_off = disc(_SCRAP * chosen.size / 2)
     kept = cv2.morphologyEx(cv2.morphologyEx(kept, cv2.MORPH_OPEN, round_off), cv2.MORPH_CLOSE, round_off)
-    kept = cv2.resize(kept.astype(np.float32), patch.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    smooth = cv2.GaussianBlur(kept.astype(np.float32), (0, 0), _SMOOTH * chosen.size / 2)
+    kept = cv2.resize(smooth, patch.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     # Where the colours take hair for the wall, that is for the networks to say: others are where one of them surely is.
     _, pieces = cv2.connectedComponents((~kept & (people > 0.5)).astype(np.uint8))
     numbers = np.unique(pieces[certain == 2])

@@ -113,10 +113,12 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     person = analysis.fore.astype(np.float32)
     alpha = analysis.alpha.astype(np.float32)
     if own:
-        near = analysis.own_background.near.astype(np.float32)
-        # Where the person is seen and the cut-out has lost them, the photo itself stays.
+        own_background = analysis.own_background
+        near = own_background.near.astype(np.float32)
+        # Where the person is seen and the cut-out has lost them, or nothing is blurred, the photo itself stays.
         canvas = analysis.canvas.astype(np.float32) * np.float32(1 / 255)
-        person += (canvas - person) * _each(np.clip((near - alpha) / _LOST, 0, 1))
+        photo = np.maximum(np.clip((near - alpha) / _LOST, 0, 1), 1 - own_background.amount)
+        person += (canvas - person) * _each(photo)
         alpha = near
     _tint(person, analysis.balance * np.array(_TONES[look.tone], np.float32))
     amount = min(strength, 1.3) * mildness

@@ -18,7 +18,7 @@ from .kernel import disc
 
 Array = npt.NDArray[Any]
 
-TRUSTED = 0.6  # from here on the cut-out is used; below it the photo's own background stays
+TRUSTED = 0.65  # from here on the cut-out is used; below it the photo's own background stays
 _ABOVE, _BELOW, _BESIDE = 0.12, 0.55, 0.85  # the part that a headshot shows, in heads from crown, chin and middle
 _ALIKE = 8.0  # a difference in CIELAB that a network, and an eye, can overlook along an edge
 # Where each doubt begins to count, and where nothing is left of the trust.
@@ -32,6 +32,7 @@ _ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixel
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
 _REMNANTS = 0.005, 0.02  # square face heights at the head that were kept and have the background's colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
+_SURE_HEAD, _SURE_BODY = (0.5, 1.0), (0.3, 0.7)  # of the networks' opinions: less is loose hair, or somebody behind
 _A_SOFT_EDGE, _NEAR_OTHERS = 0.03, 0.6  # in face heights
 _THE_SAME, _FOREIGN = 10.0, 30.0  # in CIELAB: what is the background's colour, and what is not the person's
 _VEILED, _CALM = (0.058, 0.088), 0.4  # square face heights of soft edge before what is less calm than this
@@ -103,20 +104,24 @@ def embrace(seen: Evidence) -> float:
 def likely(seen: Evidence, opinion: Array, others: Array) -> Array:
     """(h, w) float32, 0…1: the person as the networks see them, where the cut-out may be wrong.
 
-    At the head what the networks together see; of the body what the person mask sees, for it is right about sleeves and
-    hands that U-2-Net takes for furniture. Nothing is less than the cut-out, but near other people: there the person
-    mask tells the person from what shows between the two.
+    At the head what the networks together are sure of; of the body what the person mask is, for it is right about
+    sleeves and hands that U-2-Net takes for furniture. Nothing is less than the cut-out, but near other people: there
+    the person mask tells the person from what shows between the two.
 
     Args:
         seen: the evidence.
         opinion: (h, w) float32, 0…1, the networks' alpha.
         others: (h, w) float32, 0…1, people who touch the person.
     """
-    found: Array = np.maximum(seen.alpha, opinion)
+    sure_head, sure_body = (
+        field * np.clip((field - low) / (high - low), 0, 1)
+        for field, (low, high) in ((opinion, _SURE_HEAD), (seen.person, _SURE_BODY))
+    )
+    found: Array = np.maximum(seen.alpha, sure_head)
     body = np.s_[max(0, round(seen.head.chin)) :]
     near_others = cv2.dilate((others > 0.3).astype(np.uint8), disc(_NEAR_OTHERS * seen.face_px)) > 0
     least = np.where(near_others, 0, seen.alpha)
-    found[body] = np.maximum(least, seen.person)[body]
+    found[body] = np.maximum(least, sure_body)[body]
     _, pieces = cv2.connectedComponents((found > 0.5).astype(np.uint8))
     x, y = (round(place) for place in seen.head.eyes)
     own = cv2.dilate((pieces == pieces[y, x]).astype(np.uint8), disc(_A_SOFT_EDGE * seen.face_px))
