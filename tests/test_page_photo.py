@@ -184,6 +184,9 @@ def test_after_a_photo_was_taken_out_a_bad_one_is_still_answered_with_a_sentence
     expect(visit.verdict.locator(".bad")).to_contain_text("text")
 
 
+@pytest.mark.quarantine(
+    "under load Gradio's camera takes its video out of the page while it starts, and no other plays"
+)
 def test_the_webcam_gives_a_photo(visit: Visit) -> None:
     visit.page.locator("#photo button[aria-label='Capture from camera']").click()
     visit.page.locator("#photo").get_by_text("Click to Access Webcam").click()

@@ -49,8 +49,8 @@ _NO_ROOM = (
 )
 _EMBRACED = 3.0  # face heights of border with somebody else above the chin: cheek by cheek has 2, arms around have 4
 _HELD = (
-    "Somebody else holds or covers the person in this photo and cannot be taken out of it. Use a photo with nobody "
-    "that close, or name what belongs to the person."
+    "Somebody else holds or covers the person in this photo and cannot be taken out of it. "
+    "Use a photo with nobody that close."
 )
 _KEPT = (
     "The person could not be cut out cleanly, so the photo's own background stays, out of focus. A photo with nobody "

@@ -18,7 +18,7 @@ from .kernel import disc
 
 Array = npt.NDArray[Any]
 
-TRUSTED = 0.65  # from here on the cut-out is used; below it the photo's own background stays
+TRUSTED = 0.6  # from here on the cut-out is used; below it the photo's own background stays
 _ABOVE, _BELOW, _BESIDE = 0.12, 0.55, 0.85  # the part that a headshot shows, in heads from crown, chin and middle
 _ALIKE = 8.0  # a difference in CIELAB that a network, and an eye, can overlook along an edge
 # Where each doubt begins to count, and where nothing is left of the trust.
@@ -28,9 +28,9 @@ _HEAD_DISAGREEMENT = 0.12, 0.32  # square face heights on which the networks con
 _DISAGREEMENT = 0.15, 0.50  # … and in all
 _UNDECIDED = 0.085, 0.12  # square face heights of half-transparent person, other than a thin edge
 _GUESSED = 0.04, 0.125  # square face heights along the edge where neither networks nor colours tell
-_ENLARGED = 3.5, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
+_ENLARGED = 3.8, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
-_REMNANTS = 0.005, 0.02  # square face heights at the head that were kept and have the background's colours
+_REMNANTS = 0.005, 0.018  # square face heights at the head that were kept and have the background's colours
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
 _SURE_HEAD, _SURE_BODY = (0.5, 1.0), (0.3, 0.7)  # of the networks' opinions: less is loose hair, or somebody behind
 _A_SOFT_EDGE, _NEAR_OTHERS = 0.03, 0.6  # in face heights
