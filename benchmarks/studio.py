@@ -124,7 +124,7 @@ def seconds_of_trust(studio: Studio, subject: Photo) -> float:
         return timed_work
 
     with contextlib.ExitStack() as stack:
-        for name in ("_evidence", "trust", "clear", "perhaps"):
+        for name in ("_evidence", "trust", "likely", "embrace"):
             stack.enter_context(mock.patch.object(analysis, name, timing(getattr(analysis, name))))
         asyncio.run(shoot(studio, subject, [1]))
     return sum(spent)

@@ -35,7 +35,7 @@ _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not w
 _SURE_HEAD, _SURE_BODY = (0.5, 1.0), (0.3, 0.7)  # of the networks' opinions: less is loose hair, or somebody behind
 _A_SOFT_EDGE, _NEAR_OTHERS = 0.03, 0.6  # in face heights
 _THE_SAME, _FOREIGN = 10.0, 30.0  # in CIELAB: what is the background's colour, and what is not the person's
-_VEILED, _CALM = (0.058, 0.088), 0.4  # square face heights of soft edge before what is less calm than this
+_VEILED, _CALM = (0.058, 0.088), 0.8  # square face heights of soft edge before what is less calm than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,8 @@ def likely(seen: Evidence, opinion: Array, others: Array) -> Array:
     )
     found: Array = np.maximum(seen.alpha, sure_head)
     body = np.s_[max(0, round(seen.head.chin)) :]
-    near_others = cv2.dilate((others > 0.3).astype(np.uint8), disc(_NEAR_OTHERS * seen.face_px)) > 0
-    least = np.where(near_others, 0, seen.alpha)
+    to_others = cv2.distanceTransform((others <= 0.3).astype(np.uint8), cv2.DIST_L2, 5) / seen.face_px
+    least = np.where(to_others < _NEAR_OTHERS, 0, seen.alpha) if others.any() else seen.alpha
     found[body] = np.maximum(least, sure_body)[body]
     _, pieces = cv2.connectedComponents((found > 0.5).astype(np.uint8))
     x, y = (round(place) for place in seen.head.eyes)
@@ -131,7 +131,7 @@ def likely(seen: Evidence, opinion: Array, others: Array) -> Array:
 def _shown(seen: Evidence) -> tuple[Array, Array]:
     """Masks of what a headshot shows of the photo, and of the part at the head's height."""
     rows, columns = seen.alpha.shape
-    y, x = np.mgrid[:rows, :columns]
+    y, x = np.ogrid[:rows, :columns]
     head = seen.head
     shown = (
         (y >= head.crown - _ABOVE * head.height)
@@ -181,8 +181,11 @@ def _remnants(seen: Evidence) -> Array:
 
 def _veiled(seen: Evidence) -> Array:
     """(h, w) bool: where the networks' edge is soft, as hair's is, before a background that is not calm."""
-    soft = (seen.salient > 0.1) & (seen.salient < 0.9)
-    return soft & (calmness(seen.picture.astype(np.float32) / 255, seen.salient, seen.face_px) < _CALM)
+    size = seen.alpha.shape[1] // 2, seen.alpha.shape[0] // 2
+    picture, salient = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in (seen.picture, seen.salient))
+    busy = calmness(picture.astype(np.float32) / 255, salient, seen.face_px / 2) < _CALM
+    busy = cv2.resize(busy.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return busy & (seen.salient > 0.1) & (seen.salient < 0.9)
 
 
 def _mean_around(lab: Array, weight: Array, sigma: float) -> tuple[Array, Array]:
