@@ -28,7 +28,7 @@ _THEIR_EDGE = 0.06  # around other people: their outlines are not known better
 _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
-_FREE = 0.2, 0.35  # of the photo: with less background it stays as it is, with more all of it is blurred
+_FREE = 0.26, 0.34  # of the photo: with less background it stays as it is, with more all of it is blurred
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
 _CALMER = 0.6  # of the background's own colours is given up for the paper's
@@ -44,7 +44,7 @@ class OwnBackground:
     near: (H, W) float16, 1 on the person, and where they may be: more than alpha there, the photo itself is shown.
     lit: (H, W) float16, 1 on the person, falling off softly across the edge: how far the look's light reaches.
     behind: (h, w, 3) float16, linear light, half the canvas's size: the background out of focus.
-    far: (h, w) float16, .35…1: how far the look's brightness and colour are reached.
+    far: (h, w) float16, 0…1: how far the look's brightness and colour are reached.
     amount: 0…1, how much of the blur there is: 0 leaves the photo as it is.
     """
 
@@ -120,7 +120,7 @@ def own_background(
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
     lit = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 0.05 * unit)
-    far = _TONE_AT_EDGE + (1 - _TONE_AT_EDGE) * _smooth(np.clip(away / _TONE_FULL, 0, 1))
+    far = amount * (_TONE_AT_EDGE + (1 - _TONE_AT_EDGE) * _smooth(np.clip(away / _TONE_FULL, 0, 1)))
     full = width, height
     kept = cv2.resize(seen - sure, full, interpolation=cv2.INTER_LINEAR)
     near = np.clip(alpha.astype(np.float32) + kept, 0, 1)
