@@ -27,6 +27,7 @@ from .frame import Frame
 from .look import OWN_BACKGROUND, SUMMARY, Look, read
 from .matte import Seen
 from .memory import Memory
+from .people import stands_before
 from .render import PROOF, PROOFS, Session, Variation, expose, session
 
 __all__ = ["Studio"]
@@ -51,6 +52,10 @@ _EMBRACED = 3.0  # face heights of border with somebody else above the chin: che
 _HELD = (
     "Somebody else holds or covers the person in this photo and cannot be taken out of it. "
     "Use a photo with nobody that close."
+)
+_HIDDEN = (
+    "Somebody else stands before this person and hides a part of the body. Choose another face, or use a photo with "
+    "nobody in front."
 )
 _KEPT = (
     "The person could not be cut out cleanly, so the photo's own background stays, out of focus. A photo with nobody "
@@ -234,6 +239,8 @@ class Studio:
             people, chosen = sitter(pixels, work.face)
             work.progress.check()
             others = [other for other in people if other is not chosen]
+            if any(stands_before(other, chosen) for other in others) and not work.photo.marks:
+                raise PhotoError(_HIDDEN)
             found = analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
         if found.embrace > _EMBRACED and not work.photo.marks:
             raise PhotoError(_HELD)
