@@ -200,6 +200,7 @@ def test_light_and_dark_have_one_layout_and_two_looks(browser: Browser, site: se
     for scheme in ("light", "dark"):
         with visiting(browser, site.address, scheme=scheme) as visit:
             visit.take_example()
+            visit.evaluate("scrollTo(0, 0)")  # a click scrolls to what it hits, as far as the page has come up by then
             places = ("#header", "#photo", "#check", "#prompt", "#seeds", "#generate", "#fine-tuning", "#shots")
             layouts.append(boxes(*(visit.page.locator(place) for place in places)))
             grounds.append(visit.evaluate("getComputedStyle(document.body).backgroundColor"))

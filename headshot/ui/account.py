@@ -178,8 +178,8 @@ class AccountPart:
                 raise
         if self._holds(visitor, key):
             yield {self.line: self._line(visitor, "The key works.", "good")}
-        else:  # forgotten or replaced meanwhile: nobody asks any more
-            yield {self.line: self._line(visitor)}
+        else:  # forgotten or replaced meanwhile: what is said of that stays
+            yield {self.line: gr.skip()}
 
     async def _ask(self, key: Key) -> None:
         try:
