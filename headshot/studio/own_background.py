@@ -22,7 +22,7 @@ _MARGIN = 0.006  # from a doubtful outline outwards: the photo as it is
 _RADII = (0.015, 0.04, 0.09, 0.16)  # of the disc, from there outwards …
 _REACHED = (0.013, 0.05, 0.15, 0.4)  # … and the distances at which each is reached
 _AT_ONCE, _WIDEST_AT = 3, 0.3  # behind a sure outline: the radius that it begins with, and where the widest is reached
-_LOST = 0.25  # of alpha, that the cut-out differs from what the networks see
+LOST = 0.25  # of alpha, that the cut-out differs from what the networks see
 _A_DOUBT, _AROUND = 0.02, 0.06  # the width of what is no doubt yet, and how far around a doubt the outline is not sure
 _THEIR_EDGE = 0.06  # around other people: their outlines are not known better
 _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
@@ -85,7 +85,7 @@ def own_background(
         for field in (alpha, opinion, others, inside)
     )
     known = (known > 0.98).astype(np.float32)
-    missed = (np.abs(likely - sure) > _LOST).astype(np.uint8)
+    missed = (np.abs(likely - sure) > LOST).astype(np.uint8)
     missed = cv2.morphologyEx(missed, cv2.MORPH_OPEN, disc(_A_DOUBT * unit)).astype(np.float32)
     unsure = cv2.GaussianBlur(cv2.dilate(missed, disc(_AROUND * unit)), (0, 0), 0.5 * _AROUND * unit)
     gone = cv2.dilate((theirs > 0.3).astype(np.uint8), disc(_THEIR_EDGE * unit)) > 0

@@ -13,7 +13,7 @@ from . import frame, light, tone
 from .analysis import Analysis
 from .backdrop import is_paper, paint, paper_colour
 from .look import OWN_BACKGROUND, Look
-from .own_background import toned
+from .own_background import LOST, toned
 from .trust import TRUSTED
 
 Array = npt.NDArray[Any]
@@ -35,7 +35,6 @@ _SHADED_SKIN = (-0.25, 0.0, 0.25)  # red is darkened less and blue more: skin in
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
 SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
-_LOST = 0.25  # of alpha: where the cut-out has lost so much, the photo's own colours take the place of its
 _DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
 # How far a seed goes at most: far enough to see, near enough to be one session.
 _TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
@@ -117,7 +116,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
         near = own_background.near.astype(np.float32)
         # Where the person is seen and the cut-out has lost them, or nothing is blurred, the photo itself stays.
         canvas = analysis.canvas.astype(np.float32) * np.float32(1 / 255)
-        photo = np.maximum(np.clip((near - alpha) / _LOST, 0, 1), 1 - own_background.amount)
+        photo = np.maximum(np.clip((near - alpha) / LOST, 0, 1), 1 - own_background.amount)
         person += (canvas - person) * _each(photo)
         alpha = near
     _tint(person, analysis.balance * np.array(_TONES[look.tone], np.float32))
