@@ -126,6 +126,23 @@ def test_people_who_touch_the_person_are_left_out_and_the_background_goes_on() -
     assert 100 < found.mean() < 200, "between the stripes' dark and bright"
 
 
+def test_beside_somebody_else_the_outline_is_the_networks() -> None:
+    """Between two heads of hair the colours tell nothing, and leave teeth."""
+    other, tooth = np.zeros(SIZE, np.float32), person()
+    other[300:1600, 900:1280] = 1
+    tooth[600:612, 870:890] = 1
+    assert blurred(photo(), tooth, opinion=person(), others=other).near[603:609, 882:888].max() < 0.3
+    assert blurred(photo(), tooth, opinion=person()).near[603:609, 882:888].min() > 0.9
+
+
+def test_a_gap_in_the_outline_shows_the_photo_itself_and_a_wide_one_the_blur() -> None:
+    narrow, wide = person(), person()
+    narrow[600:606, 780:900] = 0
+    wide[560:720, 780:900] = 0
+    assert blurred(photo(), narrow).near[602:604, 800:860].min() > 0.9
+    assert blurred(photo(), wide).near[620:660, 830:860].max() < 0.1
+
+
 def test_a_scrap_of_somebody_else_goes_with_them_and_an_arm_stays() -> None:
     other, scrap, arm = (np.zeros(SIZE, np.float32) for _ in range(3))
     other[300:1600, 1010:1280] = 1

@@ -25,6 +25,8 @@ _AT_ONCE, _WIDEST_AT = 3, 0.3  # behind a sure outline: the radius that it begin
 LOST = 0.25  # of alpha, that the cut-out differs from what the networks see
 _A_DOUBT, _AROUND = 0.02, 0.06  # the width of what is no doubt yet, and how far around a doubt the outline is not sure
 _THEIR_EDGE = 0.06  # around other people: their outlines are not known better
+_GAP = 0.025  # half the width of a gap in the outline that shows the photo itself: nobody can tell it from hair
+_BESIDE = 0.12  # around other people: there the networks' smooth outline is drawn
 _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
@@ -80,16 +82,20 @@ def own_background(
     size = width // 2, height // 2
     unit = face_px / 2
     picture = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    sure, likely, theirs, known = (
-        cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for field in (alpha, opinion, others, inside)
+    sure = cv2.resize(alpha.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    likely, theirs, known = (
+        cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_CUBIC) for field in (opinion, others, inside)
     )
+    likely = np.clip(likely, 0, 1)
     known = (known > 0.98).astype(np.float32)
     missed = (np.abs(likely - sure) > LOST).astype(np.uint8)
     missed = cv2.morphologyEx(missed, cv2.MORPH_OPEN, disc(_A_DOUBT * unit)).astype(np.float32)
     unsure = cv2.GaussianBlur(cv2.dilate(missed, disc(_AROUND * unit)), (0, 0), 0.5 * _AROUND * unit)
     gone = cv2.dilate((theirs > 0.3).astype(np.uint8), disc(_THEIR_EDGE * unit)) > 0
-    seen = sure + unsure * (likely - sure)
+    beside = _beside(gone, unit)
+    seen = sure + np.maximum(unsure, beside) * (likely - sure)
+    unsure *= 1 - beside
+    seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_GAP * unit))
     if gone.any():
         scraps = _scraps(seen, gone, unit)
         gone |= scraps > 0.5
@@ -116,7 +122,8 @@ def own_background(
     blurred = linear
     for number, level in enumerate((*levels, widest)):
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
-    blurred = np.where((known * ~gone)[..., None] > 0.5, blurred, widest)
+    hidden = cv2.dilate(np.maximum(1 - known, gone.astype(np.float32)), disc(_THEIR_EDGE * unit))
+    blurred += (widest - blurred) * cv2.GaussianBlur(hidden, (0, 0), 0.4 * _THEIR_EDGE * unit)[..., None]
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
     lit = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 0.05 * unit)
@@ -131,6 +138,14 @@ def own_background(
         far=far.astype(np.float16),
         amount=amount,
     )
+
+
+def _beside(gone: Array, unit: float) -> Array:
+    """(h, w) float32, 1 beside other people: hair before hair has no edge that colours could tell."""
+    if not gone.any():
+        return np.zeros(gone.shape, np.float32)
+    near = cv2.dilate(gone.astype(np.uint8), disc(_BESIDE * unit)).astype(np.float32)
+    return cv2.GaussianBlur(near, (0, 0), 0.3 * _BESIDE * unit)
 
 
 def _scraps(seen: Array, gone: Array, unit: float) -> Array:
