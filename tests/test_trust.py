@@ -73,6 +73,17 @@ def test_a_piece_of_the_wall_that_sticks_to_the_head_costs_the_trust() -> None:
     assert trust.trust(replace(seen, picture=picture)) == 1.0
 
 
+def test_hair_through_which_the_wall_shines_costs_the_trust_and_dense_hair_does_not() -> None:
+    wall, own = np.array([60, 90, 200]), evidence().picture[150, 160]
+    picture = evidence().picture.copy()
+    strands = np.zeros((400, 320), bool)
+    strands[90:190, 196:209] = silhouette()[90:190, 196:209] > 0.9
+    picture[strands] = own
+    assert trust.trust(replace(evidence(), picture=picture)) == 1.0
+    picture[strands] = (0.3 * own + 0.7 * wall).astype(np.uint8)
+    assert trust.trust(replace(evidence(), picture=picture)) < trust.TRUSTED
+
+
 def test_soft_hair_before_a_busy_background_costs_the_trust_and_before_a_calm_one_nothing() -> None:
     soft = cv2.GaussianBlur(silhouette(), (0, 0), 4)
     before_a_wall = replace(evidence(), salient=soft)

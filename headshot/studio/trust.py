@@ -31,10 +31,12 @@ _GUESSED = 0.04, 0.125  # square face heights along the edge where neither netwo
 _ENLARGED = 3.8, 5.8  # times that the face is enlarged: an edge of so few pixels cannot be drawn anew
 _INDISTINCT = 0.25, 0.55  # the part of the edge where person and background have the same colours
 _REMNANTS = 0.005, 0.018  # square face heights at the head that were kept and have the background's colours
+_SHINING_THROUGH = 0.05, 0.10  # square face heights of hair through which the background shows
 _CONTRADICTED = 0.055, 0.17  # square face heights on which the cut-out is not what the person mask sees
 _SURE_HEAD, _SURE_BODY = (0.4, 0.8), (0.3, 0.7)  # of the networks' opinions: less is loose hair, or somebody behind
 _A_SOFT_EDGE, _NEAR_OTHERS = 0.03, 0.6  # in face heights
 _THE_SAME, _FOREIGN = 10.0, 30.0  # in CIELAB: what is the background's colour, and what is not the person's
+_TOLD_APART, _HALF_WAY = 25.0, 0.45  # in CIELAB, between the two; and the part of the way from person to background
 _VEILED, _CALM = (0.058, 0.088), 0.8  # square face heights of soft edge before what is less calm than this
 
 
@@ -74,6 +76,7 @@ def trust(seen: Evidence) -> float:
     apart = np.abs(seen.salient - seen.person) > 0.5
     undecided = (seen.alpha > 0.15) & (seen.alpha < 0.85)
     contradicted = np.abs(seen.alpha - seen.person) > 0.35
+    kept, shining = _remnants(seen)
 
     def size(mask: Array, width: float) -> float:
         """Square face heights of what is at least that many face heights wide."""
@@ -86,7 +89,8 @@ def trust(seen: Evidence) -> float:
         (size(undecided & shown, 0.02), _UNDECIDED),
         (size(contradicted & shown, 0.02), _CONTRADICTED),
         (_indistinct(seen, shown), _INDISTINCT),
-        (float((_remnants(seen) & at_head).sum() / area), _REMNANTS),
+        (float((kept & at_head).sum() / area), _REMNANTS),
+        (float((shining & at_head).sum() / area), _SHINING_THROUGH),
         (float((seen.guessed * shown).sum() / area), _GUESSED),
         (float((_veiled(seen) & at_head).sum() / area), _VEILED),
         (seen.enlargement, _ENLARGED),
@@ -160,8 +164,12 @@ def _indistinct(seen: Evidence, shown: Array) -> float:
     return float((alike & edge).sum() / max(int(edge.sum()), 1))
 
 
-def _remnants(seen: Evidence) -> Array:
-    """(h, w) bool: what the cut-out holds of the background near its edge, by its colour; the face itself never is."""
+def _remnants(seen: Evidence) -> tuple[Array, Array]:
+    """Two (h, w) bool: what the cut-out holds of the background near its edge, by its colour; the face itself never is.
+
+    The first is the background's colour and not the person's; the second, nearer to the edge, lies at least half way
+    from the one to the other, as hair does through which the background shines.
+    """
     size = seen.alpha.shape[1] // 2, seen.alpha.shape[0] // 2
     picture, alpha = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in (seen.picture, seen.alpha))
     inside = cv2.resize(seen.inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
@@ -174,9 +182,20 @@ def _remnants(seen: Evidence) -> Array:
     depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     y, x = np.ogrid[: lab.shape[0], : lab.shape[1]]
     across, down = (x - head.eyes[0]) / (0.42 * unit), (y - head.eyes[1] - 0.12 * unit) / (0.62 * unit)
-    near = (alpha > 0.6) & (depth < 0.35 * unit) & (known > 0.02) & (across**2 + down**2 > 1)
-    found = near & (from_background < _THE_SAME) & (from_person > _FOREIGN)
-    return cv2.resize(found.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    beside_the_face = (known > 0.02) & (across**2 + down**2 > 1)
+    kept = beside_the_face & (alpha > 0.6) & (depth < 0.35 * unit)
+    kept &= (from_background < _THE_SAME) & (from_person > _FOREIGN)
+    apart = background - person
+    contrast = np.linalg.norm(apart, axis=2)
+    part_of_the_way = np.einsum("ijk,ijk->ij", lab - person, apart) / np.maximum(contrast**2, 1)
+    shining = beside_the_face & (alpha > 0.5) & (depth < 0.2 * unit) & (contrast > _TOLD_APART)
+    shining &= part_of_the_way > _HALF_WAY
+
+    def enlarged(mask: Array) -> Array:
+        found = cv2.resize(mask.astype(np.uint8), seen.alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        return np.asarray(found)
+
+    return enlarged(kept), enlarged(shining)
 
 
 def _veiled(seen: Evidence) -> Array:
