@@ -23,6 +23,7 @@ Code = Literal[
     "cut",
     "turned",
     "tilted",
+    "hidden",
     "close by",
     "like the background",
 ]

@@ -21,6 +21,10 @@ _SHARP_BLUR_PX = 2.3  # of `blur`: sharp portraits measure 1.7 to 2.3
 _TURNED_ASKED = 3  # of several faces in a photo that may lie on its side
 _AWAY = 0.2  # what is left of a face in which the mesh has no trust
 _ASIDE = 0.3  # what a face in the picture's corner loses
+_HIDDEN = 0.1  # what is left where somebody stands before the person: whom nobody hides is taken, if there is one
+# Whose head hides chest or shoulder: from face to face across and down, in heights of the face behind; smaller heads
+# are far away, and lower scores are mirages.
+_BEFORE_ACROSS, _BEFORE_DOWN, _BEFORE_SHARE, _BEFORE_SCORE = 1.1, (0.55, 1.6), 0.55, 0.7
 SHARP_PX = 160  # sharpness is compared at this face height, which most photos reach; smaller faces as they are
 _EMBED_PX = 112
 # The five points every ArcFace-style network is aligned to, for a 112 px crop (insightface, `arcface_dst`).
@@ -97,7 +101,8 @@ class Face:
 def find(pixels: np.ndarray) -> list[Face]:
     """The faces in a (H, W, 3) uint8 RGB picture, the one to take first.
 
-    Size, sharpness, the detector's score, frontality and place are weighed together (`_worth`) for all faces at least
+    Size, sharpness, the detector's score, frontality, place and who stands before whom are weighed together (`_worth`)
+    for all faces at least
     `_RIVAL_SHARE` as high as the highest, at most `_RIVALS`; the rest follow, largest first. About 0.01 s for each
     rival. Looks at the picture reduced to 640 px; where nothing shows, also with a wide border, which is what finds a
     face that fills the whole frame.
@@ -106,7 +111,7 @@ def find(pixels: np.ndarray) -> list[Face]:
     rivals = [face for face in found if face.height >= _RIVAL_SHARE * max(one.height for one in found)][:_RIVALS]
     if len(rivals) < 2:
         return found
-    worth = {id(face): _worth(pixels, face, rivals) for face in rivals}
+    worth = {id(face): _worth(pixels, face, rivals) * (_HIDDEN if is_hidden(face, found) else 1) for face in rivals}
     return sorted(found, key=lambda face: -worth.get(id(face), 0.0))
 
 
@@ -120,6 +125,21 @@ def _worth(pixels: np.ndarray, face: Face, rivals: Sequence[Face]) -> float:
     score = float(np.clip((face.score - 0.5) / 0.45, 0.1, 1.0))  # YuNet gives clear faces 0.9 to 0.95
     frontality = float(np.clip(lay(pixels, face)[1] / CLEAR_TRUST, _AWAY, 1.0))
     return size * sharpness * score * frontality * (1 - _ASIDE * min(1.0, aside))
+
+
+def is_hidden(face: Face, faces: Sequence[Face]) -> bool:
+    """Whether somebody's head covers chest or shoulder of the person, which nothing can bring back.
+
+    faces: all of the photo's.
+    """
+
+    def stands_before(other: Face) -> bool:
+        across, down = ((there - here) / face.height for there, here in zip(other.centre, face.centre, strict=True))
+        low, high = _BEFORE_DOWN
+        near = other.height > _BEFORE_SHARE * face.height and other.score >= _BEFORE_SCORE
+        return near and abs(across) < _BEFORE_ACROSS and low < down < high
+
+    return any(stands_before(other) for other in faces if other is not face)
 
 
 def _detect(pixels: np.ndarray, border: float) -> list[Face]:

@@ -21,6 +21,7 @@ from .face import (
     blur,
     choose,
     find,
+    is_hidden,
     lay,
     roll_degrees,
     turns,
@@ -196,7 +197,13 @@ def _advice(
             "tilted",
             f"The head leans about {roll:.0f}° to one side. Use a straighter photo, or rotate this one first.",
         )
-    if close_by(pixels, face, faces):  # whose outline the mask shows cannot be told then
+    if is_hidden(face, faces):
+        yield Advice(
+            "hidden",
+            "Somebody else stands before this person and hides a part of the body, which no studio can bring back. "
+            "Choose another face, or use a photo with nobody in front.",
+        )
+    elif close_by(pixels, face, faces):  # whose outline the mask shows cannot be told then
         yield Advice(
             "close by",
             "Somebody else is close by, and parts of them can stay in the headshot. "

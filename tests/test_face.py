@@ -75,6 +75,30 @@ def test_a_face_in_the_middle_comes_before_an_equal_one_at_the_edge():
     assert 680 < faces[0].centre[0] < 1360
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "size", "hides"),
+    [(200, 260, 90, True), (60, 220, 90, False), (250, 110, 90, False), (200, 260, 40, False)],
+)
+def test_a_head_before_the_chest_hides_it_and_one_beside_or_far_away_does_not(x, y, size, hides):
+    points = np.zeros((5, 2), np.float32)
+    chosen = face.Face(box=(160, 100, 80, 100), points=points, score=0.9)
+    other = face.Face(box=(x - 0.4 * size, y - 0.5 * size, 0.8 * size, size), points=points, score=0.9)
+    assert face.is_hidden(chosen, [chosen, other]) is hides
+
+
+def test_who_stands_before_somebody_comes_first():
+    pixels = PICTURES["portrait"].copy()
+    behind = face.find(pixels)[0]
+    x, y, width, height = (round(value) for value in behind.box)
+    head = pixels[y - height // 4 : y + height, x - width // 8 : x + width + width // 8]
+    head = cv2.resize(head, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    top, left = y + height + height // 10, x + width // 8
+    pixels[top : top + len(head), left : left + head.shape[1]] = head
+    before, hidden = face.find(pixels)
+    assert before.height < hidden.height
+    assert hidden.centre == pytest.approx(behind.centre, abs=10)
+
+
 @both
 def test_the_mesh_trusts_a_face_that_looks_at_the_camera_and_none_that_stands_on_its_head(name):
     pixels = PICTURES[name]

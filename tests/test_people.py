@@ -108,21 +108,8 @@ def test_a_small_doubtful_face_beside_the_head_is_somebody_and_on_the_chest_a_mi
     assert cut(330, 160, 60, 0.9)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "size", "hides"),
-    [(200, 260, 90, True), (60, 220, 90, False), (250, 110, 90, False), (200, 260, 40, False)],
-)
-def test_a_head_before_the_chest_hides_it_and_one_beside_or_far_away_does_not(
-    x: float, y: float, size: float, hides: bool
-) -> None:
-    points = np.zeros((5, 2), np.float32)
-    chosen = Face(box=(160, 100, 80, 100), points=points, score=0.9)
-    other = Face(box=(x - 0.4 * size, y - 0.5 * size, 0.8 * size, size), points=points, score=0.9)
-    assert people.stands_before(other, chosen) is hides
-
-
 def test_a_person_behind_somebody_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studio, "stands_before", lambda other, face: True)
+    monkeypatch.setattr(face, "is_hidden", lambda face, faces: True)
     with pytest.raises(PhotoError, match="stands before this person"):
         shoot(Image.fromarray(side_by_side()[0]), seeds=[1], backend="studio")
 

@@ -292,6 +292,11 @@ def test_a_leaning_head_is_no_turned_photo(name, degrees):
 # What stands around.
 
 
+def test_somebody_who_stands_before_the_person_is_told(monkeypatch):
+    monkeypatch.setattr(photo_check, "is_hidden", lambda chosen, faces: True)
+    assert codes(PICTURES["portrait"]) == {"hidden"}
+
+
 def test_somebody_close_by_is_told_and_somebody_apart_is_not():
     head = PICTURES["portrait"][:640, 150:750]
     beside = photo_check.check(np.hstack([head, head]), index=0)

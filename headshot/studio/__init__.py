@@ -27,7 +27,6 @@ from .frame import Frame
 from .look import OWN_BACKGROUND, SUMMARY, Look, read
 from .matte import Seen
 from .memory import Memory
-from .people import stands_before
 from .render import PROOF, PROOFS, Session, Variation, expose, session
 
 __all__ = ["Studio"]
@@ -239,7 +238,7 @@ class Studio:
             people, chosen = sitter(pixels, work.face)
             work.progress.check()
             others = [other for other in people if other is not chosen]
-            if any(stands_before(other, chosen) for other in others) and not work.photo.marks:
+            if faces.is_hidden(chosen, people) and not work.photo.marks:
                 raise PhotoError(_HIDDEN)
             found = analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
         if found.embrace > _EMBRACED and not work.photo.marks:

@@ -24,7 +24,6 @@ _BELOW = 0.1  # where the chosen one's neck and shoulders can begin to hide the 
 _SHOULDERS = (0.3, 0.6), (0.75, 0.95)  # their slope: from the neck to where they fall
 _LEAST_SCORE = 0.7  # the detector's, of a face that may cut the chosen person's outline: mirages have less
 _SMALL, _SMALL_SCORE, _BESIDE_HEAD = 0.35, 0.6, 0.45  # beside the head a small one is believed sooner: it cuts little
-_CHEST_REACH, _CHEST_ROWS = 1.1, (0.55, 1.6)  # from face to face: another head there hides chest or shoulder
 _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the networks tell the two apart
 _TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
 _NOBODY = 0.1  # of both networks, below which a pixel is nobody
@@ -91,14 +90,6 @@ def share(
         contact=_line(own) & crowded,
         beside=nobody if far_behind else _soft(theirs, chosen),
     )
-
-
-def stands_before(other: Face, face: Face) -> bool:
-    """Whether somebody's head covers the chest or a shoulder of the chosen person, which nothing can bring back."""
-    across, down = ((there - here) / face.height for there, here in zip(other.centre, face.centre, strict=True))
-    low, high = _CHEST_ROWS
-    near = other.height > _FAR * face.height and other.score >= _LEAST_SCORE
-    return near and abs(across) < _CHEST_REACH and low < down < high
 
 
 def _is_somebody(other: Face, face: Face) -> bool:
