@@ -83,6 +83,29 @@ def test_a_sleeve_is_told_from_a_neighbours_by_its_colour_whatever_folds_it_has(
     assert shared.contact[230:380, 290:310].any()
 
 
+def test_hair_that_a_thin_line_joins_to_somebody_behind_stays() -> None:
+    """The person behind is as dark as the chosen one's hair, and both meet in a line along the crown."""
+    size, face_px = (400, 500), 100.0
+    dark, wall = (60, 45, 40), (190, 195, 200)
+    picture = np.full((*size, 3), wall, np.uint8)
+    somebody = np.zeros(size, np.float32)
+    people_at = ((180, 240), (330, 130))
+    for field, hair in ((picture, dark), (somebody, 1.0)):
+        cv2.ellipse(field, (170, 215), (80, 90), 0, 0, 360, hair, -1)
+        cv2.rectangle(field, (280, 60), (480, 400), hair, -1)
+        cv2.line(field, (170, 128), (300, 128), hair, 4)
+    somebody[300:, 100:480] = 1
+    for x, y in people_at:
+        cv2.ellipse(picture, (x, y + 5), (60, 75), 0, 0, 360, (200, 150, 130), -1)
+    picture[300:, 100:280] = (190, 160, 120)
+    chosen, other = (
+        Face(box=(x - 40, y - 50, 80, face_px), points=np.zeros((5, 2), np.float32), score=0.9) for x, y in people_at
+    )
+    own = people.share(picture, somebody, somebody, chosen, [other], (0, 0), 1.0).own
+    assert own[150:280, 100:120].min() > 0.9
+    assert own[100:280, 420:470].max() < 0.1
+
+
 def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -> None:
     picture, people = side_by_side(CHEEK_BY_CHEEK)
     found = analysis.analyse(picture, people[1], [people[0]], steps=21)

@@ -28,6 +28,7 @@ _FAR = 0.55  # of the chosen face's height: a smaller one is far behind, and the
 _TOUCHING = 0.03  # so far on both sides of the border between two people who touch there is person
 _NOBODY = 0.1  # of both networks, below which a pixel is nobody
 _ROUNDS, _SCRAP = 3, 0.04  # of the colours' cut, and what is too small in it to be a part of somebody
+_BRIDGE = 0.04  # half the width of what joins no parts of a body
 _SMOOTH = 0.03  # of the border between two people: colours leave steps in it
 _BOTH_SURE = 0.85  # of both networks, that a pixel is of the person before those far behind
 
@@ -134,9 +135,13 @@ def _theirs(patch: Array, own: Array, people: Array, certain: Array, chosen: "_F
     smooth = cv2.GaussianBlur(kept.astype(np.float32), (0, 0), _SMOOTH * chosen.size / 2)
     kept = cv2.resize(smooth, patch.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     # Where the colours take hair for the wall, that is for the networks to say: others are where one of them surely is.
-    _, pieces = cv2.connectedComponents((~kept & (people > 0.5)).astype(np.uint8))
+    # A thin bridge along the chosen one's hair is no part of anybody else.
+    rest = ((~kept & (people > 0.5)) | (certain == 2)).astype(np.uint8)
+    solid = cv2.morphologyEx(rest, cv2.MORPH_OPEN, disc(_BRIDGE * chosen.size))
+    _, pieces = cv2.connectedComponents(solid)
     numbers = np.unique(pieces[certain == 2])
-    theirs: Array = np.isin(pieces, numbers[numbers > 0]) & ~chosen.shoulders(patch.shape)
+    whole = cv2.dilate(np.isin(pieces, numbers[numbers > 0]).astype(np.uint8), disc(_BRIDGE * chosen.size)) > 0
+    theirs: Array = whole & (rest > 0) & ~chosen.shoulders(patch.shape)
     return theirs | (certain == 2)
 
 
