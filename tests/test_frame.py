@@ -113,3 +113,9 @@ def test_nothing_of_the_person_goes_on_beyond_the_photo(photo: tuple[int, int, i
 
 def test_a_photo_that_ends_at_the_face_leaves_no_frame_without_a_cut() -> None:
     assert chosen(room(photo=(520, 560, 760, 980), body=1280)).cut > 0.002
+
+
+def test_a_photo_that_ends_at_the_chin_leaves_no_chest_and_much_air() -> None:
+    crop = chosen(room(photo=(0, 0, 1280, 1000), body=1280))
+    assert crop.chest < 0.1
+    assert crop.air > 0.2

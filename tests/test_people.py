@@ -137,6 +137,15 @@ def test_a_person_behind_somebody_is_refused_in_a_sentence(monkeypatch: pytest.M
         shoot(Image.fromarray(side_by_side()[0]), seeds=[1], backend="studio")
 
 
+def test_a_photo_that_ends_at_the_chin_is_refused_in_a_sentence() -> None:
+    picture, people = side_by_side()
+    x, y, width, height = (round(value) for value in people[1].box)
+    at_the_chin = picture[: y + round(1.12 * height), x - 2 * width : x + 3 * width]
+    above = np.repeat(at_the_chin[:1], height, axis=0)
+    with pytest.raises(PhotoError, match="photo ends so close"):
+        shoot(Image.fromarray(np.vstack([above, at_the_chin])), seeds=[1], backend="studio")
+
+
 def test_a_person_who_is_embraced_is_refused_in_a_sentence_and_who_names_what_is_theirs_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

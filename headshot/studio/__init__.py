@@ -42,6 +42,7 @@ _NO_USE_ENLARGEMENT = 5.0  # by eye on ten faces: from here on the eyes are smea
 _SESSIONS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.62  # of the height: a head that no look asks for
 _CUT_AT_MOST = 0.002  # of the frame: a sleeve's end at the photo's border, which nobody sees
+_NO_SHOULDERS = 0.1, 0.2  # of the height, below the chin and above the hair: a head at the lower edge of an empty frame
 _TIGHT = Note("advice", "The photo ends close to the person, so the headshot is a tight one.")
 _NO_ROOM = (
     "The photo ends so close to the face that no headshot can be cut from it. Use a photo that shows the whole head "
@@ -282,7 +283,8 @@ class Studio:
 def _exposed(shared: Session, request: HeadshotRequest, size: float = 1.0) -> tuple[np.ndarray, Frame]:
     """The picture of a request, and its crop. Raises PhotoError where the photo has no room for a frame."""
     pixels, crop = expose(shared, Variation.of(_seed_of(request)), size)
-    if crop.cut > _CUT_AT_MOST:
+    low, high = _NO_SHOULDERS
+    if crop.cut > _CUT_AT_MOST or (crop.chest < low and crop.air > high):
         raise PhotoError(_NO_ROOM)
     return pixels, crop
 

@@ -83,8 +83,8 @@ class Room:
 class Frame:
     """A crop of the canvas. scale: headshot pixels to canvas pixels; left, top: canvas pixels.
 
-    share: the head's part of the height.  cut: the part of the frame where the person goes on beyond the photo, 0
-    where framing alone could avoid it.
+    share: the head's part of the height.  air, chest: what of it is above the hair and below the chin.
+    cut: the part of the frame where the person goes on beyond the photo, 0 where framing alone could avoid it.
     """
 
     left: float
@@ -92,6 +92,8 @@ class Frame:
     scale: float
     tilt_degrees: float
     share: float
+    air: float
+    chest: float
     cut: float
 
     def affine(self, size: float) -> Array:
@@ -175,7 +177,16 @@ def choose(
         cost += _OTHERS * _covered(space.others, left, top, width, height)
     best = int(cost.argmin())
     tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0
-    return Frame(float(left[best]), float(top[best]), float(scale[best]), tilt, float(share[best]), float(cut[best]))
+    return Frame(
+        left=float(left[best]),
+        top=float(top[best]),
+        scale=float(scale[best]),
+        tilt_degrees=tilt,
+        share=float(share[best]),
+        air=float(above[best]),
+        chest=float(below[best]),
+        cut=float(cut[best]),
+    )
 
 
 def _covered(integral: Array, left: Array, top: Array, width: Array, height: Array) -> Array:
