@@ -247,6 +247,20 @@ def brightness_of_sides(pixels: np.ndarray) -> tuple[float, float]:
     return sides[0], sides[1]
 
 
+def test_skin_that_is_nearly_white_gets_no_more_light() -> None:
+    pale = analysed("portrait")
+    skin = (pale.surface.skin > 0.6).astype(np.uint8)
+
+    def burnt(guidance_scale: float) -> float:
+        shared = render.session(pale, Look(backdrop="charcoal", contrast="low"), guidance_scale)
+        made, crop = render.expose(shared, render.Variation())
+        frame_from_grid = crop.affine(1) @ np.diag([analysis.GRID, analysis.GRID, 1.0])
+        there = cv2.warpAffine(skin, frame_from_grid, made.shape[1::-1]) > 0
+        return float((made.max(axis=2)[there] > 240).mean())
+
+    assert burnt(7.5) < burnt(1) + 0.02
+
+
 @pytest.mark.parametrize("kind", PORTRAITS)
 def test_the_key_light_brightens_its_own_side(kind: str) -> None:
     left, right = brightness_of_sides(exposed(kind, Look(light="Rembrandt", key_side="left")))

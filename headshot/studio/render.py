@@ -32,6 +32,7 @@ _BACKDROP_LEVEL = {"low key": 0.62, "normal": 1.0, "high key": 1.12}
 _BACKDROP_DRAMA = {"low key": 1.3, "normal": 1.0, "high key": 0.6}
 _RELIGHT = 0.85  # of the pattern: the rest is the photo's own light, without which a face looks like a mask
 _SHADED_SKIN = (-0.25, 0.0, 0.25)  # red is darkened less and blue more: skin in the shade is warmer, by eye
+_BURNING, _AROUND = (0.62, 0.92), 0.03  # sRGB values around which more light begins, and ends, to burn; face heights
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
 SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
@@ -82,6 +83,7 @@ class Session:
     on the canvas made small.
     strength: 0 (corrected only) … 1 (the full look) … 2 (dramatic).  mildness: what the likeness guard leaves, 0…1.
     side: the key's, −1 or 1.  skin_tone: the sRGB grey value that the tone curve keeps.
+    scope: (h, w) float32 on the surface's grid, 0…1: how much of more light the person can take and not burn out.
     behind: (h, w, 3) float32 sRGB on half the canvas, the photo's own background; None where one is painted.
     """
 
@@ -92,6 +94,7 @@ class Session:
     mildness: float
     side: float
     skin_tone: float
+    scope: Array
     behind: Array | None = None
 
 
@@ -129,6 +132,11 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     skin = analysis.surface.skin > 0.5
     grid = cv2.resize(person, skin.shape[::-1], interpolation=cv2.INTER_AREA)
     skin_tone = float(cv2.cvtColor(grid, cv2.COLOR_RGB2GRAY)[skin].mean()) if skin.any() else 0.5
+    brightest = cv2.GaussianBlur(
+        grid.max(axis=2), (0, 0), _AROUND * analysis.face_px * grid.shape[1] / frame.CANVAS_WIDTH
+    )
+    low, high = _BURNING
+    scope = np.clip((high - brightest) / (high - low), 0, 1)
     # On the side of the photo's own light: shadows painted against those that are there look wrong.
     side = {"left": -1.0, "right": 1.0, "auto": analysis.light.side or -1.0}[look.key_side]
     person *= _FULL_SCALE
@@ -136,7 +144,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     alpha = alpha * _FULL_SCALE + 0.5
     layers = cv2.merge([*cv2.split(person.astype(np.uint16)), alpha.astype(np.uint16)])
     behind = _own(analysis, look, strength) if own else None
-    return Session(analysis, look, layers, strength, mildness, side, skin_tone, behind)
+    return Session(analysis, look, layers, strength, mildness, side, skin_tone, scope, behind)
 
 
 def _own(analysis: Analysis, look: Look, strength: float) -> Array:
@@ -209,6 +217,7 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
     )
     strength = _RELIGHT * shared.strength * shared.mildness
     gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
+    gain = np.where(gain > 1, 1 + (gain - 1) * shared.scope, gain)
     if shared.behind is not None:
         lit = cv2.resize(shared.analysis.own_background.lit.astype(np.float32), gain.shape[::-1])
         gain = 1 + (gain - 1) * lit
