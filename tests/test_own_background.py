@@ -35,8 +35,10 @@ def blurred(
     opinion: np.ndarray | None = None,
     others: np.ndarray = NOBODY,
     inside: np.ndarray = NOBODY + 1,
+    enlargement: float = 1.0,
 ) -> OwnBackground:
-    return own_background(picture, alpha, alpha if opinion is None else opinion, others, inside, FACE_PX)
+    likely = alpha if opinion is None else opinion
+    return own_background(picture, alpha, likely, others, inside, FACE_PX, enlargement)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,13 @@ def test_what_the_cut_out_has_lost_stays_and_the_blur_grows_from_there() -> None
     assert np.abs(found - picture)[580:700, 880:985].mean() < 2
     beside, farther, far = (contrast(found, ROWS, slice(left, left + 48)) for left in (1004, 1050, 1180))
     assert beside > 2 * max(farther, far)
+
+
+def test_around_a_small_face_the_blur_grows_more_slowly(own: OwnBackground) -> None:
+    small = composed(blurred(photo(), person(), enlargement=5.0))
+    at_edge, far = slice(884, 900), slice(1180, 1240)
+    assert contrast(small, ROWS, at_edge) > 2 * contrast(composed(own), ROWS, at_edge)
+    assert contrast(small, ROWS, far) < 12
 
 
 def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:

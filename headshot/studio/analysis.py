@@ -96,7 +96,9 @@ class Analysis:
     def own_background(self) -> OwnBackground:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
-        return own_background(self.canvas, self.alpha, self.opinion, self.beside, self.inside, self.face_px)
+        return own_background(
+            self.canvas, self.alpha, self.opinion, self.beside, self.inside, self.face_px, self.enlargement
+        )
 
     @cached_property
     def embedding(self) -> Array:

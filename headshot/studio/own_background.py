@@ -2,8 +2,9 @@
 
 The blur is that of a lens: a disc, in linear light, with the person left out of it. Behind an outline that the cut-out
 is sure of it is wide at once, as a lens has it. Where the cut-out and the networks differ (a hand, a sleeve), the photo
-itself stays, and the blur grows from there with the distance: what is wrong there cannot be seen. Other people who
-touch the person are left out, and the background goes on in their place.
+itself stays, and the blur grows from there with the distance: what is wrong there cannot be seen. Around a small face,
+whose outline has few pixels, it grows more slowly too. Other people who touch the person are left out, and the
+background goes on in their place.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
 _FREE = 0.26, 0.34  # of the photo: with less background it stays as it is, with more all of it is blurred
+_COARSE, _HALF_SURE = (3.8, 4.6), 0.6  # of so few pixels an outline is less sure: the face's enlargement, and how far
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
 _CALMER = 0.6  # of the background's own colours is given up for the paper's
@@ -66,7 +68,7 @@ class OwnBackground:
 
 
 def own_background(
-    canvas: Array, alpha: Array, opinion: Array, others: Array, inside: Array, face_px: float
+    canvas: Array, alpha: Array, opinion: Array, others: Array, inside: Array, face_px: float, enlargement: float
 ) -> OwnBackground:
     """Blur what is not the person.
 
@@ -77,6 +79,7 @@ def own_background(
         others: (h, w) float, 0…1, people who touch the person: they are left out.
         inside: (h, w), 1 where the photo has pixels.
         face_px: the face's height on the canvas.
+        enlargement: how many times the face is enlarged for a headshot.
     """
     height, width = canvas.shape[:2]
     size = width // 2, height // 2
@@ -112,7 +115,8 @@ def own_background(
     *levels, widest = (_out_of_focus(linear, free, radius * unit, smooth) for radius in _RADII)
     place = np.interp(away, (0, _WIDEST_AT), (_AT_ONCE, len(_RADII))).astype(np.float32)
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    place += (slowly - place) * unsure
+    low, high = _COARSE
+    place += (slowly - place) * np.maximum(unsure, _HALF_SURE * np.clip((enlargement - low) / (high - low), 0, 1))
     border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
     low, high = _FREE
