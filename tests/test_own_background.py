@@ -164,6 +164,18 @@ def test_a_scrap_of_somebody_else_goes_with_them_and_an_arm_stays() -> None:
     assert blurred(photo(), alpha).near[715:725, 930:1000].min() > 0.9, "with nobody there it is the person's"
 
 
+def test_what_only_a_thin_bridge_joins_to_the_person_goes_with_somebody_else() -> None:
+    """Two bare shoulders that meet at the photo's lower border; below it the last row repeats."""
+    other, shoulder, inside = (np.zeros(SIZE, np.float32) for _ in range(3))
+    other[300:1600, :200] = 1
+    shoulder[1080:, 200:280] = 1
+    shoulder[1180:, 280:340] = 1
+    inside[:1200] = 1
+    near = blurred(photo(), np.maximum(person(), shoulder), others=other, inside=inside).near
+    assert near[1090:1170, 210:270].max() < 0.1
+    assert near[1000:1170, 380:900].min() > 0.9
+
+
 def test_a_photo_that_is_nearly_all_person_stays_as_it_is() -> None:
     """Where hair reaches every border, what little lies behind it may be hair as well."""
     mask = np.ones(SIZE, np.float32)

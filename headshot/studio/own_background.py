@@ -31,7 +31,7 @@ _BESIDE = 0.12  # around other people: there the networks' smooth outline is dra
 _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
-_FREE = 0.26, 0.34  # of the photo: with less background it stays as it is, with more all of it is blurred
+_FREE = 0.28, 0.36  # of the photo: with less background it stays as it is, with more all of it is blurred
 _COARSE, _HALF_SURE = (3.8, 4.6), 0.6  # of so few pixels an outline is less sure: the face's enlargement, and how far
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
@@ -100,7 +100,7 @@ def own_background(
     unsure *= 1 - beside
     seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_GAP * unit))
     if gone.any():
-        scraps = _scraps(seen, gone, unit)
+        scraps = _scraps(seen, gone, known, unit)
         gone |= scraps > 0.5
         seen *= 1 - scraps
     body = (seen > 0.5).astype(np.uint8)
@@ -116,7 +116,8 @@ def own_background(
     place = np.interp(away, (0, _WIDEST_AT), (_AT_ONCE, len(_RADII))).astype(np.float32)
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
     low, high = _COARSE
-    place += (slowly - place) * np.maximum(unsure, _HALF_SURE * np.clip((enlargement - low) / (high - low), 0, 1))
+    coarse = _HALF_SURE * float(np.clip((enlargement - low) / (high - low), 0, 1))
+    place += (slowly - place) * np.maximum(unsure, coarse)
     border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
     low, high = _FREE
@@ -152,9 +153,12 @@ def _beside(gone: Array, unit: float) -> Array:
     return cv2.GaussianBlur(near, (0, 0), 0.3 * _BESIDE * unit)
 
 
-def _scraps(seen: Array, gone: Array, unit: float) -> Array:
-    """(h, w) float32, 0…1: thin pieces beside other people, which are more likely theirs than the person's."""
-    body = (seen > 0.5).astype(np.uint8)
+def _scraps(seen: Array, gone: Array, known: Array, unit: float) -> Array:
+    """(h, w) float32, 0…1: thin pieces beside other people, which are more likely theirs than the person's.
+
+    So are pieces that only a thin bridge joins to the person, or nothing within the photo.
+    """
+    body = ((seen > 0.5) & (known > 0)).astype(np.uint8)
     solid = cv2.morphologyEx(body, cv2.MORPH_OPEN, disc(_SCRAP * unit))
     count, pieces, sizes, _ = cv2.connectedComponentsWithStats(solid)
     if count > 1:
