@@ -102,10 +102,9 @@ def find(pixels: np.ndarray) -> list[Face]:
     """The faces in a (H, W, 3) uint8 RGB picture, the one to take first.
 
     Size, sharpness, the detector's score, frontality, place and who stands before whom are weighed together (`_worth`)
-    for all faces at least
-    `_RIVAL_SHARE` as high as the highest, at most `_RIVALS`; the rest follow, largest first. About 0.01 s for each
-    rival. Looks at the picture reduced to 640 px; where nothing shows, also with a wide border, which is what finds a
-    face that fills the whole frame.
+    for all faces at least `_RIVAL_SHARE` as high as the highest, at most `_RIVALS`; the rest follow, largest first.
+    About 0.01 s for each rival. Looks at the picture reduced to 640 px; where nothing shows, also with a wide border,
+    which is what finds a face that fills the whole frame.
     """
     found = _detect(pixels, border=0.0) or _detect(pixels, border=0.5)
     rivals = [face for face in found if face.height >= _RIVAL_SHARE * max(one.height for one in found)][:_RIVALS]
