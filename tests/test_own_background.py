@@ -33,12 +33,13 @@ def blurred(
     alpha: np.ndarray,
     *,
     opinion: np.ndarray | None = None,
+    guessed: np.ndarray = NOBODY,
     others: np.ndarray = NOBODY,
     inside: np.ndarray = NOBODY + 1,
     enlargement: float = 1.0,
 ) -> OwnBackground:
     likely = alpha if opinion is None else opinion
-    return own_background(picture, alpha, likely, others, inside, FACE_PX, enlargement)
+    return own_background(picture, alpha, likely, guessed, others, inside, FACE_PX, enlargement)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,17 @@ def test_what_the_cut_out_has_lost_stays_and_the_blur_grows_from_there() -> None
     assert np.abs(found - picture)[580:700, 880:985].mean() < 2
     beside, farther, far = (contrast(found, ROWS, slice(left, left + 48)) for left in (1004, 1050, 1180))
     assert beside > 2 * max(farther, far)
+
+
+def test_where_the_outline_is_a_guess_the_blur_grows_more_slowly(own: OwnBackground) -> None:
+    guessed = np.zeros(SIZE, np.float32)
+    guessed[600:680, 872:888] = 1
+    found = composed(blurred(photo(), person(), guessed=guessed))
+    at_edge = slice(884, 900)
+    assert contrast(found, ROWS, at_edge) > 2 * contrast(composed(own), ROWS, at_edge)
+    assert contrast(found, ROWS, slice(1180, 1240)) < 12
+    elsewhere = np.abs(found - composed(own))[:400].max()
+    assert elsewhere < 2
 
 
 def test_around_a_small_face_the_blur_grows_more_slowly(own: OwnBackground) -> None:

@@ -42,6 +42,7 @@ class Analysis:
     surface: on a quarter of the canvas.  light: the photo's own.  balance: (3,) factors on sRGB values.
     canvas: (H, W, 3) uint8, the photo itself, lifted likewise.
     opinion: (h, w) float16 on the grid, where the person is or may be.
+    guessed: (h, w) float16 on the grid, 0…1, where alpha is a guess.
     beside: (h, w) float16 on the grid, where others are who touch the person and are as near to the camera.
     inside: (h, w) bool on the grid, 1 where the photo has pixels.
     room: what the frame may show.  face_px: the face's height on the canvas.  upscale: canvas to photo pixels.
@@ -58,6 +59,7 @@ class Analysis:
     eye_layer: Array
     canvas: Array
     opinion: Array
+    guessed: Array
     beside: Array
     inside: Array
     surface: surface.Surface
@@ -97,7 +99,14 @@ class Analysis:
         if self.full is not None:
             return self.full.own_background.smaller(DRAFT_SCALE)
         return own_background(
-            self.canvas, self.alpha, self.opinion, self.beside, self.inside, self.face_px, self.enlargement
+            self.canvas,
+            self.alpha,
+            self.opinion,
+            self.guessed,
+            self.beside,
+            self.inside,
+            self.face_px,
+            self.enlargement,
         )
 
     @cached_property
@@ -186,6 +195,7 @@ def analyse(
         skin_layer=retouch.skin_layer(fore, full_skin, face_px).astype(np.float16),
         canvas=shown,
         opinion=alone.astype(np.float16),
+        guessed=evidence.guessed.astype(np.float16),
         beside=beside.astype(np.float16),
         inside=known,
         eye_layer=(retouch.eye_layer(fore, eyes, face_px) / max(1.0, scale) ** 0.5).astype(np.float16),

@@ -2,9 +2,9 @@
 
 The blur is that of a lens: a disc, in linear light, with the person left out of it. Behind an outline that the cut-out
 is sure of it is wide at once, as a lens has it. Where the cut-out and the networks differ (a hand, a sleeve), the photo
-itself stays, and the blur grows from there with the distance: what is wrong there cannot be seen. Around a small face,
-whose outline has few pixels, it grows more slowly too. Other people who touch the person are left out, and the
-background goes on in their place.
+itself stays, and the blur grows from there with the distance: what is wrong there cannot be seen. It grows as slowly
+where the outline is a guess, for the person has the background's colours there, and around a small face, whose outline
+has few pixels. Other people who touch the person are left out, and the background goes on in their place.
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ _SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
 _FREE = 0.28, 0.36  # of the photo: with less background it stays as it is, with more all of it is blurred
+_ALIKE_AROUND = 0.12  # around a guess of the outline: what looks like the person may be
 _COARSE, _HALF_SURE = (3.8, 4.6), 0.6  # of so few pixels an outline is less sure: the face's enlargement, and how far
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
@@ -68,7 +69,14 @@ class OwnBackground:
 
 
 def own_background(
-    canvas: Array, alpha: Array, opinion: Array, others: Array, inside: Array, face_px: float, enlargement: float
+    canvas: Array,
+    alpha: Array,
+    opinion: Array,
+    guessed: Array,
+    others: Array,
+    inside: Array,
+    face_px: float,
+    enlargement: float,
 ) -> OwnBackground:
     """Blur what is not the person.
 
@@ -76,6 +84,7 @@ def own_background(
         canvas: (H, W, 3) uint8 RGB, the photo on the canvas.
         alpha: (H, W) float, 0…1, the cut-out.
         opinion: (h, w) float, 0…1, the person as the networks see them, where the cut-out may be wrong.
+        guessed: (h, w) float, 0…1, where alpha is a guess, for person and background have the same colours.
         others: (h, w) float, 0…1, people who touch the person: they are left out.
         inside: (h, w), 1 where the photo has pixels.
         face_px: the face's height on the canvas.
@@ -86,8 +95,9 @@ def own_background(
     unit = face_px / 2
     picture = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     sure = cv2.resize(alpha.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    likely, theirs, known = (
-        cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_CUBIC) for field in (opinion, others, inside)
+    likely, theirs, known, alike = (
+        cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+        for field in (opinion, others, inside, guessed)
     )
     likely = np.clip(likely, 0, 1)
     known = (known > 0.98).astype(np.float32)
@@ -117,7 +127,9 @@ def own_background(
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
     low, high = _COARSE
     coarse = _HALF_SURE * float(np.clip((enlargement - low) / (high - low), 0, 1))
-    place += (slowly - place) * np.maximum(unsure, coarse)
+    alike = cv2.dilate((alike > 0.3).astype(np.float32), disc(_ALIKE_AROUND * unit))
+    alike = cv2.GaussianBlur(alike, (0, 0), 0.5 * _ALIKE_AROUND * unit)
+    place += (slowly - place) * np.maximum(np.maximum(unsure, coarse), alike)
     border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
     low, high = _FREE
