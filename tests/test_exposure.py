@@ -93,6 +93,17 @@ def test_a_lift_burns_nothing_out_and_no_two_tones_change_places() -> None:
         assert np.diff(lifted).min() >= 0
 
 
+def test_a_lift_makes_a_strong_colour_brighter_and_no_more_glaring() -> None:
+    shirt = np.full((4, 4, 3), (0.45, 0.58, 0.22), np.float32)
+    lifted = exposure.Lift(gain=1.4).applied(shirt)
+    (before, a, b), (after, lifted_a, lifted_b) = (
+        cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)[0, 0] for cloth in (shirt, lifted)
+    )
+    assert after > before + 10
+    assert np.hypot(lifted_a, lifted_b) < 1.12 * np.hypot(a, b)
+    assert np.arctan2(lifted_b, lifted_a) == pytest.approx(np.arctan2(b, a), abs=0.07), "its hue stays"
+
+
 def test_a_rim_of_burnt_out_daylight_along_jaw_and_ears_is_calmed_and_gets_the_skins_hue() -> None:
     studied = _analysed("portrait rim")
     skin = studied.surface.skin

@@ -24,6 +24,7 @@ _FLAT, _LIVELY = 20.0, 27.0
 _LEAST_STOPS, _MOST_STOPS = 0.4, 1.0  # less is no fault of the photo, more shows the noise
 _SHOULDER = 0.55  # sRGB: from here on the lift fades, so that nothing bright is burnt out
 _MOST_GAIN = 1.44  # above it, tones near white would change places
+_HELD_CHROMA = 0.7  # of the gain, as a power, that chroma does not get
 _SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a factor on the stored value
 _VEIL = 0.06  # sRGB: a darkest tone above it is stray light, which a backlit lens lays over everything
 _VEIL_AT_MOST = 0.1
@@ -58,7 +59,9 @@ class Lift:
         factor = np.clip((1 - grey) * np.float32(1 / (1 - _SHOULDER)), 0, 1)
         factor *= np.float32(self.gain - 1)
         factor += 1
-        return picture * factor[..., None]
+        # In full, a lift makes strong colours glare: what it adds to their chroma is held back in part.
+        colour = (picture - grey[..., None]) * (factor ** (1 - _HELD_CHROMA))[..., None]
+        return grey[..., None] * factor[..., None] + colour
 
 
 def lift(picture: Array, scene: Array, alpha: Array, skin: Array, mesh: Array) -> Lift:
