@@ -139,8 +139,10 @@ def own_background(
     blurred = linear
     for number, level in enumerate((*levels, widest)):
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
-    hidden = cv2.dilate(np.maximum(1 - known, gone.astype(np.float32)), disc(_THEIR_EDGE * unit))
-    blurred += (widest - blurred) * cv2.GaussianBlur(hidden, (0, 0), 0.4 * _THEIR_EDGE * unit)[..., None]
+    hidden = np.maximum(1 - known, gone.astype(np.float32))
+    around = cv2.dilate(hidden, disc(_THEIR_EDGE * unit))
+    hidden = np.maximum(hidden, amount * cv2.GaussianBlur(around, (0, 0), 0.4 * _THEIR_EDGE * unit))
+    blurred += (widest - blurred) * hidden[..., None]
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
     lit = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 0.05 * unit)
