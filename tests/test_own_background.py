@@ -105,6 +105,13 @@ def test_around_a_small_face_the_blur_grows_more_slowly(own: OwnBackground) -> N
     assert contrast(small, ROWS, far) < 12
 
 
+def test_ticks_at_the_outline_of_a_small_face_go_and_strands_of_a_large_one_stay() -> None:
+    tick = person()
+    tick[636:644, 876:900] = 1
+    assert blurred(photo(), tick, enlargement=5.0).near[638:642, 888:896].max() < 0.2
+    assert blurred(photo(), tick).near[638:642, 888:896].min() > 0.9
+
+
 def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
     far = cv2.resize(away(), (640, 800)) > 0.05
     red, green, _ = (own.behind.astype(np.float32)[far]).T

@@ -26,9 +26,11 @@ _AT_ONCE, _WIDEST_AT = 3, 0.3  # behind a sure outline: the radius that it begin
 LOST = 0.25  # of alpha, that the cut-out differs from what the networks see
 _A_DOUBT, _AROUND = 0.02, 0.06  # the width of what is no doubt yet, and how far around a doubt the outline is not sure
 _THEIR_EDGE = 0.06  # around other people: their outlines are not known better
-_GAP = 0.025  # half the width of a gap in the outline that shows the photo itself: nobody can tell it from hair
+# Half the width of a gap in the outline that shows the photo itself, for nobody can tell it from hair; and of a tick at
+# that of a small face, which is dirt.
+_GAP = 0.025
 _BESIDE = 0.12  # around other people: there the networks' smooth outline is drawn
-_SCRAP, _NEAR_OTHERS = 0.07, 0.4  # half the width of what is too thin to be the person's, so near to others
+_SCRAP, _NEAR_OTHERS = 0.09, 0.4  # half the width of what is too thin to be the person's, so near to others
 _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of what takes the place of the rest
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
 _FREE = 0.28, 0.36  # of the photo: with less background it stays as it is, with more all of it is blurred
@@ -109,6 +111,9 @@ def own_background(
     seen = sure + np.maximum(unsure, beside) * (likely - sure)
     unsure *= 1 - beside
     seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_GAP * unit))
+    low, high = _COARSE
+    coarse = float(np.clip((enlargement - low) / (high - low), 0, 1))
+    seen = seen + (cv2.morphologyEx(seen, cv2.MORPH_OPEN, disc(_GAP * unit)) - seen) * coarse
     if gone.any():
         scraps = _scraps(seen, gone, known, unit)
         gone |= scraps > 0.5
@@ -125,11 +130,9 @@ def own_background(
     *levels, widest = (_out_of_focus(linear, free, radius * unit, smooth) for radius in _RADII)
     place = np.interp(away, (0, _WIDEST_AT), (_AT_ONCE, len(_RADII))).astype(np.float32)
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    low, high = _COARSE
-    coarse = _HALF_SURE * float(np.clip((enlargement - low) / (high - low), 0, 1))
     alike = cv2.dilate((alike > 0.3).astype(np.float32), disc(_ALIKE_AROUND * unit))
     alike = cv2.GaussianBlur(alike, (0, 0), 0.5 * _ALIKE_AROUND * unit)
-    place += (slowly - place) * np.maximum(np.maximum(unsure, coarse), alike)
+    place += (slowly - place) * np.maximum(np.maximum(unsure, _HALF_SURE * coarse), alike)
     border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
     place = np.maximum(place, border * len(_RADII))
     low, high = _FREE
