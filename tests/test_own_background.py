@@ -129,6 +129,17 @@ def test_beyond_the_photos_border_the_background_goes_on_without_a_step() -> Non
     assert across[:190].min() > 60, "nothing of the black beyond the border comes in"
 
 
+def test_a_background_that_is_blurred_in_part_ends_in_no_line_at_the_photos_border() -> None:
+    body, inside = person(), np.zeros(SIZE, np.float32)
+    body[780:, :] = 1
+    inside[200:] = 1
+    own = blurred(photo(), body, inside=inside)
+    assert 0.3 < own.amount < 0.5
+    rows = composed(own)[150:260, 40:200, 1]
+    assert np.abs(np.diff(rows.mean(axis=1))).max() < 3
+    assert np.abs(np.diff(rows.std(axis=1))).max() < 3
+
+
 def test_the_looks_tone_grows_with_the_distance(own: OwnBackground) -> None:
     plain = own.behind.astype(np.float32)
     dark = toned(own, np.float32([0.02, 0.02, 0.02]), 1.0)

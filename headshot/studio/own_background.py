@@ -35,6 +35,7 @@ _ENOUGH, _SMOOTH = 0.3, 0.1  # of a disc must be background; and the blur of wha
 _BORDER = 0.25  # from the photo's border and from others the blur is at its widest, so that neither can be seen
 _FREE = 0.28, 0.36  # of the photo: with less background it stays as it is, with more all of it is blurred
 _ALIKE_AROUND = 0.12  # around a guess of the outline: what looks like the person may be
+_SOON = 3  # the reciprocal of the amount of blur from which none of it ends in a line at the photo's border
 _COARSE, _HALF_SURE = (3.8, 4.6), 0.6  # of so few pixels an outline is less sure: the face's enlargement, and how far
 _TONE_AT_EDGE, _TONE_FULL = 0.35, 1.1  # how much of the look's brightness and colour the edge has, and where all
 _TONE_SHARE, _TONE_BOUNDS = 0.5, (0.45, 1.5)  # of the way, in stops, to the look's brightness
@@ -132,9 +133,9 @@ def own_background(
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
     alike = cv2.dilate((alike > 0.3).astype(np.float32), disc(_ALIKE_AROUND * unit))
     alike = cv2.GaussianBlur(alike, (0, 0), 0.5 * _ALIKE_AROUND * unit)
-    place += (slowly - place) * np.maximum(np.maximum(unsure, _HALF_SURE * coarse), alike)
-    border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1) * np.clip(away / _REACHED[1], 0, 1)
-    place = np.maximum(place, border * len(_RADII))
+    border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1)
+    place += (slowly - place) * np.maximum(np.maximum(unsure, _HALF_SURE * coarse), alike * (1 - border))
+    place = np.maximum(place, border * np.clip(away / _REACHED[1], 0, 1) * len(_RADII))
     low, high = _FREE
     background = float((np.maximum(free, gone) * known).sum() / max(known.sum(), 1))
     amount = float(np.clip((background - low) / (high - low), 0, 1))
@@ -144,7 +145,8 @@ def own_background(
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
     hidden = np.maximum(1 - known, gone.astype(np.float32))
     around = cv2.dilate(hidden, disc(_THEIR_EDGE * unit))
-    hidden = np.maximum(hidden, amount * cv2.GaussianBlur(around, (0, 0), 0.4 * _THEIR_EDGE * unit))
+    softly = min(1.0, _SOON * amount)  # a photo that stays as it is does so up to its border
+    hidden = np.maximum(hidden, softly * cv2.GaussianBlur(around, (0, 0), 0.4 * _THEIR_EDGE * unit))
     blurred += (widest - blurred) * hidden[..., None]
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
