@@ -135,6 +135,20 @@ def test_a_saturated_backdrop_leaves_no_cast_on_the_foreground():
     assert np.mean(red - bright_blue) > 0.1
 
 
+def test_a_contour_that_reaches_into_a_soft_edge_takes_nothing_of_the_wall_with_it() -> None:
+    """On any other backdrop that would be a fringe."""
+    own, wall = np.float32([0.12, 0.1, 0.09]), np.float32([0.92, 0.9, 0.88])
+    cloth = np.zeros((640, 512), np.float32)
+    cv2.ellipse(cloth, (256, 320), (120, 160), 0, 0, 360, 1.0, -1)
+    soft = cv2.GaussianBlur(cloth, (0, 0), 4)[..., None]
+    networks = cv2.GaussianBlur(cv2.dilate(cloth, np.ones((7, 7))), (0, 0), 1.5)
+    found, fore, _ = alpha.refine(own * soft + wall * (1 - soft), networks, networks, 300, native=False, steps=21)
+    edge = (found > 0.5) & (soft[..., 0] < 0.97)
+    assert edge.sum() > 3000
+    assert np.abs(fore[edge] - own).mean() < 0.03
+    assert np.percentile(fore[edge].mean(axis=1), 99) < 0.2
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_the_neighbour_is_left_out(index):
     photo = portraits.two_people()

@@ -27,6 +27,8 @@ _SURE = 0.94  # the networks' alpha of what is surely person
 _EDGE_WIDTHS = 0.05, 0.12  # of the networks' ramp: cloth and skin have up to the first, hair from the second
 _CALM = 0.03  # the standard deviation, in 0…1 colours, of a backdrop before which single strands can be told
 _FIRM, _FIRM_SLOPE, _FIRM_LEVEL = 0.010, 2.3, 0.58  # how a clean contour is drawn: its sigma, steepness and place
+_FRINGE = 2  # pixels, of half the canvas, inside a contour that may still hold the backdrop's colour
+_SHEEN = 0.25  # of the way to the backdrop's colour: hair may shine as far, twice as far lies only the backdrop
 _TOLD = 0.012  # the variance of alpha from which colours say too little
 _GUESSED = 0.03  # the variance of alpha from which a pixel's is no more than a guess: it may be wrong by a sixth
 _FIRM_HAIR = 0.25  # how much of that above the eyes
@@ -305,7 +307,8 @@ def _enlarged(
     result = canvas.copy()
     # Where alpha is nothing but near the rim, colours go on too: the renderer's resampling reads across it.
     rim = cv2.dilate((found > 0.01).astype(np.uint8), disc(2)) > 0
-    marked = cv2.resize((rim & (found < 0.995)).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    edge = np.where(band.firm > 0.5, cv2.erode(found, disc(_FRINGE)), found) < 0.995
+    marked = cv2.resize((rim & edge).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     rows, columns = np.nonzero(marked)
     pixels, a = canvas[rows, columns], alpha[rows, columns]
     f, b = (_sampled(field, rows, columns) for field in (fore, back))
@@ -317,7 +320,13 @@ def _enlarged(
     a = np.clip(1.08 * (a - 0.5) + 0.5, 0, 1)  # the faint ends are doubt, not hair
     alpha[rows, columns] = a
     a = a[:, None]
-    result[rows, columns] = np.clip(f + a * (pixels - a * f - (1 - a) * b), 0, 1)
+    detail, line = pixels - a * f - (1 - a) * b, b - f
+    # What lies nearer to the backdrop than alpha says is no detail of the person's: on any other it would be a fringe.
+    nearer = np.einsum("nc,nc->n", detail, line) / (np.einsum("nc,nc->n", line, line) + 0.02)
+    firm = band.firm[rows // 2, columns // 2] ** 2  # hair has its own sheen
+    nearer *= np.maximum(firm, np.clip((nearer - _SHEEN) / _SHEEN, 0, 1))
+    detail -= np.maximum(nearer, 0)[:, None] * line
+    result[rows, columns] = np.clip(f + a * detail, 0, 1)
     return alpha, result
 
 
