@@ -102,23 +102,10 @@ def own_background(
         cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
         for field in (opinion, others, inside, guessed)
     )
-    likely = np.clip(likely, 0, 1)
     known = (known > 0.98).astype(np.float32)
-    missed = (np.abs(likely - sure) > LOST).astype(np.uint8)
-    missed = cv2.morphologyEx(missed, cv2.MORPH_OPEN, disc(_A_DOUBT * unit)).astype(np.float32)
-    unsure = cv2.GaussianBlur(cv2.dilate(missed, disc(_AROUND * unit)), (0, 0), 0.5 * _AROUND * unit)
-    gone = cv2.dilate((theirs > 0.3).astype(np.uint8), disc(_THEIR_EDGE * unit)) > 0
-    beside = _beside(gone, unit)
-    seen = sure + np.maximum(unsure, beside) * (likely - sure)
-    unsure *= 1 - beside
-    seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_GAP * unit))
     low, high = _COARSE
     coarse = float(np.clip((enlargement - low) / (high - low), 0, 1))
-    seen = seen + (cv2.morphologyEx(seen, cv2.MORPH_OPEN, disc(_GAP * unit)) - seen) * coarse
-    if gone.any():
-        scraps = _scraps(seen, gone, known, unit)
-        gone |= scraps > 0.5
-        seen *= 1 - scraps
+    seen, gone, unsure = _outline(sure, np.clip(likely, 0, 1), theirs, known, coarse, unit)
     body = (seen > 0.5).astype(np.uint8)
     away: Array = cv2.distanceTransform(1 - body, cv2.DIST_L2, 5) / unit
     to_others = cv2.distanceTransform(1 - gone.astype(np.uint8), cv2.DIST_L2, 5) / unit if gone.any() else np.inf
@@ -131,8 +118,7 @@ def own_background(
     *levels, widest = (_out_of_focus(linear, free, radius * unit, smooth) for radius in _RADII)
     place = np.interp(away, (0, _WIDEST_AT), (_AT_ONCE, len(_RADII))).astype(np.float32)
     slowly = np.interp(away, (_MARGIN, *_REACHED), range(len(_RADII) + 1)).astype(np.float32)
-    alike = cv2.dilate((alike > 0.3).astype(np.float32), disc(_ALIKE_AROUND * unit))
-    alike = cv2.GaussianBlur(alike, (0, 0), 0.5 * _ALIKE_AROUND * unit)
+    alike = _around(alike > 0.3, _ALIKE_AROUND * unit, 0.5)
     border = np.clip(1 - np.minimum(to_border, to_others) / _BORDER, 0, 1)
     place += (slowly - place) * np.maximum(np.maximum(unsure, _HALF_SURE * coarse), alike * (1 - border))
     place = np.maximum(place, border * np.clip(away / _REACHED[1], 0, 1) * len(_RADII))
@@ -144,9 +130,8 @@ def own_background(
     for number, level in enumerate((*levels, widest)):
         blurred = blurred + (level - blurred) * np.clip(place - number, 0, 1)[..., None]
     hidden = np.maximum(1 - known, gone.astype(np.float32))
-    around = cv2.dilate(hidden, disc(_THEIR_EDGE * unit))
     softly = min(1.0, _SOON * amount)  # a photo that stays as it is does so up to its border
-    hidden = np.maximum(hidden, softly * cv2.GaussianBlur(around, (0, 0), 0.4 * _THEIR_EDGE * unit))
+    hidden = np.maximum(hidden, softly * _around(hidden, _THEIR_EDGE * unit, 0.4))
     blurred += (widest - blurred) * hidden[..., None]
     blurred = np.minimum(blurred, 1)  # the highlights' gain has done its work in the blur
 
@@ -164,12 +149,36 @@ def own_background(
     )
 
 
-def _beside(gone: Array, unit: float) -> Array:
-    """(h, w) float32, 1 beside other people: hair before hair has no edge that colours could tell."""
-    if not gone.any():
-        return np.zeros(gone.shape, np.float32)
-    near = cv2.dilate(gone.astype(np.uint8), disc(_BESIDE * unit)).astype(np.float32)
-    return cv2.GaussianBlur(near, (0, 0), 0.3 * _BESIDE * unit)
+def _outline(
+    sure: Array, likely: Array, theirs: Array, known: Array, coarse: float, unit: float
+) -> tuple[Array, Array, Array]:
+    """What of the picture is shown as the person, what is left out of it, and where the outline is doubtful.
+
+    sure, likely: (h, w) float32, the cut-out, and the person as the networks see them.  theirs: other people.
+    known: 1 where the photo has pixels.  coarse: 0…1, how far the face is too small for a sure outline.
+    Returns (h, w) float32 0…1, (h, w) bool, (h, w) float32 0…1.
+    """
+    missed = (np.abs(likely - sure) > LOST).astype(np.uint8)
+    missed = cv2.morphologyEx(missed, cv2.MORPH_OPEN, disc(_A_DOUBT * unit))
+    unsure = _around(missed, _AROUND * unit, 0.5)
+    gone: Array = cv2.dilate((theirs > 0.3).astype(np.uint8), disc(_THEIR_EDGE * unit)) > 0
+    # Hair before somebody else's has no edge that colours could tell.
+    beside = _around(gone, _BESIDE * unit, 0.3)
+    seen = sure + np.maximum(unsure, beside) * (likely - sure)
+    unsure *= 1 - beside
+    seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_GAP * unit))
+    seen = seen + (cv2.morphologyEx(seen, cv2.MORPH_OPEN, disc(_GAP * unit)) - seen) * coarse
+    if gone.any():
+        scraps = _scraps(seen, gone, known, unit)
+        gone = gone | (scraps > 0.5)
+        seen = seen * (1 - scraps)
+    return seen, gone, unsure
+
+
+def _around(mask: Array, reach: float, soft: float) -> Array:
+    """(h, w) float32: 1 on the mask and around it, over so many pixels, softly by that part of them."""
+    wide = cv2.dilate(mask.astype(np.float32), disc(reach))
+    return cv2.GaussianBlur(wide, (0, 0), soft * reach)
 
 
 def _scraps(seen: Array, gone: Array, known: Array, unit: float) -> Array:
