@@ -57,6 +57,10 @@ _BACKLIT, _BACKLIT_RATIO = 149, 1.4
 # Of the outline: 0.45 and 0.21 where dark hair meets a dark background, 0.08 at most elsewhere; 0.29 where a pale shirt
 # meets a pale wall, 0.21 at most elsewhere.
 _HAIR_ALIKE, _CLOTHES_ALIKE = 0.18, 0.28
+HIDDEN = (
+    "Somebody else stands before this person and hides a part of the body. Choose another face, or use a photo with "
+    "nobody in front."
+)
 _TURN = {
     90: "The photo lies on its side. Turn it by 90° clockwise first.",
     180: "The photo stands on its head. Turn it by 180° first.",
@@ -198,11 +202,7 @@ def _advice(
             f"The head leans about {roll:.0f}° to one side. Use a straighter photo, or rotate this one first.",
         )
     if is_hidden(face, faces):
-        yield Advice(
-            "hidden",
-            "Somebody else stands before this person and hides a part of the body, which no studio can bring back. "
-            "Choose another face, or use a photo with nobody in front.",
-        )
+        yield Advice("hidden", HIDDEN)
     elif close_by(pixels, face, faces):  # whose outline the mask shows cannot be told then
         yield Advice(
             "close by",

@@ -20,7 +20,7 @@ from ..backends import Readiness
 from ..errors import PhotoError
 from ..pace import Pace
 from ..photo import Marks, Photo
-from ..photo_check import POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
+from ..photo_check import HIDDEN, POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
 from ..request import Headshot, HeadshotRequest, Note, Progress
 from .analysis import DRAFT_SCALE, Analysis, analyse
 from .frame import Frame
@@ -52,10 +52,6 @@ _EMBRACED = 3.0  # face heights of border with somebody else above the chin: che
 _HELD = (
     "Somebody else holds or covers the person in this photo and cannot be taken out of it. "
     "Use a photo with nobody that close."
-)
-_HIDDEN = (
-    "Somebody else stands before this person and hides a part of the body. Choose another face, or use a photo with "
-    "nobody in front."
 )
 _KEPT = (
     "The person could not be cut out cleanly, so the photo's own background stays, out of focus. A photo with nobody "
@@ -240,7 +236,7 @@ class Studio:
             work.progress.check()
             others = [other for other in people if other is not chosen]
             if faces.is_hidden(chosen, people) and not work.photo.marks:
-                raise PhotoError(_HIDDEN)
+                raise PhotoError(HIDDEN)
             found = analyse(pixels, chosen, others, steps=steps, marks=work.photo.marks, seen=self._seen(work))
         if found.embrace > _EMBRACED and not work.photo.marks:
             raise PhotoError(_HELD)
