@@ -3,11 +3,11 @@
 import logging
 import sys
 
-from headshot import server
-from headshot.account import KeyFilter
 from headshot.backends import registry
 from headshot.errors import SettingsError
+from headshot.modelslab.account import KeyFilter
 from headshot.settings import Settings
+from headshot.web import server
 
 
 def main() -> None:

@@ -28,11 +28,11 @@ sys.path.insert(0, str(ROOT))
 
 import httpx  # noqa: E402 - the folder is not installed
 
-from headshot.bodies import enterprise_body, face_image  # noqa: E402
-from headshot.client import HeadShotClient  # noqa: E402
-from headshot.links import Target  # noqa: E402
-from headshot.photo import Photo  # noqa: E402
-from headshot.replies import Reply  # noqa: E402
+from headshot.imaging.photo import Photo  # noqa: E402
+from headshot.modelslab.bodies import enterprise_body, face_image  # noqa: E402
+from headshot.modelslab.client import HeadShotClient  # noqa: E402
+from headshot.modelslab.replies import Reply  # noqa: E402
+from headshot.modelslab.safe_url import Target  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402
 
 KEY = "k3y-of-nobody-in-a-benchmark"

@@ -19,9 +19,10 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from headshot import Headshot, HeadshotRequest, Photo, face, shoot  # noqa: E402 - the folder is not installed
+from headshot import Headshot, HeadshotRequest, Photo, shoot  # noqa: E402 - the folder is not installed
+from headshot.comparison.presets import PRESETS  # noqa: E402
 from headshot.errors import HeadshotError, PhotoError  # noqa: E402
-from headshot.presets import PRESETS  # noqa: E402
+from headshot.imaging import face  # noqa: E402 - the folder is not installed
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", ".bmp"}
 COLUMNS = ("photo", "seed", "trust", "likeness", "head", "enlargement", "seconds", "notes")

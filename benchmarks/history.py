@@ -23,9 +23,9 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from headshot.imaging.thumbnail import thumbnail_of  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402  this file is run by its name
-from headshot.store import Comparison, History, Store, mark  # noqa: E402
-from headshot.thumbnail import thumbnail_of  # noqa: E402
+from headshot.storage import Comparison, History, Store, mark  # noqa: E402
 
 COMPARISONS, EACH = 1_250, 4
 OTHERS = 50  # comparisons of somebody else, among them

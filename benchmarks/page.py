@@ -124,11 +124,11 @@ def serve(wait: float, *, shared: bool) -> None:
 
     What each comparison took the backend itself is said on standard output, in seconds.
     """
-    from headshot import server
     from headshot.backends import Readiness
-    from headshot.photo import Photo
+    from headshot.imaging.photo import Photo
     from headshot.request import Headshot, HeadshotRequest, Note, Progress
     from headshot.settings import Settings
+    from headshot.web import server
 
     class Waiting:
         """A backend whose pictures were made before."""

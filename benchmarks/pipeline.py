@@ -31,11 +31,11 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from headshot.photo import Photo  # noqa: E402
+from headshot.imaging.photo import Photo  # noqa: E402
 from headshot.pipeline import hardware, loading  # noqa: E402
-from headshot.pipeline.crop import face_region  # noqa: E402
-from headshot.pipeline.recipes import BUCKET, RECIPES, Family, Recipe  # noqa: E402
-from headshot.pipeline.work import Made, Stepped, work  # noqa: E402
+from headshot.pipeline.face_crop import face_region  # noqa: E402
+from headshot.pipeline.model_specs import BUCKET, Family, RECIPES, Recipe  # noqa: E402
+from headshot.pipeline.device_run import Made, Stepped, work  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402
 
 ALWAYS = ("flux2-klein", "sdxl-face")

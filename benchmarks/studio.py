@@ -20,10 +20,12 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from headshot import HeadshotRequest, Photo, Progress, models, photo_check  # noqa: E402 - the folder is not installed
-from headshot.compare import plan  # noqa: E402
+from headshot import HeadshotRequest, Photo, Progress  # noqa: E402 - the folder is not installed
+from headshot.comparison.comparing import plan  # noqa: E402
+from headshot.imaging import models, photo_check  # noqa: E402 - the folder is not installed
 from headshot.request import Headshot  # noqa: E402
-from headshot.studio import Studio, analysis, encode  # noqa: E402
+from headshot.studio import analysis  # noqa: E402
+from headshot.studio.backend import Studio, encode  # noqa: E402
 
 ROUNDS = 5
 REQUEST = HeadshotRequest()

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, cast
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
-from . import compare
+from headshot.imaging.photo import Photo
+
 from .backends import AUTO, Backend, choose, registry
+from .comparison import comparing
 from .errors import HeadshotError
-from .photo import Photo
 from .request import Headshot, HeadshotRequest, Note, Progress
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .studio import Studio
+    from headshot.studio.backend import Studio
 
 __all__ = ["Headshot", "HeadshotRequest", "Note", "Photo", "Progress", "draft", "shoot"]
 __version__ = "0.1.0"
@@ -47,7 +48,7 @@ def shoot(
 
     Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
     What a photo's analysis costs is paid once: another call with the same photo renders at once.
-    face: which of `headshot.face.find`'s faces, counted from 0; None for the first, the clearest.
+    face: which of `headshot.imaging.face.find`'s faces, counted from 0; None for the first, the clearest.
     inside, outside: x and y, in the photo's pixels, of points that belong to the person and that do not; the studio's
     cut-out takes them as certain, and its outline follows the colours around them.
     Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`; every message is a sentence for
@@ -61,7 +62,7 @@ def shoot(
             "guidance_scale": guidance_scale,
         }
     )
-    requests = compare.plan(request, seeds)
+    requests = comparing.plan(request, seeds)
     chain = choose(_backends(), backend)
     clean = Photo.of(photo)
     if inside or outside:
@@ -69,7 +70,7 @@ def shoot(
     landed: list[Headshot] = []
 
     async def run() -> None:
-        async with aclosing(compare.compare(chain, clean, requests, progress, face=face)) as headshots:
+        async with aclosing(comparing.compare(chain, clean, requests, progress, face=face)) as headshots:
             async for headshot in headshots:
                 landed.append(headshot)
 
@@ -102,7 +103,7 @@ def draft(
     """
     request = HeadshotRequest(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=guidance_scale)
     studio = cast("Studio", _backends()["studio"])
-    return studio.draft(Photo.of(photo), compare.plan(request, seeds), progress, face=face)
+    return studio.draft(Photo.of(photo), comparing.plan(request, seeds), progress, face=face)
 
 
 @cache

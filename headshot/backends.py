@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headshot.imaging.photo import Photo
+
 from .errors import NotConfigured, RequestError, SettingsError
-from .photo import Photo
 from .request import Headshot, HeadshotRequest, Progress
 from .settings import Settings, variable
 
@@ -68,10 +69,10 @@ def registry(settings: Settings) -> dict[str, Backend]:
 
     Raises SettingsError where `settings.backend` names none of them.
     """
-    from .desk import Desk
-    from .modelslab import ModelsLab
-    from .pipeline import Pipeline
-    from .studio import Studio
+    from headshot.modelslab.backend import ModelsLab
+    from headshot.modelslab.jobs import Desk
+    from headshot.pipeline.backend import Pipeline
+    from headshot.studio.backend import Studio
 
     backends: list[Backend] = [
         ModelsLab(Desk(settings)),

@@ -19,28 +19,60 @@ from page import Visit, serving, visiting  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from stub import StubBackend  # noqa: E402
 
-from headshot import server, ui  # noqa: E402
-from headshot.store import History, Store  # noqa: E402
-from headshot.ui import folder  # noqa: E402
+from headshot import ui  # noqa: E402
+from headshot.sessions import folder  # noqa: E402
+from headshot.storage import History, Store  # noqa: E402
+from headshot.web import server  # noqa: E402
 
 # Not the history of whoever runs the tests. Each worker has its own.
 os.environ["HEADSHOT_DATA_DIR"] = tempfile.mkdtemp(prefix="history-")
 atexit.register(shutil.rmtree, os.environ["HEADSHOT_DATA_DIR"], ignore_errors=True)
 
+_TESTS = Path(__file__).parent
+
 # A worker takes a file at a time: what takes long comes first, or one would be at it when the other has nothing left.
 SLOWEST_FIRST = (
-    *("test_studio", "test_page_modelslab", "test_pipeline", "test_pipeline_denoise", "test_page_account", "test_page"),
-    *("test_people", "test_draft", "test_matte", "test_photo_check", "test_refusals", "test_correction"),
-    *("test_client", "test_store_machine", "test_page_compare", "test_server", "test_page_photo", "test_viewer"),
-    *("test_page_history", "test_page_matrix", "test_page_team", "test_booth", "test_showcase", "test_history"),
-    *("test_page_check", "test_zoom", "test_recipe_reading", "test_page_vote", "test_page_looks", "test_transfer"),
-    *("test_page_access", "test_snippets", "test_download", "test_modelslab", "test_zero"),
+    "studio/test_backend",
+    "ui/headshots/test_page_modelslab",
+    "pipeline/test_backend",
+    "pipeline/test_sampling",
+    "ui/headshots/test_page_account",
+    "ui/headshots/test_page",
+    "studio/cutout/test_people",
+    "studio/test_draft",
+    "studio/cutout/test_matte",
+    "imaging/test_photo_check",
+    "imaging/test_refusals",
+    "studio/cutout/test_correction",
+    "modelslab/test_client",
+    "storage/test_job_states",
+    "ui/headshots/test_page_compare",
+    "web/test_server",
+    "ui/headshots/test_page_photo",
+    "ui/headshots/test_viewer",
+    "ui/history/test_page_history",
+    "ui/headshots/test_page_matrix",
+    "ui/team/test_page_team",
+    "voting/test_routes",
+    "ui/headshots/test_showcase",
+    "storage/test_history",
+    "ui/check/test_page_check",
+    "ui/headshots/test_zoom",
+    "metadata/test_reading",
+    "ui/voting/test_page_vote",
+    "ui/headshots/test_page_saved_settings",
+    "storage/test_transfer",
+    "ui/test_page_access",
+    "exports/test_snippets",
+    "pipeline/test_download",
+    "modelslab/test_backend",
+    "pipeline/test_zerogpu",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(SLOWEST_FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).with_suffix("").as_posix(), len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401  the same
 from sqlalchemy import Engine, event
 
 from headshot.request import HeadshotRequest
-from headshot.store import JobId, StateError, Store, key_mark, mark
+from headshot.storage import JobId, StateError, Store, key_mark, mark
 
 ROOT = Path(__file__).parent.parent
 PICTURE = b"\x89PNG what was paid for"

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from lacking import lacking
 
-from headshot.store import Store
+from headshot.storage import Store
 
 KINDS = ("sqlite", "postgresql")
 USER = "headshot"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from headshot.request import HeadshotRequest
-from headshot.store import History, Kept, mark
+from headshot.storage import History, Kept, mark
 
 ANN, BEN = mark("ann's token"), mark("ben's token")
 PHOTO = mark("photo")

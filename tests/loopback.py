@@ -12,10 +12,10 @@ from urllib.parse import quote, urlsplit
 
 from service import Service
 
-from headshot.client import HeadShotClient
-from headshot.links import Target
+from headshot.modelslab.client import HeadShotClient
+from headshot.modelslab.polling import Waits
+from headshot.modelslab.safe_url import Target
 from headshot.request import HeadshotRequest
-from headshot.waiting import Waits
 
 CANARY = "cAnArY0k3y0fN0b0dy59characters"
 LINK = "https://example.com/me.jpg"

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from page import free_port
 from starlette.applications import Starlette
 
-from headshot import server
 from headshot.backends import Backend
 from headshot.settings import Settings
+from headshot.web import server
 
 
 @contextmanager

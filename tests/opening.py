@@ -24,7 +24,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, change: Callable[[Loaded], None]) ->
         return loaded
 
     with monkeypatch.context() as patch:
-        patch.setattr("headshot.pipeline.bench.load", load)
+        patch.setattr("headshot.pipeline.device_worker.load", load)
         yield seen
 
 

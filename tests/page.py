@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
+from paths import ROOT
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Locator, Page, Route, expect
 
-from headshot import server, ui
+from headshot import ui
 from headshot.backends import Backend
+from headshot.sessions.session import Visitors
 from headshot.settings import Settings
-from headshot.ui.visitors import Visitors
+from headshot.web import server
 
-ROOT = Path(__file__).parent.parent
 CHROMIUM = Path(shutil.which("chromium-headless-shell") or "/usr/bin/chromium")  # without a window, a tenth cheaper
 # The camera is Chromium's own moving test picture, which shows no face.
 ARGUMENTS = [

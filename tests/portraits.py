@@ -14,7 +14,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from headshot import face, models
+from headshot.imaging import face, models
 
 _ROOT = Path(__file__).parent.parent
 Name = Literal["astronaut", "portrait"]

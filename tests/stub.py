@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 from headshot.backends import Readiness
 from headshot.errors import HeadshotError
-from headshot.photo import Photo
-from headshot.recipe import inscribed
+from headshot.imaging.photo import Photo
+from headshot.metadata import inscribed
 from headshot.request import Headshot, HeadshotRequest, Note, Progress
 
 SIZE = (256, 320)

@@ -16,7 +16,7 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import of Hugging Face's packages
 
-from headshot.pipeline.recipes import RECIPES, Family, Part, Recipe
+from headshot.pipeline.model_specs import RECIPES, Family, Part, Recipe
 
 FAMILIES: tuple[Family, ...] = ("flux2-klein", "sdxl-face", "qwen-edit")
 SIZE = (64, 80)  # 4:5, in the steps of 16 that all three families allow

@@ -15,7 +15,8 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from settled import boxes
 
-from headshot.ui import shoot, theme
+from headshot.ui import theme
+from headshot.ui.headshots import shoot
 
 SIZE = 256, 320
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (250, 250, 250)

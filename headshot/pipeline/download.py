@@ -13,9 +13,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendError, NotConfigured, RequestError, Unavailable
+from headshot.errors import BackendError, NotConfigured, RequestError, Unavailable
+
 from .hardware import NAME
-from .recipes import RECIPES, Part, Recipe
+from .model_specs import RECIPES, Part, Recipe
 from .weights import Missing, cache_of, root_of, size_in_words, wanted, weights, what_to_do
 
 _PARTIAL = ".partial"

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotConfigured, SettingsError
-from .recipes import BUCKET, RECIPES, Recipe, least_gb
+from headshot.errors import NotConfigured, SettingsError
+
+from .model_specs import BUCKET, RECIPES, Recipe, least_gb
 
 NAME = "local"  # this backend's, in every error it raises
 _GIB = 2**30

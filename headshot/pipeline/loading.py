@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotConfigured
+from headshot.errors import NotConfigured
+
 from .hardware import NAME, Device, Tier, dtype_for, out_of_memory
-from .recipes import Recipe
+from .model_specs import Recipe
 from .weights import CLASSES, Missing, recognised, revision, root_of, weights, what_to_do
 
 __all__ = ["Loaded", "Missing", "absent_packages", "load", "offline", "recognised", "weights", "what_to_do"]

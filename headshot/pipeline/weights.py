@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import NotConfigured
+from headshot.errors import NotConfigured
+
 from .hardware import NAME
-from .recipes import RECIPES, Family, Part, Recipe
+from .model_specs import RECIPES, Family, Part, Recipe
 
 _INDEX = "model_index.json"
 CLASSES: dict[Family, str] = {  # diffusers' own names

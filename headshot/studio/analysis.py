@@ -8,17 +8,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .. import face as faces
-from ..face import Face
-from ..photo import Marks
-from ..warp import scale_of, warp
-from . import exposure, matte, redeye, retouch, surface, tone
-from .alpha import refine
-from .border import within_bars
-from .frame import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
-from .light import SourceLight, source
-from .look import Look
-from .own_background import OwnBackground, own_background
+from headshot.imaging import face as faces
+from headshot.imaging.face import Face
+from headshot.imaging.photo import Marks
+from headshot.imaging.warp import scale_of, warp
+from headshot.studio.cutout.alpha import refine
+from headshot.studio.cutout.border import within_bars
+from headshot.studio.prompt.look import Look
+from headshot.studio.scene.own_background import OwnBackground, own_background
+
+from . import exposure, face_geometry, red_eye, retouch, tone
+from .cutout import matte
+from .framing import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
+from .lighting import SourceLight, source
 from .trust import Evidence, embrace, likely, trust
 
 Array = npt.NDArray[Any]
@@ -62,7 +64,7 @@ class Analysis:
     guessed: Array
     beside: Array
     inside: Array
-    surface: surface.Surface
+    surface: face_geometry.Surface
     light: SourceLight
     balance: Array
     room: Room
@@ -152,8 +154,8 @@ def analyse(
     on_canvas = _mapped(mesh, canvas_from_photo, scale)
 
     canvas = retouch.enlarge(pixels, canvas_from_photo, size)
-    redeye.clear(canvas, on_canvas)
-    oval = surface.oval((size[1], size[0]), on_canvas, face_px)
+    red_eye.clear(canvas, on_canvas)
+    oval = face_geometry.oval((size[1], size[0]), on_canvas, face_px)
     opinion, second = (
         np.maximum(outline.on_canvas(field, canvas_from_photo, size), oval) for field in (outline.alpha, outline.second)
     )
@@ -169,7 +171,7 @@ def analyse(
     small = cv2.resize(fore, None, fx=1 / GRID, fy=1 / GRID, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     grid_mesh = (on_canvas / GRID).astype(np.float32)
-    shape = surface.surface(small, small_alpha, grid_mesh, face_px / GRID)
+    shape = face_geometry.surface(small, small_alpha, grid_mesh, face_px / GRID)
     lift = exposure.lift(small, scene, small_alpha, shape.skin, grid_mesh)
     if lift.needed:
         small, fore = lift.applied(small), lift.applied(fore)
@@ -178,7 +180,7 @@ def analyse(
     shown = cv2.convertScaleAbs(lift.applied(canvas), alpha=255)
     del canvas
     full_skin = cv2.resize(shape.skin, size, interpolation=cv2.INTER_LINEAR)
-    eyes = surface.eyes(alpha.shape, on_canvas, face_px)
+    eyes = face_geometry.eyes(alpha.shape, on_canvas, face_px)
     inside = cv2.warpAffine(np.ones(pixels.shape[:2], np.uint8), canvas_from_photo, size).astype(np.float32)
     reduced = size[0] // 8, size[1] // 8
     head = _head(face, on_canvas, canvas_from_photo, outline, middle)

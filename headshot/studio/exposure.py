@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..face import CHIN, EYES, LIPS, OVAL
+from headshot.imaging.face import CHIN, EYES, LIPS, OVAL
+
 from .kernel import disc
 
 Array = npt.NDArray[Any]

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..warp import warp
-from . import frame, light, tone
+from headshot.imaging.warp import warp
+from headshot.studio.prompt.look import OWN_BACKGROUND, Look
+from headshot.studio.scene.backdrop import is_paper, paint, paper_colour
+from headshot.studio.scene.own_background import LOST, toned
+
+from . import framing, lighting, tone
 from .analysis import Analysis
-from .backdrop import is_paper, paint, paper_colour
-from .look import OWN_BACKGROUND, Look
-from .own_background import LOST, toned
 from .trust import TRUSTED
 
 Array = npt.NDArray[Any]
@@ -133,7 +134,7 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     grid = cv2.resize(person, skin.shape[::-1], interpolation=cv2.INTER_AREA)
     skin_tone = float(cv2.cvtColor(grid, cv2.COLOR_RGB2GRAY)[skin].mean()) if skin.any() else 0.5
     brightest = cv2.GaussianBlur(
-        grid.max(axis=2), (0, 0), _AROUND * analysis.face_px * grid.shape[1] / frame.CANVAS_WIDTH
+        grid.max(axis=2), (0, 0), _AROUND * analysis.face_px * grid.shape[1] / framing.CANVAS_WIDTH
     )
     low, high = _BURNING
     scope = np.clip((high - brightest) / (high - low), 0, 1)
@@ -156,13 +157,13 @@ def _own(analysis: Analysis, look: Look, strength: float) -> Array:
     return behind
 
 
-def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, frame.Frame]:
+def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, framing.Frame]:
     """One frame: (1280, 1024, 3) uint8 RGB times `size`, and its crop. The same arguments give the same bytes.
 
     Less than the full size is a proof or a draft: without grain and sharpening.
     """
     look = shared.look
-    crop = frame.choose(
+    crop = framing.choose(
         shared.analysis.room,
         look.crop,
         variation.share,
@@ -173,7 +174,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     )
     frame_from_canvas = crop.affine(size)
     frame_from_canvas[:, 2] += (size - 1) / 2  # pixel centres, not corners: where a full picture made small has them
-    pixels = round(frame.WIDTH * size), round(frame.HEIGHT * size)
+    pixels = round(framing.WIDTH * size), round(framing.HEIGHT * size)
     layers = warp(shared.layers, _from_map(shared.layers, frame_from_canvas), pixels, cv2.INTER_CUBIC)
     person = cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB) * np.float32(1 / _FULL_SCALE)
     alpha = cv2.extractChannel(layers, 3) * np.float32(1 / _FULL_SCALE)
@@ -195,7 +196,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
 
 def _from_map(of_canvas: Array, frame_from_canvas: Array) -> Array:
     """(2, 3) frame from a map that shows the whole canvas with fewer pixels."""
-    step = frame.CANVAS_WIDTH / of_canvas.shape[1]
+    step = framing.CANVAS_WIDTH / of_canvas.shape[1]
     moved = frame_from_canvas.copy()
     moved[:, :2] *= step
     moved[:, 2] += frame_from_canvas[:, :2] @ [(step - 1) / 2, (step - 1) / 2]  # pixel centres, not corners
@@ -205,10 +206,10 @@ def _from_map(of_canvas: Array, frame_from_canvas: Array) -> Array:
 def _light(person: Array, shared: Session, variation: Variation, frame_from_canvas: Array) -> None:
     """Key, fill and rim on the person, in place."""
     shape = shared.analysis.surface
-    unit = shared.analysis.face_px * shape.skin.shape[1] / frame.CANVAS_WIDTH
+    unit = shared.analysis.face_px * shape.skin.shape[1] / framing.CANVAS_WIDTH
     size = person.shape[1], person.shape[0]
     frame_from_grid = _from_map(shape.skin, frame_from_canvas)
-    setup = light.SETUPS[shared.look.light]
+    setup = lighting.SETUPS[shared.look.light]
     setup = replace(
         setup,
         azimuth=setup.azimuth + _TURN_DEGREES * variation.turn,
@@ -216,7 +217,7 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
         ratio=1 + (setup.ratio - 1) * (1 + _DEPTH * variation.depth) * (1 + 0.5 * max(shared.strength - 1, 0)),
     )
     strength = _RELIGHT * shared.strength * shared.mildness
-    gain = light.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
+    gain = lighting.relight(shape, shared.analysis.light, setup, shared.side, strength, unit) ** (1 / _SRGB_GAMMA)
     gain = np.where(gain > 1, 1 + (gain - 1) * shared.scope, gain)
     if shared.behind is not None:
         lit = cv2.resize(shared.analysis.own_background.lit.astype(np.float32), gain.shape[::-1])
@@ -228,7 +229,7 @@ def _light(person: Array, shared: Session, variation: Variation, frame_from_canv
         return  # a rim of light would draw the outline that is not to be trusted
     rim = _RIM[shared.look.rim] * min(shared.strength, 1.6) * shared.mildness * (1 + _GLOW * variation.glow)
     if rim > 0:
-        edge = _each(warp(light.rim(shape, shared.side, unit) * rim, frame_from_grid, size))
+        edge = _each(warp(lighting.rim(shape, shared.side, unit) * rim, frame_from_grid, size))
         lit = 1 - edge
         lit *= person
         lit += edge

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..warp import needed, reduced, scale_of
+from headshot.imaging.warp import needed, reduced, scale_of
 
 Array = npt.NDArray[Any]
 

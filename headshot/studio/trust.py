@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .alpha import calmness
-from .frame import Head
+from headshot.studio.cutout.alpha import calmness
+
+from .framing import Head
 from .kernel import disc
 
 Array = npt.NDArray[Any]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import folder
+from headshot.sessions import folder
 
 # Gradio reads these when it is imported: no usage reports, and a folder of our own for uploads, which dies with us.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -13,23 +13,24 @@ os.environ["GRADIO_TEMP_DIR"] = str(folder.claim())
 
 import gradio as gr
 
-from ..backends import Backend
-from ..settings import Settings
-from .account import modelslab
+from headshot.backends import Backend
+from headshot.runs.backend_queue import Line
+from headshot.runs.history_recorder import Keeper
+from headshot.sessions.session import GRACE_SECONDS, Visitors
+from headshot.settings import Settings
+from headshot.ui.check.tab import CheckPart
+from headshot.ui.headshots.account import modelslab
+from headshot.ui.headshots.calibration import Calibration
+from headshot.ui.headshots.form import Form
+from headshot.ui.headshots.photo import PhotoPart
+from headshot.ui.headshots.saved_settings import LooksPart
+from headshot.ui.headshots.shoot import ShootPart
+from headshot.ui.history.tab import HistoryPart
+from headshot.ui.team.tab import TeamPart
+from headshot.ui.voting.tab import VotePart
+
 from .api import Endpoint
-from .calibration import Calibration
-from .check import CheckPart
-from .form import Form
-from .history import HistoryPart
-from .keeping import Keeper
-from .line import Line
-from .looks import LooksPart
-from .photo import PhotoPart
-from .shoot import ShootPart
-from .siblings import SCRIPT, SiblingsPart
-from .team import TeamPart
-from .visitors import GRACE_SECONDS, Visitors
-from .voting import VotePart
+from .tab_sync import SCRIPT, SiblingsPart
 
 CACHE = Path(gr.utils.get_upload_folder())
 

@@ -11,21 +11,22 @@ import anyio.to_thread
 import gradio as gr
 from gradio.components.api_component import Api
 
-from .. import backends
-from ..backends import Backend
-from ..compare import parse_seeds, plan
-from ..errors import BackendError, PhotoError, RequestError
-from ..photo import MAX_FILE_BYTES, Photo
-from ..photo_check import PhotoCheck
-from ..request import HeadshotRequest, Step, allowed
-from ..settings import Settings
-from .job import Job, run
-from .keeping import Keeper
-from .line import Line
+from headshot import backends
+from headshot.backends import Backend
+from headshot.comparison.comparing import parse_seeds, plan
+from headshot.errors import BackendError, PhotoError, RequestError
+from headshot.imaging.photo import MAX_FILE_BYTES, Photo
+from headshot.imaging.photo_check import PhotoCheck
+from headshot.request import HeadshotRequest, Step, allowed
+from headshot.runs.backend_queue import Line
+from headshot.runs.files import Shot
+from headshot.runs.history_recorder import Keeper
+from headshot.runs.run import Job, run
+from headshot.sessions.session import Visitors
+from headshot.settings import Settings
+from headshot.ui.headshots.photo import delete_upload, is_upload, look_at, open_upload
+
 from .messages import sentence, toast
-from .photo import delete_upload, is_upload, look_at, open_upload
-from .shots import Shot
-from .visitors import Visitors
 
 NAME = "generate"
 _SETTINGS = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")

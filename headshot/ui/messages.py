@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import HeadshotError
+from headshot.errors import HeadshotError
 
 Updates = dict[Any, Any]  # by component, as Gradio wants them
 BUG = "Something went wrong here, and it is not your doing. Try again; if it stays, tell whoever runs this page."

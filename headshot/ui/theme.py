@@ -4,13 +4,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..presets import PRESETS
+from headshot.comparison.presets import PRESETS
 
 STYLESHEETS = [
-    Path(__file__).with_name(f"{name}.css")
+    Path(__file__).parent / f"{name}.css"
     for name in (
-        *("page", "matrix", "voting", "account", "history", "team", "check"),
-        *("viewer", "stage", "looking", "details", "against", "picking", "showcase"),
+        *("page", "headshots/matrix", "voting/voting", "headshots/account", "history/history", "team/team"),
+        *("check/check", "headshots/viewer", "headshots/card", "headshots/viewer_shell", "headshots/details"),
+        *("headshots/compare_view", "headshots/selection", "headshots/fullscreen"),
     )
 ]
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
-from ...request import Note
+from headshot.request import Note
 
 if TYPE_CHECKING:
-    from ..loading import Loaded
+    from headshot.pipeline.loading import Loaded
 
 
 class Conditions(Protocol):

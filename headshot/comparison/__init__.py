@@ -1,0 +1,1 @@
+"""A comparison: its axes become requests, and the requests headshots."""

@@ -1,0 +1,106 @@
+"""Eleven looks to start from. Each fills the request's fields, and a person goes on from there."""
+
+from dataclasses import dataclass
+
+from headshot.request import HeadshotRequest
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A look by name, in words that every backend takes.
+
+    name: at most 14 characters.  swatch: two CSS colours that suggest the backdrop, its lit and its far edge.
+    """
+
+    name: str
+    prompt: str
+    negative_prompt: str
+    guidance_scale: float
+    swatch: tuple[str, str]
+
+
+_DEFAULTS = HeadshotRequest()
+
+# The prompts are photographers' English, as it stands in the captions that diffusion models learnt from; the studio's
+# vocabulary holds every word of them. Guidance is 7.5, a full look, and less where a stronger one began to cost
+# likeness on two portraits (Executive, Black & white) or where the place should stay behind the person. Swatches are
+# the means of the brightest and the darkest fifth of the backdrop in the studio's headshots.
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        "Corporate",
+        _DEFAULTS.prompt,
+        _DEFAULTS.negative_prompt,
+        _DEFAULTS.guidance_scale,
+        ("#c8c9cb", "#a1a2a3"),
+    ),
+    Preset(
+        "Executive",
+        "professional headshot, charcoal backdrop, Rembrandt light, high contrast",
+        "blurry, oversaturated, plastic skin, flat lighting",
+        6.5,
+        ("#3d3e3f", "#262728"),
+    ),
+    Preset(
+        "Clean white",
+        "professional headshot, pure white backdrop, butterfly light, bright high key",
+        "blurry, oversaturated, plastic skin, underexposed",
+        7.5,
+        ("#f9f9f9", "#dfdfdf"),
+    ),
+    Preset(
+        "Navy",
+        "professional headshot, navy blue backdrop, loop light",
+        "blurry, oversaturated, plastic skin",
+        7.5,
+        ("#24344c", "#151f30"),
+    ),
+    Preset(
+        "Warm",
+        "professional headshot, beige backdrop, soft diffused light, warm tones",
+        "blurry, oversaturated, plastic skin, cold",
+        7,
+        ("#cab498", "#9a8872"),
+    ),
+    Preset(
+        "Classic grey",
+        "classic portrait photograph, grey backdrop, broad window light",
+        "blurry, oversaturated, plastic skin",
+        7.5,
+        ("#7e7f80", "#545455"),
+    ),
+    Preset(
+        "Garden",
+        "professional headshot in a garden, soft warm light, blurred background",
+        "blurry, oversaturated, plastic skin",
+        6.5,
+        ("#aaae7e", "#4f5137"),
+    ),
+    Preset(
+        "Black & white",
+        "black and white portrait photograph, black backdrop, split light, rim light, film grain",
+        "blurry, plastic skin, colour",
+        5,
+        ("#1c1c1c", "#131313"),
+    ),
+    Preset(
+        "Office",
+        "professional headshot in a modern office, blurred background, soft loop light",
+        "blurry, oversaturated, plastic skin, cluttered background",
+        7,
+        ("#dcddde", "#756c63"),
+    ),
+    Preset(
+        "Window light",
+        "natural portrait photograph beside a window, broad window light",
+        "blurry, oversaturated, plastic skin",
+        6.5,
+        ("#e3e4e4", "#a19e96"),
+    ),
+    Preset(
+        "Own background",
+        "professional headshot, own background, blurred, soft loop light",
+        "blurry, oversaturated, plastic skin",
+        6.5,
+        ("#b9c4bd", "#6d7a74"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Files made from headshots: sheet, grid, PDF, CSV, ZIP, overlay, code snippets."""

@@ -1,0 +1,1 @@
+"""The photo and what is seen in it: files, faces, the photo check, the five models."""

@@ -1,0 +1,89 @@
+"""An XMP packet: what kind of picture it is, what made it, and in JPEG and WebP our own record (ISO 16684-1)."""
+
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+from headshot.errors import PhotoError
+
+from .limits import MAX_TEXT_BYTES, too_much
+from .source import Source
+
+NAMESPACE = "urn:headshot-playground:recipe:"  # a name and no address, for nobody else may ever answer there
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_XMP = "http://ns.adobe.com/xap/1.0/"
+_MAX_ENTRIES = 2_000  # editors list their history and their swatches: some hundreds
+
+
+def packet(source: Source | str, tool: str, record: str = "") -> bytes:
+    """record: our JSON, "" for a picture that tells its kind and no more."""
+    own = f"<headshot:Recipe>{escape(record)}</headshot:Recipe>" if record else ""
+    name = f" xmlns:headshot={quoteattr(NAMESPACE)}" if record else ""
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'  # the id that the standard gives to every packet
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}">'
+        f'<rdf:Description rdf:about="" xmlns:xmp="{_XMP}" xmlns:Iptc4xmpExt="{_IPTC}"{name} '
+        f"xmp:CreatorTool={quoteattr(tool)} Iptc4xmpExt:DigitalSourceType={quoteattr(str(source))}>{own}"
+        '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+    ).encode()
+
+
+def read(xmp: bytes) -> dict[str, str]:
+    """The packet's texts: "source", "tool" and "record", those of them that it has.
+
+    A document type, and with it every entity, is refused with PhotoError: XMP has none, and they exist to make a
+    reader swell or fetch. A packet that is no XML tells nothing.
+    """
+    if len(xmp) > MAX_TEXT_BYTES:
+        raise too_much(f"an XMP packet of {len(xmp) / 2**20:.1f} MB")
+    reading = _Reading()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.EntityDeclHandler = _refuse
+    parser.StartElementHandler = reading.start
+    parser.EndElementHandler = reading.end
+    parser.CharacterDataHandler = reading.text
+    try:
+        parser.Parse(xmp.strip(b"\0 \r\n\t"), True)
+    except (expat.ExpatError, ValueError):  # ValueError: an encoding that Python does not know
+        return {}
+    return reading.found
+
+
+_WANTED = {f"{_IPTC} DigitalSourceType": "source", f"{_XMP} CreatorTool": "tool", f"{NAMESPACE} Recipe": "record"}
+
+
+class _Reading:
+    """Collects the wanted properties, which may stand as attributes or as elements."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._inside: str | None = None
+        self._pieces: list[str] = []
+        self._count = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._count += 1 + len(attributes)
+        if self._count > _MAX_ENTRIES:
+            raise too_much(f"an XMP packet with more than {_MAX_ENTRIES:,} entries")
+        for told, value in attributes.items():
+            if told in _WANTED and value:
+                self.found.setdefault(_WANTED[told], value)
+        self._inside, self._pieces = _WANTED.get(name), []
+        if self._inside and f"{_RDF} resource" in attributes:
+            self.found.setdefault(self._inside, attributes[f"{_RDF} resource"])
+        if self._inside in self.found:  # the first one counts
+            self._inside = None
+
+    def end(self, _name: str) -> None:
+        if self._inside:
+            self.found[self._inside] = "".join(self._pieces)
+        self._inside, self._pieces = None, []
+
+    def text(self, text: str) -> None:
+        if self._inside:
+            self._pieces.append(text)
+
+
+def _refuse(*_: object) -> None:
+    raise PhotoError("The file’s XMP packet declares a document type, which none needs, and is not read any further.")

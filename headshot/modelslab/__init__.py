@@ -1,0 +1,1 @@
+"""The hosted service: client, bodies, replies, polling, paid jobs, webhook, redaction, safe addresses."""

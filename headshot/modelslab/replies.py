@@ -1,0 +1,388 @@
+"""What ModelsLab says of a job, read without a network.
+
+The service documents its request but not its replies: they were pieced together from what its other endpoints document
+and what has been recorded. So the reading is tolerant: the body decides before the HTTP status, every field may be
+missing or of another type, and what stays unclear counts as sent and perhaps billed.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from headshot.errors import BackendError, NotConfigured, Refused, RequestError, Unavailable, Unknown
+from headshot.request import MAX_SEED
+
+from .account import Key
+from .redaction import redacted
+
+BACKEND = "modelslab"
+MAX_RETRY_AFTER_SECONDS = 86_400.0  # whoever asks for more than a day means something else, or nothing
+ASK_AGAIN = ": ask again in a moment."
+MAX_OUTPUTS = 16  # the service makes two at most
+
+_MAX_SAID_CHARS = 200  # of the service's own words, in a sentence
+_MAX_SHOWN_CHARS = 500  # of what is no JSON
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+State = Literal["done", "waiting"]
+
+
+class Busy(Unavailable):
+    """Turned away for the rate or the queue: nothing was accepted, so that the same request may be sent again."""
+
+
+class Failed(Unavailable):
+    """The service took the job and gave it up: asking for it again gives nothing."""
+
+
+class Missing(Unavailable):
+    """The service does not know this job: for a moment after it was sent, and for ever after 24 hours."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the service said of one job, merged over all it has said so far.
+
+    output: links, or pictures as base64 or data URIs; may be empty although the job is done.
+    eta_seconds: the service's guess, not negative.  seed: the one that was used.  seconds: that the picture took there.
+    nsfw: what the service's safety checker said, None where it said nothing.
+    raw: the last reply as JSON without key and pictures, to be shown.
+    """
+
+    state: State
+    id: str | None
+    output: tuple[str, ...] = field(default=(), repr=False)  # a picture may be in it
+    eta_seconds: float | None = None
+    seed: int | None = None
+    seconds: float | None = None
+    nsfw: bool | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of_job(cls, job: str) -> "Reply":
+        """What is known of a job of which only the number was kept. Raises RequestError for what is no number."""
+        if not isinstance(job, str) or not _ID.fullmatch(job):
+            raise RequestError("This is not the number of a ModelsLab job: it holds letters, digits, - and _ only.")
+        return cls("waiting", job)
+
+
+def parse(
+    status_code: int,
+    headers: Mapping[str, str],
+    body_bytes: bytes,
+    *,
+    sent: Reply | None = None,
+    key: Key | None = None,
+) -> Reply:
+    """Read a reply: the body first, then the HTTP status.
+
+    sent: None reads the answer to a submission, else this answers a question for that job, and is merged with it.
+    key: taken out of whatever the service echoes.
+    Raises NotConfigured for a bad key, Refused, Busy for a full queue or rate; for a submission that may have been
+    accepted Unknown; for a question Missing, Failed, or Unavailable for a fault that may pass.
+    """
+    said = _read(body_bytes, headers, key)
+    del body_bytes, headers  # they may echo the key, and a traceback may show this frame
+    job = said.id or (sent.id if sent else None)
+    if sent is not None and said.id is not None and said.id != sent.id:
+        raise Unavailable(BACKEND, f"ModelsLab answered about another job than {sent.id}{ASK_AGAIN}")
+    if said.status == "success" and (said.output or job):
+        return _merged(said, "done", job, sent)
+    if said.status == "processing" and job:
+        return _merged(said, "waiting", job, sent)
+    raise _complaint(status_code, said, sent)
+
+
+def _merged(said: "_Said", state: State, job: str | None, sent: Reply | None) -> Reply:
+    old = sent or Reply(state, job)
+    return replace(
+        old,
+        state=state,
+        id=job,
+        output=said.output if state == "done" else (),
+        eta_seconds=said.eta if state == "waiting" else None,
+        seed=old.seed if said.seed is None else said.seed,
+        seconds=old.seconds if said.seconds is None else said.seconds,
+        nsfw=old.nsfw if said.nsfw is None else said.nsfw,
+        raw=said.raw,
+    )
+
+
+class _Said(NamedTuple):
+    """A reply's facts, whatever it looked like. Nothing in it shows the key."""
+
+    status: str
+    message: str
+    code: str
+    field: str  # that the message is about
+    id: str | None
+    output: tuple[str, ...]
+    eta: float | None
+    seed: int | None
+    seconds: float | None
+    nsfw: bool | None
+    retry_after: float | None
+    raw: Mapping[str, Any]
+
+
+def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _Said:
+    """Never raises."""
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        value = json.loads(text, parse_constant=lambda _: None, strict=False)
+    except (ValueError, RecursionError):
+        value = text.strip()
+    if isinstance(value, list) and len(value) == 1:  # seen of other endpoints: the reply in a list
+        value = value[0]
+    if not isinstance(value, dict):  # a page of HTML, nothing, or a bare “Try Again”
+        value = {"message": value} if isinstance(value, str) and value and "<" not in value else {}
+    meta = value.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    name, message = _message(value)
+    message = " ".join(_scrubbed(message, key).split())
+    return _Said(
+        status=_word(value.get("status")),
+        message=message if len(message) <= _MAX_SAID_CHARS else message[:_MAX_SAID_CHARS] + "…",
+        code=_word(value.get("code")),
+        field=_scrubbed(name, key)[:40],
+        id=_id(value.get("id")) or _id(value.get("request_id")),
+        output=_links(value, key),
+        eta=_number(value.get("eta")),
+        seed=_seed(meta.get("seed", value.get("seed"))),
+        seconds=_number(value.get("generationTime")),
+        nsfw=_truth(value.get("nsfw_content_detected", meta.get("nsfw_content_detected"))),
+        retry_after=_retry_after(value, headers, message),
+        raw=redacted(value, key) if value else {"unreadable": _scrubbed(text, key)[:_MAX_SHOWN_CHARS]},
+    )
+
+
+def _message(value: Mapping[str, Any]) -> tuple[str, str]:
+    """The field that a message is about, or "", and the message."""
+    for name in ("message", "messege", "errors", "error", "detail"):
+        field_name, text = "", value.get(name)
+        for _ in range(4):  # {"message": {"prompt": ["The prompt field is required."]}}
+            if isinstance(text, dict) and text:
+                field_name, text = next(iter(text.items()))
+            elif isinstance(text, list) and text:
+                text = text[0]
+        if isinstance(text, str) and text.strip():
+            return ("" if field_name == "message" else field_name), text
+    return "", ""
+
+
+def _scrubbed(text: str, key: Key | None) -> str:
+    return key.scrub(text) if key is not None else text
+
+
+def _word(value: object) -> str:
+    return value.strip().lower()[:40] if isinstance(value, str) else ""
+
+
+def _id(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if 0 <= value < 10**64 else ""
+    return value.strip() if isinstance(value, str) and _ID.fullmatch(value.strip()) else None
+
+
+def _links(value: Mapping[str, Any], key: Key | None) -> tuple[str, ...]:
+    """Links or inline pictures. `future_links` are none: they promise."""
+    for name in ("output", "proxy_links", "links"):
+        found = value.get(name)
+        found = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+        texts = [text.strip() for text in found[:MAX_OUTPUTS] if isinstance(text, str) and text.strip()]
+        if texts:
+            return tuple(_scrubbed(text, key) for text in texts)  # a link with the key would hand it to another host
+    return ()
+
+
+def _number(value: object) -> float | None:
+    """A number that is finite and not negative, also one written as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and value[40:]):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _seed(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number <= MAX_SEED and number == int(number) else None
+
+
+def _truth(value: object) -> bool | None:
+    if isinstance(value, list) and value:
+        found = [_truth(one) for one in value[:MAX_OUTPUTS]]
+        return True if True in found else False if False in found else None
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return bool(value) if isinstance(value, bool) or value in (0, 1) else None
+
+
+_WAIT = re.compile(r"\bwait (?:for )?(\d{1,4}) ?s", re.IGNORECASE)  # the spam filter's: “wait for 30 seconds”
+
+
+def _retry_after(value: Mapping[str, Any], headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds, from the body, the header or the words, in this order. What is negative or absurd counts as not said."""
+    words = _WAIT.search(message)
+    for said in (value.get("retry_after"), headers.get("retry-after"), words and words[1]):
+        seconds = _number(said)
+        if seconds is not None:
+            return seconds if seconds <= MAX_RETRY_AFTER_SECONDS else None
+    return None
+
+
+# What went wrong, by the reply's own code, then by its words, then by the HTTP status. The order of the words matters.
+Kind = Literal["key", "credits", "plan", "rate", "link", "missing", "field", "warming", "fault", "declined"]
+
+_BY_CODE: dict[str, Kind] = {
+    "validation_error": "field",
+    "invalid_api_key": "key",
+    "unauthenticated": "key",
+    "insufficient_balance": "credits",
+    "no_subscription": "plan",
+    "forbidden": "plan",
+    "not_found": "missing",
+    "rate_limited": "rate",
+    "upstream_unavailable": "fault",
+    "provider_error": "fault",
+    "server_error": "fault",
+}
+_WORDS: dict[Kind, str] = {
+    "key": r"\b(invalid|wrong|missing|unknown|incorrect) api.?key|unauthenticated|unauthori[sz]ed",
+    "credits": r"\b(insufficient|not enough|no) (credit|balance|fund)|add (more )?credits|out of credits",
+    "plan": r"\bsubscription|\bpremium\b|upgrade your plan",
+    "rate": r"\brate limit|too many requests|queued requests allowed|\bwait (for )?\d+ ?s",
+    "link": r"unable to (fetch|download|load|read) .*image|image.* (url|link)",
+    "missing": r"^request not found",
+    "warming": r"^try again\W*$",
+    "fault": r"internal server error|^server error|temporarily unavailable|try again later",
+}
+_BY_WORDS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _WORDS.items()}
+_BY_STATUS: dict[int, Kind] = {
+    401: "key",
+    402: "credits",
+    403: "plan",
+    404: "missing",
+    408: "fault",
+    410: "missing",
+    422: "field",
+    425: "fault",
+    429: "rate",
+}
+
+
+def _kind(status_code: int, said: _Said) -> Kind | None:
+    """None for what is no complaint that anybody could understand."""
+    if said.field:
+        return "key" if said.field == "key" else "field"
+    by_words = next((kind for kind, words in _BY_WORDS.items() if words.search(said.message)), None)
+    by_status = _BY_STATUS.get(status_code) or ("fault" if status_code >= 500 else None)
+    known = _BY_CODE.get(said.code) or by_words or by_status
+    if known or said.status in ("error", "failed") or 400 <= status_code < 500:
+        return known or "declined"
+    return None
+
+
+def _complaint(status_code: int, said: _Said, sent: Reply | None) -> BackendError:
+    """The error for a reply that brought no job any further."""
+    kind = _kind(status_code, said)
+    quoted = f" (“{said.message.rstrip('.')}”)" if said.message else ""
+    if said.status not in ("", "error", "failed"):
+        kind = None  # “processing” without a job's number, “success” without a picture, or a new word
+    refused = _REFUSALS.get(kind or "")
+    if kind == "key":
+        return NotConfigured(BACKEND, "ModelsLab does not accept this key: copy it again from modelslab.com.")
+    if kind == "field" and said.field:
+        return Refused(BACKEND, f"ModelsLab does not accept {said.field}{quoted}: change it and try again.")
+    if refused is not None:
+        return Refused(BACKEND, refused.format(quoted=quoted))
+    if kind == "rate":
+        return _busy(said)
+    if sent is not None:
+        return _about(sent, status_code, kind, said, quoted)
+    if kind == "missing":
+        return Refused(
+            BACKEND, f"ModelsLab has no head shot at this address{quoted}: choose the other API, or check the address."
+        )
+    if kind == "warming":
+        return Failed(BACKEND, "ModelsLab is still loading its model (“Try Again”): try again in a minute.")
+    if said.status == "failed":
+        return _failed(said, quoted)
+    if kind == "declined":
+        return Refused(BACKEND, f"ModelsLab declined the request{quoted or f' (HTTP {status_code})'}: change it.")
+    return unknown(_what_came(status_code, said, quoted))
+
+
+_REFUSALS = {
+    "credits": "The ModelsLab account has no credits left{quoted}: add some at modelslab.com, then try again.",
+    "plan": "ModelsLab does not let this key make head shots{quoted}: choose another plan, or the other API.",
+    "link": "ModelsLab could not open the photo's link{quoted}: use a public link, or send the photo itself.",
+    "field": "ModelsLab does not accept one of the settings{quoted}: change it and try again.",
+}
+
+
+def _about(sent: Reply, status_code: int, kind: Kind | None, said: _Said, quoted: str) -> BackendError:
+    """The error for a question about a job."""
+    if kind == "missing":
+        return Missing(BACKEND, f"ModelsLab does not know job {sent.id}: it keeps them for 24 hours.")
+    if said.status == "failed":
+        return _failed(said, quoted)
+    if kind == "declined" and said.status:
+        return Refused(BACKEND, f"ModelsLab gave up job {sent.id}{quoted}: change the request.")
+    if kind == "declined" or (kind is None and said.status):
+        what = _what_came(status_code, said, quoted)
+        return Unknown(BACKEND, f"{what} about job {sent.id}, which may have been billed: look at modelslab.com.")
+    return Unavailable(BACKEND, f"{_what_came(status_code, said, quoted)} about job {sent.id}{ASK_AGAIN}")
+
+
+def _busy(said: _Said) -> Busy:
+    seconds = said.retry_after
+    when = f"in {math.ceil(seconds)} seconds" if seconds else "in a moment"
+    limit = re.search(r"\bmaximum (\d{1,3}) ", said.message, re.IGNORECASE)
+    full = f"takes {limit[1]} headshots of this key at once" if limit else "has taken as many headshots as it may"
+    return Busy(BACKEND, f"ModelsLab {full}: try again {when}.", retry_after=seconds)
+
+
+def _failed(said: _Said, quoted: str) -> BackendError:
+    if not said.message or re.search(r"try again|time[d ]*out|\berror\b|unavailable", said.message, re.IGNORECASE):
+        return Failed(
+            BACKEND, f"ModelsLab could not make this headshot{quoted}: try again, which may be charged again."
+        )
+    return Refused(BACKEND, f"ModelsLab did not make this headshot{quoted}: change the photo or the prompt.")
+
+
+def _what_came(status_code: int, said: _Said, quoted: str) -> str:
+    if 300 <= status_code < 400:
+        return f"ModelsLab sent the request on to another address (HTTP {status_code}), where the key must not go"
+    if status_code >= 400 or said.status in ("error", "failed"):
+        return f"ModelsLab answered with a fault{quoted or f' (HTTP {status_code})'}"
+    if said.status == "processing":
+        return "ModelsLab took the request without giving it a number"
+    if said.status == "success":
+        return "ModelsLab says that it is done, but sent no picture"
+    if said.status:
+        return f"ModelsLab answered with a status that is not known here (“{said.status[:20]}”)"
+    return "ModelsLab's answer cannot be read"
+
+
+def unknown(what: str) -> Unknown:
+    """`what` happened after the request had been sent, without a full stop."""
+    return Unknown(
+        BACKEND,
+        f"{what}. The request may have been billed, so it was not sent again: "
+        "look at modelslab.com, or try again, which may be charged twice.",
+    )
+
+
+def unknown_picture(why: str) -> Unknown:
+    """For a job that is done, whose picture cannot be had; `why` is a clause."""
+    return Unknown(
+        BACKEND,
+        f"ModelsLab made the headshot, but {why.rstrip('.')}. It was billed: "
+        "ask for it again later, within 24 hours, or look at modelslab.com.",
+    )

@@ -1,0 +1,90 @@
+"""From the model's picture to a headshot: checked, at the size all headshots have, measured, and with its notes."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from headshot.imaging import face, safety
+from headshot.request import Headshot, HeadshotRequest, Note, Progress, Standing
+from headshot.studio.backend import encode
+from headshot.studio.render import GRAIN, SHARPNESS, Variation
+from headshot.studio.tone import finished as developed
+
+from .hardware import NAME
+
+if TYPE_CHECKING:
+    from .device_run import Made, Stepped
+
+_SIZE = (1024, 1280)  # of every headshot, whichever backend made it
+_PREVIEW_QUALITY = 80  # a preview is 160 px and lives for one step
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Which of the studio's output steps a model's picture gets: none unasked, for a model draws grain and edges."""
+
+    sharpen: bool = False
+    grain: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, bool]:
+        return {"sharpened": self.sharpen, "grain": self.grain}
+
+    def applied(self, pixels: np.ndarray, seed: int, enlargement: float) -> np.ndarray:
+        """(h, w, 3) uint8 RGB -> the same. seed: tells the frame's place on the grain sheet.
+
+        enlargement: of the model's picture, for an enlarged one has no detail to gain and gets less sharpening.
+        """
+        if not (self.sharpen or self.grain):
+            return pixels
+        return developed(
+            pixels.astype(np.float32) / 255,
+            sharpness=SHARPNESS / max(enlargement, 1.0) if self.sharpen else 0.0,
+            graininess=GRAIN["fine"] if self.grain else 0.0,
+            at=Variation.of(seed).grain,
+        )
+
+
+def finished(
+    picture: Image.Image, request: HeadshotRequest, made: "Made", embedding: np.ndarray, finish: Finish
+) -> Headshot:
+    """embedding: the photo's, as `face.embed` gives it. Raises Refused where the picture must be withheld."""
+    safety.check(picture, NAME)
+    enlargement = _SIZE[0] / picture.width
+    if enlargement > 1:
+        picture = picture.resize(_SIZE, Image.Resampling.LANCZOS)
+    pixels = finish.applied(np.asarray(picture.convert("RGB")), request.seed or 0, enlargement)
+    found = face.find(pixels)
+    notes = (Note("applied", f"Made by {made.by}."), *made.notes)
+    if request.guidance_scale <= 1 and request.negative_prompt:
+        notes += (Note("not applied", "the negative prompt counts only at a guidance above 1."),)
+    if not found:
+        notes += (Note("advice", "No face was found in this headshot, so its likeness could not be measured."),)
+    return Headshot(
+        image=Image.fromarray(pixels),
+        png=encode(pixels),
+        request=request,
+        backend=NAME,
+        seconds=made.seconds,
+        notes=notes,
+        likeness=face.likeness(embedding, face.embed(pixels, found[0])) if found else None,
+        face_box=found[0].box if found else None,
+        facts={**made.facts, **finish.facts},
+    )
+
+
+def show(news: "Stepped", progress: Progress) -> None:
+    """Tell where each headshot stands, with a preview; without one where even that would have to be withheld."""
+    for request, preview in zip(news.requests, news.previews, strict=True):
+        seen = b""
+        if preview is not None and safety.score(preview) < safety.UNSAFE:
+            data = io.BytesIO()
+            preview.save(data, "JPEG", quality=_PREVIEW_QUALITY)
+            seen = data.getvalue()
+        if progress.stopped:  # who pressed Stop has been answered
+            return
+        progress.stand(Standing(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))

@@ -1,0 +1,1 @@
+"""A comparison or a team while it runs: queue, progress, files, history."""

@@ -1,0 +1,168 @@
+"""Relight the person: the portrait patterns that photographers name, in linear light, by the surface's normals."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from headshot.studio.prompt.look import Pattern
+
+from .face_geometry import Surface
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where the key stands, in degrees from the camera's axis, and key plus fill over fill.
+
+    swap: 0…1, the power to which the photo's own shading is taken out; a full swap looks like a mask.
+    hardest: how hard a side light of the photo's own is believed, as SourceLight.x: a shadow of hair can look like one.
+    """
+
+    azimuth: float
+    elevation: float
+    ratio: float
+    swap: float = 0.55
+    hardest: float = 0.8
+
+
+# Hunter, Biver and Fuqua, "Light: Science & Magic", chapter 8, for the positions; the ratios by eye.
+SETUPS: dict[Pattern, Setup] = {
+    "loop": Setup(38, 34, 2.3),
+    "Rembrandt": Setup(52, 40, 3.8),
+    "butterfly": Setup(5, 46, 2.2),
+    "split": Setup(80, 14, 5.0),
+    "broad window": Setup(60, 14, 2.6),
+    # Whoever asks for soft light wants hard light gone.
+    "soft": Setup(20, 26, 1.6, swap=0.85, hardest=1.5),
+}
+# Natural logarithms of luminance. From above no light falls harder: what seems so is a beard, a fringe or a hat.
+_FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 0.875
+_SEEN, _PLAIN = 0.06, 0.25  # own.x: what tells the side of a head that looks ahead, and of one that is turned …
+_TURNED = 18.0  # … by so many degrees
+_TEMPLES = 127, 356  # in the mesh's numbering
+_HARD, _SWAP_MORE = (0.6, 1.2), 0.15  # own.x: a window behind the camera's shoulder, and one at the side
+_WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
+_LOW, _HIGH = (
+    0.5,
+    1.7,
+)  # a stop and a half down, one up: more shows the flatness of the source
+
+
+@dataclass(frozen=True)
+class SourceLight:
+    """The photo's own light: log luminance = constant + x·nx + y·ny on the skin.
+
+    turn: degrees that the head is turned by, positive towards the picture's right.
+    """
+
+    x: float
+    y: float
+    turn: float = 0.0
+
+    @property
+    def side(self) -> float:
+        """−1 where the key belongs to the picture's left, 1 to its right; 0 where neither can be told.
+
+        That is the side of the photo's light. On a turned head little is seen of one cheek, and a weak slope says
+        nothing: there the key stands where the face looks to, for from the other side it would light the ear.
+        """
+        turned = abs(self.turn) > _TURNED
+        if abs(self.x) >= (_PLAIN if turned else _SEEN):
+            return float(np.sign(self.x))
+        return float(np.sign(self.turn)) if turned else 0.0
+
+    def shading(self, surface: Surface, hardest: float) -> Array:
+        """(h, w) float32 around 1; hardest: what x is held to."""
+        normals, most = surface.normals, _SHADED * hardest
+        x = float(np.clip(self.x, -hardest, hardest))
+        return np.exp(np.clip(x * normals[..., 0] + self.y * normals[..., 1], -most, most))
+
+
+def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
+    """Fit the light on the skin, robustly. picture: (h, w, 3) float32 sRGB and mesh (468, 3), on the surface's grid."""
+    across = mesh[_TEMPLES[1]] - mesh[_TEMPLES[0]]
+    turn = float(np.degrees(np.arctan2(across[2], abs(across[0]))))
+    chosen = (surface.skin > 0.6) & (surface.face > 0.3)
+    if chosen.sum() < 100:
+        return SourceLight(0.0, 0.0, turn)
+    luminance = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[chosen] ** 2.2
+    log = np.log(np.maximum(luminance, 1e-3))
+    design = np.column_stack([np.ones(log.size), surface.normals[chosen][:, :2]])
+    weight = np.ones(log.size)
+    answer = np.zeros(3)
+    for _ in range(6):  # iteratively reweighted: highlights and shadows of the nose must not tip the fit
+        weighted = design * weight[:, None]
+        answer = np.linalg.lstsq(weighted.T @ design + 1e-3 * np.eye(3), weighted.T @ log, rcond=None)[0]
+        off = np.abs(log - design @ answer)
+        weight = 1 / np.maximum(off / (1.5 * np.median(off) + 1e-4), 1)
+    x, y = np.clip(answer[1:], [-_FROM_THE_SIDE, -_FROM_ABOVE], [_FROM_THE_SIDE, _FROM_ABOVE])
+    return SourceLight(float(x), float(y), turn)
+
+
+def direction(setup: Setup, side: float) -> Array:
+    """The unit vector towards the key; side −1 is the picture's left. x right, y down, z towards the camera."""
+    azimuth, elevation = np.radians([setup.azimuth, setup.elevation])
+    return np.array(
+        [side * np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
+        np.float32,
+    )
+
+
+def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, strength: float, face_px: float) -> Array:
+    """(h, w) float32 factors in linear light whose mean on the skin is 1: exposure is not the light's to change.
+
+    The photo's own shading is taken out in part only, to the power setup.swap, and more of it the harder it is: a
+    pattern on top of hard light from the same side would be harder than either.
+    strength: 0 leaves the photo's light, 1 is the full pattern.
+    """
+    towards = direction(setup, side)
+    facing = surface.normals @ towards
+    key = np.clip((facing + _WRAP) / (1 + _WRAP), 0, 1) * _shadow(surface.height, towards, face_px)
+    fill = 0.65 + 0.35 * surface.normals[..., 2]
+    shading = (setup.ratio - 1) * key + fill
+    hard = float(np.interp(abs(own.x), _HARD, [0, 1])) if own.x * side > 0 else 0.0
+    ratio = shading / own.shading(surface, setup.hardest) ** min(1.0, setup.swap + _SWAP_MORE * hard)
+    # Cloth and hair have shapes the balloon does not know: they get the light's direction, not its full contrast.
+    trust = 0.6 + 0.4 * surface.face
+    weight = surface.skin * surface.face
+    log = np.log(np.maximum(ratio, 0.05))
+    level = float((log * weight).sum() / max(float(weight.sum()), 1e-3)) if weight.sum() > 1 else float(log.mean())
+    log = np.clip((log - level) * trust * strength, np.log(_LOW), np.log(_HIGH))
+    gain = np.exp(cv2.GaussianBlur(log, (0, 0), 0.02 * face_px))
+    return (gain / _skin_mean(gain, weight)).astype(np.float32)
+
+
+def rim(surface: Surface, side: float, face_px: float) -> Array:
+    """(h, w) float32, 0…1: what a light behind the shoulder opposite the key touches, to be added by screening."""
+    normals = surface.normals
+    grazing = np.clip(1 - normals[..., 2], 0, 1) ** 2
+    turned = np.clip(-side * normals[..., 0] * 0.9 - normals[..., 1] * 0.45, 0, 1)
+    return cv2.GaussianBlur(grazing * turned * (1 - 0.7 * surface.face), (0, 0), 0.01 * face_px)
+
+
+def _shadow(height: Array, towards: Array, face_px: float) -> Array:
+    """1 where the key reaches, less where the surface itself stands in the way: a march towards the light."""
+    across, down, up = (float(part) for part in towards)
+    flat = float(np.hypot(across, down))
+    if flat < 1e-3:
+        return np.ones_like(height)
+    steps = 14
+    reach = 0.42 * face_px  # a nose's shadow ends on the cheek; farther ones come from errors of the inflated shape
+    blocked = np.zeros_like(height)
+    for step in range(1, steps + 1):
+        far = reach * (step / steps) ** 1.3
+        shift = np.array([[1, 0, -across / flat * far], [0, 1, -down / flat * far]], np.float32)
+        there = cv2.warpAffine(height, shift, height.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        clearance = there - (height + far * up / flat)
+        # The farther the edge, the wider the penumbra of a large source.
+        np.maximum(blocked, clearance / (0.02 * face_px + 0.22 * far), out=blocked)
+    return cv2.GaussianBlur(1 - 0.75 * np.clip(blocked, 0, 1), (0, 0), 0.015 * face_px)
+
+
+def _skin_mean(values: Array, weight: Array) -> float:
+    total = float(weight.sum())
+    return float((values * weight).sum()) / total if total > 1 else float(values.mean())

@@ -1,0 +1,1 @@
+"""The words of a prompt, read as settings of the studio."""

@@ -1,0 +1,1 @@
+"""The tab that reads what made a picture."""

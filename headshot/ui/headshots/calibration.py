@@ -1,0 +1,88 @@
+"""What likeness means for this very person: a second real photo of theirs, measured against the first."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import gradio as gr
+
+from headshot.errors import PhotoError
+from headshot.imaging import face
+from headshot.imaging.photo import Photo
+from headshot.sessions.session import Visitors
+from headshot.ui.messages import Updates, spoken
+
+from .photo import delete_upload, is_upload, open_upload
+
+_AT_ONCE = 1  # a photo of 40 megapixels takes 300 MB for a second, and the photo's own check may run beside it
+_ABOUT = (
+    '<p class="legend">How alike are two real photos of you? Add a second one: it is measured, shown to nobody and not '
+    "kept.</p>"
+)
+
+
+class Calibration:
+    """A second photo's corner, beneath what is said of a comparison."""
+
+    def __init__(self, visitors: Visitors, cache: Path) -> None:
+        self._visitors = visitors
+        self._cache = cache
+        self._places = anyio.CapacityLimiter(_AT_ONCE)
+
+    def build(self) -> None:
+        with gr.Row(elem_id="calibrate"):  # seen where the page says how alike a headshot is
+            self.said = gr.HTML(_ABOUT, apply_default_css=False, js_on_load=None, elem_id="calibrated")
+            self.second = gr.UploadButton(
+                "Add a second photo", file_count="single", file_types=["image"], size="sm", elem_id="second-photo"
+            )
+
+    def wire(self) -> None:
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        # Unopened, as the photo itself: Gradio's preprocessing would copy it.
+        self.second.upload(
+            spoken(self._measure, otherwise=self._refused),
+            {self.second},
+            [self.second, self.said],
+            preprocess=False,
+            trigger_mode="always_last",
+            **quick,
+        )
+
+    async def _measure(self, values: Updates, request: gr.Request) -> Updates:
+        sent = values[self.second]
+        sent = sent[0] if isinstance(sent, list) else sent
+        path = str(sent["path"]) if isinstance(sent, dict) else ""
+        if not is_upload(path, self._cache):  # a script could name any file of the server's
+            raise PhotoError("The second photo did not arrive: choose it again.")
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        photo, check = visitor.photo, visitor.check
+        try:
+            if photo is None or check is None or check.chosen is None:
+                raise PhotoError("Choose the first photo first, then add the second one.")
+            own = await anyio.to_thread.run_sync(_likeness, photo, check.chosen, path, limiter=self._places)
+        finally:
+            delete_upload(path)
+        return {self.second: None, self.said: _told(own)}
+
+    def _refused(self, sentence: str, request: gr.Request) -> Updates:
+        return {self.second: None, self.said: _ABOUT}
+
+
+def _likeness(photo: Photo, chosen: face.Face, path: str) -> float:
+    """Of the person in the photo and the face in the second one that is most like them. Raises PhotoError."""
+    second = open_upload(path)
+    if second.sha256 == photo.sha256:
+        raise PhotoError("That is the same photo: add another one of the same person.")
+    found = face.find(second.pixels)
+    if not found:
+        raise PhotoError("No face was found in the second photo: choose another one.")
+    mine = face.embed(photo.pixels, chosen)
+    return max(face.likeness(mine, face.embed(second.pixels, other)) for other in found)
+
+
+def _told(own: float) -> str:
+    doubt = "" if own >= face.SAME_PERSON else " That is low: is it the same person?"
+    return (
+        f'<p class="legend" id="calibration" data-own="{own:.3f}" role="status">Two real photos of you reach '
+        f"<b>{own:.2f}</b>: a headshot near it, or above, is as much you as another photo.{doubt}</p>"
+    )

@@ -1,0 +1,296 @@
+"""The headshots side by side, as HTML. Pure functions; every text that is not ours is escaped."""
+
+import base64
+import json
+from collections.abc import Sequence
+from html import escape
+
+from headshot.comparison.comparing import differing
+from headshot.comparison.matrix import Matrix
+from headshot.comparison.presets import PRESETS
+from headshot.exports import snippets
+from headshot.modelslab.backend import Record
+from headshot.request import HeadshotRequest, Note
+from headshot.runs.files import CLEAN, Shot
+from headshot.runs.run import Job
+
+EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
+_PHOTO_CHARS = 6  # enough for the photos of one person, and for a column of four on a phone
+_BACKENDS = {"studio": "Studio", "local": "Local pipeline", "modelslab": "ModelsLab"}
+_WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
+
+_PERSON = (
+    '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
+    '<path d="M6 100c1-24 14-35 34-35s33 11 34 35z"/></svg>'
+)
+
+
+def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "enterprise") -> str:
+    """The baseline, the headshots that have landed, and a frame for each that is still to come."""
+    matrix = None if job is None or job.kind != "matrix" else Matrix.spanned(job.requests)
+    if job is not None and matrix is not None and len(matrix.rows()) > 1:
+        table = _matrix(job, matrix, baseline, api)
+        if baseline is None or baseline in job.shots:
+            return table
+        return f'<div class="shots">{_card(baseline, job.requests, [], baseline, None, api)}</div>{table}'
+    shots = {} if job is None else {shot.request: shot for shot in job.shots}
+    requests = [] if job is None else job.requests
+    shared = common_notes(list(shots.values()))
+    cards = []
+    if baseline is not None and baseline not in shots.values():
+        cards.append(_card(baseline, requests or [baseline.request], [], baseline, None, api))
+    for request in requests:
+        shot = shots.get(request)
+        if shot is not None:
+            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job, api))
+        elif job is not None:
+            cards.append(_to_come(label(request, requests), job, request))
+    if not cards:
+        cards = [f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * EMPTY_FRAMES
+    return f'<div class="shots">{"".join(cards)}</div>'
+
+
+def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) -> str:
+    """A table in whose cells the headshots stand, or what stands in for them."""
+    shots = {shot.request: shot for shot in job.shots}
+    cells, columns, titles = matrix.cells(), matrix.columns(), labels(job.requests)
+    head = "".join(f'<th scope="col">{_heading(label)}</th>' for label in columns)
+    lines = []
+    for row, label in enumerate(matrix.rows()):
+        line = [f'<th scope="row">{_heading(label)}</th>']
+        for column in range(len(columns)):
+            request = cells[row, column]
+            title = titles[request]
+            shot = shots.get(request)
+            if shot is None:
+                line.append(f"<td>{_to_come(escape(title), job, request)}</td>")
+            else:
+                line.append(f"<td>{_card(shot, job.requests, [], baseline, job, api, title)}</td>")
+        lines.append(f"<tr>{''.join(line)}</tr>")
+    return (
+        '<div class="matrix" tabindex="0" role="region" aria-label="The matrix">'
+        f'<table style="--columns: {len(columns)}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _heading(label: Sequence[str]) -> str:
+    """The group's word above its own."""
+    *group, own = label
+    return "".join(f"<i>{escape(word)}</i>" for word in group) + escape(own)
+
+
+def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
+    """What sets a headshot apart from those beside it, its seed where nothing does: `Seed 2`, `Guidance 4`."""
+    varied = differing(among)
+    fields = [field for field in _WORDS if field in varied] or ["seed"]
+    words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
+    return words[0].upper() + words[1:]
+
+
+def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
+    """What each of a comparison's is called: by its row and its column, where they are a matrix of several rows."""
+    matrix = Matrix.spanned(requests)
+    if matrix is None or len(matrix.rows()) < 2:
+        return {request: label(request, requests) for request in requests}
+    rows, columns = matrix.rows(), matrix.columns()
+    return {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
+
+
+def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
+    """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
+    varied = differing(others)
+    wanted = differing([request, *others])
+    words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
+    if "prompt" in wanted or "negative_prompt" in wanted:
+        looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+        words.append(looks.get((request.prompt, request.negative_prompt), "another prompt"))
+    return words
+
+
+def facts(shot: Shot) -> list[str]:
+    """Its time and, where it is known, its likeness."""
+    known = [] if shot.likeness is None else [f"likeness {shot.likeness:.2f}"]
+    return [f"{shot.seconds:.1f} s", *known]
+
+
+def common_notes(shots: Sequence[Shot]) -> list[Note]:
+    """The notes that all of these share."""
+    if not shots:
+        return []
+    first, *others = shots
+    return [note for note in first.notes if all(note in other.notes for other in others)]
+
+
+def _card(
+    shot: Shot,
+    among: Sequence[HeadshotRequest],
+    own: Sequence[Note],
+    baseline: Shot | None,
+    job: Job | None,
+    api: snippets.Api,
+    title: str = "",
+    name: str = "",
+) -> str:
+    """title: what it is called, where that is not what sets it apart from the others.  name: see `of_person`."""
+    told = facts(shot) if title else [*apart(shot.request, among), *facts(shot)]
+    title = title or label(shot.request, among)
+    called = escape(title)
+    pinned = shot == baseline
+    said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in told)
+    details = escape(_details(shot, title, job, api, name=name, pinned=pinned))
+    alt = called if name else called.lower()
+    picture, name = escape(shot.picture), escape(name or shot.filename)
+    notes = "".join(f"<li>{escape(str(note))}</li>" for note in own)
+    width, height = shot.size
+    badge = '<span class="badge">Baseline</span>' if pinned else ""
+    return (
+        f'<figure class="shot landed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
+        f'data-shot="{details}">'
+        f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {called}">'
+        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {alt}" width="{width}" height="{height}"></a>'
+        f'{badge}<button type="button" class="pick" aria-pressed="false" title="Compare" '
+        f'aria-label="Compare: {called}"></button></div>'
+        f'<figcaption><span class="label"><b>{called}</b><span class="facts">{said}</span>'
+        f'</span><a class="download" href="{picture}" download="{name}" title="Download {name}" '
+        f'aria-label="Download the headshot: {called}"></a></figcaption>'
+        + (f'<ul class="own-notes">{notes}</ul>' if notes else "")
+        + "</figure>"
+    )
+
+
+def of_person(shot: Shot, person: str, own: Sequence[Note], name: str, *, api: snippets.Api = "enterprise") -> str:
+    """A card of a team. person: as plain text.  own: notes that stand on it.  name: what its file is saved as."""
+    return _card(shot, [shot.request], own, None, None, api, person, name)
+
+
+def small(shot: Shot, title: str, acts: str, *, api: snippets.Api = "enterprise") -> str:
+    """A card of the history. title: as plain text.  acts: buttons, as HTML."""
+    name, picture = escape(title), escape(shot.picture)
+    width, height = shot.size
+    return (
+        f'<figure class="shot landed small" id="shot-{shot.id}" '
+        f'data-shot="{escape(_details(shot, title, None, api, pinned=False))}">'
+        f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {name}">'
+        f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {name}" width="{width}" height="{height}" loading="lazy" '
+        f'decoding="async"></a><button type="button" class="pick" aria-pressed="false" title="Compare" '
+        f'aria-label="Compare: {name}"></button></div>'
+        f'<figcaption><b title="{name}">{name}</b><span class="icons">{acts}</span></figcaption></figure>'
+    )
+
+
+def _measured(shot: Shot) -> list[list[str]]:
+    """What was measured on a headshot, as rows of a name and a value."""
+    rows = [["Likeness to the photo, −1 to 1", shot.likeness], ["Trust in the cut-out, 0 to 1", shot.trust]]
+    return [[str(name), f"{value:.2f}"] for name, value in rows if isinstance(value, float)]
+
+
+def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool, name: str = "") -> str:
+    """What the viewer shows of a headshot, as JSON. name: what its file is saved as, its own where that is ""."""
+    timings = [["This headshot", f"{shot.seconds:.2f} s"]]
+    if job is not None and job.seconds and not job.resumed:
+        timings.append([f"All {len(job.shots)} with what they share", f"{job.seconds:.2f} s"])
+    width, height = shot.size
+    return json.dumps(
+        {
+            "id": shot.id,
+            "label": title,
+            "facts": facts(shot),
+            "name": name or shot.filename,
+            "picture": shot.picture,
+            "jpeg": _other(shot, ".jpg"),
+            "webp": _other(shot, ".webp"),
+            "clean": _other(shot, f"{CLEAN}.png"),
+            "likeness": shot.likeness,
+            "face": shot.face_box,
+            "kept": shot.kept,
+            "origin": _origin(shot),
+            "original": shot.overlaid,
+            "width": width,
+            "height": height,
+            "baseline": pinned,
+            "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
+            "measured": _measured(shot),
+            "timings": timings,
+            **_told(shot.record),
+            "request": snippets.as_json(shot.request),
+            "python": snippets.as_python(shot.request, shot.backend, shot.face),
+            "curl": snippets.as_curl(shot.request, api),
+            "javascript": snippets.as_javascript(shot.request, api),
+        }
+    )
+
+
+def _origin(shot: Shot) -> dict[str, object]:
+    """What it came from beside its request. Which photo is told by a few digits of its SHA-256, and no more."""
+    told = {
+        "backend": _BACKENDS.get(shot.backend, shot.backend),
+        "model": shot.made_by,
+        "photo": shot.photo_sha256[:_PHOTO_CHARS],
+        "face": (shot.face or 0) + 1,  # where nobody chose, the first was taken
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _other(shot: Shot, ending: str) -> str:
+    """The address of another form of its file."""
+    return shot.picture.removesuffix(".png") + ending
+
+
+def _told(record: Record | None) -> dict[str, object]:
+    return {} if record is None else {"sent": record.sent, "reply": record.reply, "timeline": record.timeline}
+
+
+def _to_come(title: str, job: Job, request: HeadshotRequest) -> str:
+    """A headshot that has not landed."""
+    standing, alive = job.standings.get(request), job.alive
+    if alive and job.alone not in (None, request):
+        return _left_out(title, job, request)
+    if alive and standing is None:
+        return _frame("waiting", title, '<span class="facts">waiting</span>')
+    if alive and standing is not None and standing.kind in ("waiting", "under way"):
+        return _frame("waiting", title, f'<span class="facts">{escape(standing.text)}</span>', standing.preview)
+    if standing is None or standing.kind == "waiting" or not standing.job:
+        return _left_out(title, job, request)
+    text = _LEFT if standing.kind == "under way" else standing.text
+    acts = "".join(
+        f'<button type="button" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
+        for act, words in _ACTS[standing.kind]
+        if standing.job
+    )
+    doubt = "doubtful" if standing.kind == "unknown" else ""
+    told = f'<span class="facts {doubt}">{escape(text)}</span>' + (f'<div class="acts">{acts}</div>' if acts else "")
+    return _frame("missing", title, told)
+
+
+def _left_out(title: str, job: Job, request: HeadshotRequest) -> str:
+    """What nobody makes just now: why, and a button to make it alone; nothing where all of a comparison is missing."""
+    standing = job.standings.get(request)
+    why = job.failures.get(request, "" if standing is None or standing.error is None else standing.text)
+    if job.resumed or not (why or job.kind == "matrix") or not (job.shots or job.kind == "matrix"):
+        return ""
+    words = "Try again" if why else "Make it"
+    button = (
+        f'<div class="acts"><button type="button" data-act="make" data-job="{job.requests.index(request)}" '
+        f'aria-label="{words}: {title}">{words}</button></div>'
+    )
+    told = f'<span class="facts">{escape(why or "not made")}</span>'
+    return _frame("missing", title, told + (button if job.can_go_on else ""))
+
+
+_LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."
+_CHECK, _SEND = ("check", "Check again"), ("send", "Send")
+_ACTS = {
+    "under way": [_CHECK],
+    "never sent": [_SEND],
+    "failed": [("send", "Try again")],
+    "unknown": [_CHECK, ("send", "Send again (may be charged twice)")],
+}
+
+
+def _frame(kind: str, title: str, told: str, preview: bytes = b"") -> str:
+    address = f"data:image/jpeg;base64,{base64.b64encode(preview).decode()}"
+    figure = f'<img class="preview" src="{address}" alt="Preview, {title.lower()}">' if preview else _PERSON
+    return (
+        f'<div class="shot {kind}"><div class="frame">{figure}</div><div class="label"><b>{title}</b>{told}</div></div>'
+    )

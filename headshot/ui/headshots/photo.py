@@ -1,0 +1,310 @@
+"""The photo and its check: in by upload, webcam, clipboard or as the example; cleaned before anything else sees it."""
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import gradio as gr
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from headshot.errors import PhotoError
+from headshot.imaging import photo_check
+from headshot.imaging.photo import MAX_FILE_BYTES, Photo
+from headshot.imaging.photo_check import PhotoCheck
+from headshot.sessions.session import Visitor, Visitors
+from headshot.ui.messages import Updates, spoken
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.png"
+_ANY_FILE = (
+    Path(__file__).with_name("upload_fix.js").read_text(encoding="utf-8").replace("__MOST_BYTES__", str(MAX_FILE_BYTES))
+)
+# One line for what changes the photo and for Generate, so that Generate starts after what was clicked before it.
+IN_ORDER = "in order"
+_CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it
+_PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
+_NEAR_FACE = 0.9  # face sizes from its middle: hair, ears and chin belong to it
+_ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
+
+
+class PhotoPart:
+    """The photo's corner of the form."""
+
+    def __init__(self, visitors: Visitors, cache: Path) -> None:
+        self._visitors = visitors
+        self._cache = cache
+        self._places = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
+        with gr.Row(elem_id="photo-part"):
+            self.photo = gr.Image(
+                type="filepath",
+                sources=["upload", "webcam", "clipboard"],
+                label="Photo",
+                show_label=False,
+                container=False,
+                buttons=[],
+                height=264,
+                placeholder="Drop a portrait\nor click to choose",
+                webcam_options=gr.WebcamOptions(mirror=True),
+                elem_id="photo",
+                alt_text="Your photo",
+            )
+            with gr.Column(elem_id="check-part", min_width=0):
+                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_ANY_FILE)
+                self.turn = gr.Button("Turn the photo", size="sm", visible=False, elem_id="turn")
+                self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
+                self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
+
+        self.shown = [self.photo, self.check, self.face, self.turn, self.example]
+        quickly: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": None,
+            "concurrency_id": IN_ORDER,
+            # Pasting clears the input first: by default the paste would be dropped while the clearing is still handled.
+            "trigger_mode": "always_last",
+        }
+        # Gradio's preprocessing would open the file with every decoder that Pillow has, and end in a traceback where it
+        # is no picture, before a handler could say a word.
+        unopened = {**quickly, "preprocess": False}
+        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.turn.click(spoken(self._turn, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        # "always_last" would send the first point once more, and never the last.
+        pointing = {**quickly, "trigger_mode": "multiple"}
+        self.photo.select(spoken(self._point_at, otherwise=self._refused), {self.face}, self.shown, **pointing)
+
+    def emptied(self) -> Updates:
+        """What the page shows once the photo is gone."""
+        return self._updates(None, None, _INVITATION)
+
+    def as_it_is(self, visitor: Visitor) -> Updates:
+        """What the page shows of a visitor who has, or has not, a photo already."""
+        if visitor.photo is None or visitor.check is None:
+            return self.emptied()
+        return self._updates(visitor.preview, visitor.check, _verdict(visitor.photo, visitor.check))
+
+    async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
+        if values[self.photo] is None:
+            return await self._put_back(values, request)
+        path = str(values[self.photo]["path"])
+        if not _within(path, self._cache):  # a script could name any file of the server's
+            raise PhotoError("The photo did not arrive: choose it again.")
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        if _within(path, self._visitors.root) or path == visitor.upload:
+            # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
+            return {self.photo: gr.skip()}
+        visitor.upload = path
+        try:
+            return await self._replace(request, partial(open_upload, path))
+        finally:
+            delete_upload(path)
+
+    async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
+        return await self._replace(request, partial(Photo.open, EXAMPLE))
+
+    async def _turn(self, values: Updates, request: gr.Request) -> Updates:
+        """Turn the photo as its check advises, after which it is a photo like any other."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        photo, check = visitor.photo, visitor.check
+        if photo is None or check is None:
+            raise PhotoError("The photo is no longer here: choose it again.")
+        if not check.turn:  # a second click, while the first was being answered
+            return {self.photo: gr.skip()}
+        return await self._replace(request, partial(photo.turned, check.turn))
+
+    async def _choose(self, values: Updates, request: gr.Request) -> Updates:
+        return await self._take_face(self._visitors.of(request.session_hash, request.cookies), int(values[self.face]))
+
+    async def _point_at(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
+        """A click on the photo chooses the face under it."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        index = None
+        if visitor.photo is not None and visitor.check is not None:
+            scale = _preview_scale(visitor.photo.pixels.shape[1::-1])
+            index = _face_at(visitor.check, event.index[0] / scale, event.index[1] / scale)
+        if index is None:
+            return {self.photo: gr.skip()}
+        return await self._take_face(visitor, index)
+
+    async def _take_face(self, visitor: Visitor, index: int) -> Updates:
+        turn = visitor.turn
+        async with visitor.checking:
+            photo = visitor.photo
+            if visitor.turn != turn:  # the face was picked on the photo before
+                return {self.photo: gr.skip()}
+            if photo is None:
+                raise PhotoError("The photo is no longer here: choose it again.")
+            return await self._take(visitor, turn, lambda: photo, index)
+
+    async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        visitor.turn += 1
+        turn = visitor.turn
+        async with visitor.checking:
+            return await self._take(visitor, turn, load)
+
+    async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        visitor.put_back()
+        stay = '<p class="kept">The headshots stay until you delete them.</p>'
+        updates = self._updates(None, None, _INVITATION + (stay if visitor.job is not None else ""))
+        # The input is empty already, or holds the next photo: pasting clears it first, and then uploads.
+        del updates[self.photo]
+        return updates
+
+    async def _take(self, visitor: Visitor, turn: int, load: Callable[[], Photo], index: int | None = None) -> Updates:
+        """Look at the photo and keep it, unless its visitor did something else with it meanwhile."""
+        try:
+            photo, check, preview = await anyio.to_thread.run_sync(look_at, load, index, limiter=self._places)
+        except PhotoError:
+            if visitor.turn != turn:
+                return {self.photo: gr.skip()}
+            raise
+        if visitor.turn != turn:
+            return {self.photo: gr.skip()}
+        visitor.take(photo, check, index, preview)
+        self._visitors.make_room()
+        return self._updates(visitor.preview, check, _verdict(photo, check))
+
+    def _refused(self, sentence: str, request: gr.Request) -> Updates:
+        """The sentence beside the photo; a photo that was here before stays."""
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        problem = _problem(sentence)
+        if visitor.preview is None:
+            return self._updates(None, None, problem)
+        kept = '<p class="kept">Your earlier photo is kept.</p>'
+        return self._updates(visitor.preview, visitor.check, problem + kept)
+
+    def _updates(self, preview: Path | None, check: PhotoCheck | None, words: str) -> Updates:
+        several = check is not None and len(check.faces) > 1
+        choices = [(f"Face {n + 1}", n) for n in range(len(check.faces))] if check is not None and several else []
+        chosen = _index(check) if check is not None and several else None
+        return {
+            self.photo: None if preview is None else str(preview),
+            self.check: words,
+            self.face: gr.Radio(choices, value=chosen, visible=several),
+            self.turn: gr.Button(visible=check is not None and check.turn != 0),
+            self.example: gr.Button(visible=preview is None),
+        }
+
+
+def _within(path: str, folder: Path) -> bool:
+    return Path(path).resolve().is_relative_to(folder.resolve())
+
+
+def is_upload(path: str, cache: Path) -> bool:
+    """Whether that is where Gradio puts down what is uploaded: in a folder of the cache, and nowhere deeper."""
+    try:
+        return Path(path).resolve().parent.parent == cache.resolve()
+    except (OSError, ValueError):  # too long for a path, or a NUL in it
+        return False
+
+
+def open_upload(path: str) -> Photo:
+    if not Path(path).is_file():
+        raise PhotoError("The photo did not arrive whole: choose it again.")
+    return Photo.open(path)
+
+
+def delete_upload(path: str) -> None:
+    """The upload as it came holds the place where it was taken: nothing of it stays."""
+    Path(path).unlink(missing_ok=True)
+    with suppress(OSError):  # another upload lies there, or has been the last to lie there
+        Path(path).parent.rmdir()
+
+
+def look_at(load: Callable[[], Photo], index: int | None = None) -> tuple[Photo, PhotoCheck, bytes]:
+    """The photo, its check, and a small JPEG that shows both."""
+    photo = load()
+    check = photo_check.check(photo.pixels, index)
+    return photo, check, _preview(photo, check)
+
+
+def _preview(photo: Photo, check: PhotoCheck) -> bytes:
+    """A small JPEG of the clean photo, its faces outlined, and numbered where there are several."""
+    image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
+    scale = _preview_scale(image.size)
+    if scale < 1:
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    if check.faces:
+        image = image.copy()
+        _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], _index(check))
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=88)
+    return data.getvalue()
+
+
+def _preview_scale(size: tuple[int, int]) -> float:
+    return min(1.0, _PREVIEW_PX / max(size))
+
+
+def _face_at(check: PhotoCheck, x: float, y: float) -> int | None:
+    """The face under that point of the photo, or next to it, where there are several."""
+    if len(check.faces) < 2:
+        return None
+
+    def distance(index: int) -> float:  # in face sizes: 0.5 is the edge of the face's box
+        left, top, width, height = check.faces[index].box
+        return max(abs(x - left - width / 2) / width, abs(y - top - height / 2) / height)
+
+    nearest = min(range(len(check.faces)), key=distance)
+    return nearest if distance(nearest) <= _NEAR_FACE else None
+
+
+def _index(check: PhotoCheck) -> int | None:
+    """Where the chosen face stands among the faces."""
+    return None if check.chosen is None else check.faces.index(check.chosen)
+
+
+def _outline(image: Image.Image, boxes: Sequence[Sequence[float]], chosen: int | None) -> None:
+    draw = ImageDraw.Draw(image)
+    line = max(2, round(max(image.size) / 240))
+    font = ImageFont.load_default(size=max(14, max(image.size) / 28))
+    # The chosen one last, so that no other outline crosses it.
+    for index in sorted(range(len(boxes)), key=lambda index: index == chosen):
+        x, y, width, height = boxes[index]
+        colour = _ACCENT if index == chosen else _OTHER
+        draw.rounded_rectangle((x, y, x + width, y + height), radius=4 * line, outline=colour, width=line)
+        if len(boxes) == 1:
+            continue
+        label = str(index + 1)
+        left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
+        pad = 2 * line
+        tab = (x, y, x + right - left + 2 * pad, y + bottom - top + 2 * pad)
+        draw.rounded_rectangle(tab, radius=4 * line, fill=colour)
+        draw.text((x + pad - left, y + pad - top), label, fill="#10201e", font=font)
+
+
+_INVITATION = (
+    '<div class="check"><h2>What makes a good photo</h2><ul class="tips">'
+    "<li>One person, looking at the camera</li><li>Head and shoulders, nothing cut off</li>"
+    "<li>Even light, no sunglasses</li>"
+    f"<li>JPEG, PNG, WebP or HEIC, up to {MAX_FILE_BYTES // 2**20} MB</li></ul></div>"
+)
+
+
+def _verdict(photo: Photo, check: PhotoCheck) -> str:
+    if not check.usable:
+        return _problem(" ".join(advice.text for advice in check.advice))
+    height, width = photo.pixels.shape[:2]
+    count = len(check.faces)
+    lines = [f'<li class="good">{"One face" if count == 1 else f"{count} faces"} found</li>']
+    lines += [f'<li class="advice">{escape(advice.text)}</li>' for advice in check.advice]
+    if not check.advice:
+        lines.append('<li class="good">Sharp, well lit and large enough</li>')
+    lines.append(f'<li class="fact">{width:,} × {height:,} pixels</li>')
+    return f'<div class="check" role="status"><h2>Photo check</h2><ul class="verdict">{"".join(lines)}</ul></div>'
+
+
+def _problem(sentence: str) -> str:
+    return (
+        '<div class="check" role="status"><h2>Photo check</h2>'
+        f'<ul class="verdict"><li class="bad">{escape(sentence)}</li></ul></div>'
+    )

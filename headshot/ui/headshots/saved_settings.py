@@ -1,0 +1,103 @@
+"""The visitor's own looks: what stands in the form, under a name, to be taken up again."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from headshot.errors import RequestError
+from headshot.request import HeadshotRequest
+from headshot.runs.history_recorder import Keeper
+from headshot.sessions.session import Visitors
+from headshot.ui.messages import Updates, note, spoken
+
+from .form import Form
+
+if TYPE_CHECKING:
+    from headshot.storage import Look
+
+_GONE = "This look is no longer here: save it again."
+
+
+class LooksPart:
+    """A row of the visitor's looks, and beneath it what saves and deletes one."""
+
+    def __init__(self, visitors: Visitors, keeper: Keeper, form: Form) -> None:
+        self._visitors = visitors
+        self._keeper = keeper
+        self._form = form
+
+    def build(self) -> None:
+        self.own = gr.Radio([], label="Your looks", visible=False, elem_id="looks")
+        with gr.Accordion("Save this look", open=False, elem_id="save-look"), gr.Row(elem_id="save-look-row"):
+            self.name = gr.Textbox(
+                label="Name",
+                info="Keeps prompt, negative prompt, guidance, steps and backend in this browser's history.",
+                max_lines=1,
+                max_length=40,
+                elem_id="look-name",
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
+            )
+            self.save = gr.Button("Save", size="sm", elem_id="look-save", min_width=0)
+            self.remove = gr.Button("Delete it", size="sm", visible=False, elem_id="look-remove", min_width=0)
+
+    def wire(self, page: gr.Blocks) -> None:
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        shown = [self.own, self.name, self.remove]
+        page.load(spoken(self._load), {self.name}, shown, **quick)
+        self.own.input(
+            spoken(self._take),
+            {self.own},
+            [*self._form.fillable, self._form.backend, self.name, self.remove],
+            trigger_mode="always_last",
+            **quick,
+        )
+        gr.on([self.save.click, self.name.submit], spoken(self._save), {self.name, *self._form.fields}, shown, **quick)
+        self.remove.click(spoken(self._delete), {self.own}, shown, **quick)
+
+    async def _load(self, values: Updates, request: gr.Request) -> Updates:
+        owner = self._visitors.of(request.session_hash, request.cookies).owner
+        return self._shown(await self._looks(owner), None) if self._keeper.has_entries else {self.name: gr.skip()}
+
+    async def _take(self, values: Updates, request: gr.Request) -> Updates:
+        visitor = self._visitors.of(request.session_hash, request.cookies)
+        look = next((look for look in await self._looks(visitor.owner) if look.name == values[self.own]), None)
+        if look is None:
+            raise RequestError(_GONE)
+        visitor.parent = ""
+        settings = dict(look.settings)
+        backend = settings.pop("backend", None)
+        updates = self._form.restored(HeadshotRequest.model_validate(settings), "all but the seed")
+        if backend in self._form.backends:
+            updates[self._form.backend] = backend
+        return {**updates, self.name: look.name, self.remove: gr.Button(visible=True)}
+
+    async def _save(self, values: Updates, request: gr.Request) -> Updates:
+        owner = self._visitors.of(request.session_hash, request.cookies).owner
+        name = str(values[self.name] or "").strip()
+        if not name:
+            raise RequestError("Give the look a name first.")
+        settings = self._form.look_of(values)
+        look = await self._keeper.do(lambda history: history.save_look(owner, name, settings))
+        note(f"The look “{look.name}” is saved.")
+        return self._shown(await self._looks(owner), look.name)
+
+    async def _delete(self, values: Updates, request: gr.Request) -> Updates:
+        owner = self._visitors.of(request.session_hash, request.cookies).owner
+        looks = await self._looks(owner)
+        look = next((look for look in looks if look.name == values[self.own]), None)
+        if look is None:
+            raise RequestError(_GONE)
+        await self._keeper.do(lambda history: history.delete_look(owner, look.id))
+        note(f"The look “{look.name}” is deleted.")
+        return {**self._shown([one for one in looks if one is not look], None), self.name: ""}
+
+    async def _looks(self, owner: str) -> "list[Look]":
+        return list(await self._keeper.do(lambda history: history.looks(owner)))
+
+    def _shown(self, looks: "list[Look]", chosen: str | None) -> Updates:
+        names = [look.name for look in looks]
+        return {
+            self.own: gr.Radio(choices=names, value=chosen, visible=bool(names)),
+            self.name: chosen or gr.skip(),
+            self.remove: gr.Button(visible=chosen is not None),
+        }

@@ -1,0 +1,204 @@
+"""The entries of the history, as HTML. Pure functions; every text that is not ours is escaped."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from headshot.comparison.comparing import differing
+from headshot.comparison.presets import PRESETS
+from headshot.exports import snippets
+from headshot.request import HeadshotRequest
+from headshot.runs.files import Album, found_again
+from headshot.ui.headshots import cards
+
+if TYPE_CHECKING:
+    from headshot.storage import Comparison, Kept, Usage
+
+_MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes after
+_TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
+_LOOKS = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+_SINGLE = "1 headshot"
+_HARD_BLANK = "\N{NO-BREAK SPACE}"
+_VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
+
+
+def entry(
+    runs: Sequence["Comparison"],
+    album: Album,
+    backends: Mapping[str, str],
+    *,
+    hours: float,
+    api: snippets.Api = "enterprise",
+) -> dict[str, Any]:
+    """One comparison, or the runs of one team in the order of its people, as history.js takes it.
+
+    backends: their titles by name.  hours: for which each is kept.
+    """
+    first = runs[0]
+    team = len(runs) > 1 or first.kind == "team"
+    figures = []
+    for run in runs:
+        called = cards.labels(run.requests)
+        figures += [_figure(run, kept, called[kept.request], album, team=team, api=api) for kept in run.shots]
+    until = min(run.kept_since for run in runs) + timedelta(hours=hours)
+    return {
+        "key": first.group or first.id,
+        "begun": max(run.begun for run in runs).isoformat(),
+        "title": title(first),
+        "info": _info(runs, backends, until.isoformat()),
+        "strip": _strip(figures),
+    }
+
+
+def title(run: "Comparison") -> str:
+    """Its name, or its team's, or what it was asked for."""
+    return _named(run) or asked(run.requests[0])
+
+
+def _named(run: "Comparison") -> str:
+    return run.group_name if run.group else run.name
+
+
+def asked(request: HeadshotRequest) -> str:
+    """A look's name where that is what stands in the prompts, else how the prompt begins."""
+    look = _LOOKS.get((request.prompt, request.negative_prompt))
+    if look is not None:
+        return look
+    words = " ".join(request.prompt.split())
+    if len(words) > _TITLE_CHARACTERS:
+        words = words[:_TITLE_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+    return words[:1].upper() + words[1:] or "Without a prompt"
+
+
+def kind(runs: Sequence["Comparison"]) -> str:
+    """What was compared."""
+    first = runs[0]
+    if first.kind == "team":
+        return f"Team of {len(runs)}"
+    if first.kind == "matrix":
+        return "Matrix"
+    varied = [name for name in differing(first.requests) if name in _VARIED]
+    return _VARIED[varied[0]] if varied else _SINGLE
+
+
+def line(usage: "Usage", hours: float) -> str:
+    """What all of it takes, and how long it stays."""
+    if not usage.comparisons:
+        return ""
+    each = "Each is" if usage.comparisons > 1 else "It is"
+    parts = [_counted(usage.comparisons, "comparison"), _counted(usage.shots, "headshot"), size(usage.bytes)]
+    return f"{', '.join(parts)}. {each} deleted {_counted(round(hours), 'hour')} after it was made."
+
+
+def came(comparisons: int, shots: int, skipped: int, looks: int) -> str:
+    """What an archive has brought."""
+    brought = [
+        _counted(count, noun)
+        for count, noun in ((comparisons, "comparison"), (shots, "headshot"), (looks, "look"))
+        if count
+    ]
+    there = f"{_counted(skipped, 'headshot')} {'was' if skipped == 1 else 'were'} here already."
+    if not brought:
+        return there if skipped else "The archive holds nothing."
+    told = f"{', '.join(brought)} came in."
+    return f"{told} {there}" if skipped else told
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def size(bytes_: int) -> str:
+    """In the unit that says it in three digits."""
+    megabytes = bytes_ / 1e6
+    if megabytes >= 1_000:
+        return f"{megabytes / 1_000:.1f} GB"
+    return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(0.1, megabytes):.1f} MB"
+
+
+def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str) -> str:
+    first = runs[0]
+    name, auto = escape(title(first)), escape(asked(first.requests[0]))
+    favourite = all(run.favourite for run in runs)
+    landed = sum(len({shot.position for shot in run.shots}) for run in runs)
+    total = sum(len(run.requests) for run in runs)
+    about = [kind(runs), _made_by(runs, backends)]
+    told = "".join(f"<span>{escape(words)} · </span>" for words in about)
+    count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
+    whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
+    heading = f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
+    show_it = (
+        f'<button type="button" class="act" data-showcase aria-label="Showcase: {name}">Showcase</button>'
+        if landed
+        else ""
+    )
+    open_it = f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
+    return (
+        f'<div class="heading"><h4 data-name="{escape(_named(first))}" data-auto="{auto}">{heading}</h4>'
+        f"{_star('the comparison', favourite, first.id)}</div>"
+        f'<p class="about">{told}<time class="at"></time>{whole}</p>{_why(runs, landed, total)}'
+        f'<p class="left" data-until="{until}"></p>'
+        f'<div class="acts" data-id="{first.id}" data-count="{sum(len(run.shots) for run in runs)}">{open_it}'
+        f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
+        f"</button>{show_it}"
+        f'<button type="button" class="act quiet" data-do="delete" aria-label="Delete: {name}">Delete</button>'
+        "</div>"
+    )
+
+
+def _made_by(runs: Sequence["Comparison"], backends: Mapping[str, str]) -> str:
+    names = dict.fromkeys([run.backend for run in runs])
+    others = dict.fromkeys(shot.backend for run in runs for shot in run.shots if shot.backend not in names)
+    asked_of, made = ([backends.get(name, name) for name in some] for some in (names, others))
+    return ", ".join(asked_of) + (f", then {', '.join(made)}" if made else "")
+
+
+def _why(runs: Sequence["Comparison"], landed: int, total: int) -> str:
+    """What stands in the way of those that are missing."""
+    if landed == total:
+        return ""
+    sentences = dict.fromkeys(why for run in runs for why in run.failures.values())
+    if sentences:
+        return f'<p class="why">{escape(next(iter(sentences)))}</p>'
+    return "" if all(run.ended for run in runs) else '<p class="why">It goes on, or was broken off.</p>'
+
+
+def _strip(figures: Sequence[str]) -> str:
+    if not figures:
+        return '<p class="none">None of its headshots is here.</p>'
+    more = len(figures) - _MOST_THUMBNAILS
+    if more <= 1:  # a button takes the place of one
+        return f'<div class="thumbnails">{"".join(figures)}</div>'
+    return (
+        f'<div class="thumbnails folded">{"".join(figures)}</div>'
+        f'<button type="button" class="act unfold" data-do="unfold">Show all {len(figures)}</button>'
+    )
+
+
+def _figure(run: "Comparison", kept: "Kept", called: str, album: Album, *, team: bool, api: snippets.Api) -> str:
+    """called: what sets the headshot apart from the others of its run."""
+    shot = found_again(album, kept, None)
+    words = run.name if team and run.name else called
+    if team and len(run.requests) > 1:
+        words = f"{words}, {called.lower()}"
+    name = escape(words)
+    opening = (
+        f'<button type="button" class="icon open" data-do="open" data-id="{run.id}" title="Open" '
+        f'aria-label="Open: {name}"></button>'
+        if team
+        else ""
+    )
+    acts = (
+        f"{_star(words, kept.favourite, kept.id)}{opening}"
+        f'<button type="button" class="icon onward" data-do="continue" data-id="{kept.id}" title="Continue from this '
+        f'one" aria-label="Continue from: {name}"></button>'
+    )
+    return cards.small(shot, words, acts, api=api)
+
+
+def _star(what: str, on: bool, name: str) -> str:
+    return (
+        f'<button type="button" class="icon star" data-do="favourite" data-id="{name}" aria-pressed="{str(on).lower()}"'
+        f' title="Favourite" aria-label="Favourite: {escape(what)}"></button>'
+    )

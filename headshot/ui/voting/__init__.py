@@ -1,0 +1,1 @@
+"""The tab for votes and their ranking."""

@@ -1,0 +1,1 @@
+"""Votes on headshots: pairs, ranking, and the pages that voters see."""

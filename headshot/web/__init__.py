@@ -1,0 +1,1 @@
+"""The server around the page: routes, request filter, downloads."""

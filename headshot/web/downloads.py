@@ -1,0 +1,191 @@
+"""What is made of a visitor's headshots when it is asked for: contact sheet, ZIP, the photo laid over a headshot."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from headshot.comparison.matrix import Matrix
+from headshot.errors import PhotoError
+from headshot.exports import overlay, sheet, team_files
+from headshot.exports.comparison_csv import Line, csv_of
+from headshot.exports.grid import grid_sheet
+from headshot.exports.pdf import as_pdf
+from headshot.exports.zip_bundle import archive
+from headshot.imaging import face
+from headshot.imaging.photo import Photo
+from headshot.metadata import Kind, clean_copy, exported
+from headshot.request import HeadshotRequest
+from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, Original, Shot
+from headshot.runs.history_recorder import Keeper
+from headshot.sessions.session import Visitors
+from headshot.ui.headshots import cards
+from headshot.ui.voting import ranking_view
+
+Failures = Mapping[HeadshotRequest, str]  # why one is missing
+
+_TITLE = "Headshot Playground"
+_KEPT = re.compile(r"[0-9a-f]{32}")  # an id of the history
+_KINDS: dict[str, Kind] = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
+
+
+def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, name: str) -> bytes | None:
+    """The file at that address, made now or found in the history; None where there is nothing to make it of.
+
+    Takes up to half a second. Raises StoreError.
+    """
+    visitor = visitors.named(visitor_name)
+    if visitor is None:
+        return None
+    if _KEPT.fullmatch(corner) and name == THUMBNAIL:
+        return keeper.thumbnail(visitor.owner, corner)
+    if _KEPT.fullmatch(corner) and name in team_files.NAMES:
+        team, group = visitor.team, keeper.group(visitor.owner, corner)
+        if team.group != corner or team.locked is None:
+            return _existing(lambda: team_files.make(group, name))
+        words, absent = team.locked.words, team.absent
+        return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
+    if name in (ranking_view.TABLE, ranking_view.CHART):
+        vote = keeper.now(lambda history: ranking_view.ranking(history, visitor.owner, corner))
+        return None if vote is None else _existing(vote.csv if name == ranking_view.TABLE else vote.png)
+    shot = visitor.shot(corner)
+    if name == OVERLAID:
+        original = None if shot is None else shot.original
+        return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))
+    kept = corner if shot is None else shot.kept
+    if _KEPT.fullmatch(kept) and (found := keeper.shot(visitor.owner, kept)) is not None:
+        return _existing(lambda: _as_named(keeper, found.picture.read_bytes(), found.filename, name))
+    if shot is not None:
+        return _existing(lambda: _as_named(keeper, shot.path.read_bytes(), shot.filename, name))
+    job = visitor.job
+    if job is None or job.id != corner:
+        return None
+    shots, requests = job.landed, job.requests  # once: more may land meanwhile
+    if not shots:
+        return None
+    if name == ZIP:
+        kept = job.kept
+        votes = keeper.now(lambda history: ranking_view.rankings(history, visitor.owner, kept)) if kept else []
+        return _existing(lambda: _zip(shots, requests, job.failures, ranking_view.files(votes)))
+    whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table}.get(name)
+    return None if whole is None else _existing(lambda: whole(shots, requests, job.failures))
+
+
+def _existing(make: Callable[[], bytes | None]) -> bytes | None:
+    try:
+        return make()
+    except FileNotFoundError:  # its pictures have been kept for their time
+        return None
+
+
+def _as_named(keeper: Keeper, png: bytes, filename: str, name: str) -> bytes | None:
+    """A headshot's file, in the format and with or without the recipe, as the name says."""
+    stem = filename.removesuffix(".png")
+    if name == filename:
+        return png
+    for ending, kind in _KINDS.items():
+        if name == f"{stem}{ending}":
+            return keeper.signer.signed(exported(png, kind), kind, parent=png)
+        if name == f"{stem}{CLEAN}{ending}":
+            return clean_copy(png, kind)
+    return None
+
+
+def _overlaid(shot: Shot, original: Original) -> bytes:
+    photo = Photo.open(original.path).pixels
+    headshot = _opened(shot)
+    found = overlay.same_face(face.find(photo), original.box)
+    try:
+        if found is None:
+            raise PhotoError("The photo's face was not found again.")
+        pixels = overlay.overlay(photo, found, np.asarray(headshot))
+    except PhotoError:  # then the two lie side by side, if not over each other
+        pixels = overlay.fitted(photo, headshot.size)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=92)
+    return data.getvalue()
+
+
+def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
+    """All of them as one picture: a matrix as a grid, else one beside the other."""
+    matrix = Matrix.spanned(requests)
+    if matrix is not None and len(matrix.rows()) > 1:
+        there = {shot.request: shot.path for shot in shots}
+        cells = matrix.cells()
+        return grid_sheet(
+            {place: there.get(request) for place, request in cells.items()},
+            matrix.rows(),
+            matrix.columns(),
+            title=_TITLE,
+            reasons={place: failures[request] for place, request in cells.items() if request in failures},
+        )
+    labels = [(cards.label(shot.request, requests), " · ".join(cards.facts(shot))) for shot in shots]
+    return sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
+
+
+def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+    data = io.BytesIO()
+    _page(shots, requests, failures).save(data, "PNG")
+    return data.getvalue()
+
+
+def _pdf(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+    return as_pdf([_page(shots, requests, failures)], title=_TITLE)
+
+
+def _table(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+    lines = [
+        Line(
+            shot.request,
+            file=name,
+            backend=shot.backend,
+            seconds=shot.seconds,
+            likeness=shot.likeness,
+            notes=shot.notes,
+        )
+        for shot, name in _named(shots)
+    ]
+    return csv_of([*lines, *(Line(request, error=why) for request, why in failures.items())])
+
+
+def _zip(
+    shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures, votes: Mapping[str, bytes]
+) -> bytes:
+    told = [
+        {
+            "file": name,
+            "backend": shot.backend,
+            "request": shot.request.model_dump(),
+            "seconds": round(shot.seconds, 3),
+            "likeness": None if shot.likeness is None else round(shot.likeness, 4),
+            "notes": [{"kind": note.kind, "text": note.text} for note in shot.notes],
+        }
+        for shot, name in _named(shots)
+    ]
+    return archive(
+        {
+            **{name: shot.path.read_bytes() for shot, name in _named(shots)},
+            SHEET: _sheet(shots, requests, failures),
+            TABLE: _table(shots, requests, failures),
+            **votes,
+            "headshots.json": json.dumps(told, indent=2, ensure_ascii=False).encode(),
+        }
+    )
+
+
+def _named(shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
+    """Each with a name of its own: where only the prompt differs, a file's own name is another's too."""
+    names: dict[str, Shot] = {}
+    for shot in shots:
+        stem, number = shot.filename.removesuffix(".png"), 1
+        while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in names:
+            number += 1
+        names[name] = shot
+    return [(shot, name) for name, shot in names.items()]
+
+
+def _opened(shot: Shot) -> Image.Image:
+    return Image.open(io.BytesIO(shot.path.read_bytes())).convert("RGB")

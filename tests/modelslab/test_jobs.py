@@ -1,0 +1,966 @@
+"""The desk over a service on loopback: whatever happens, nothing paid is lost, and nothing is sent twice unasked."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from loopback import CANARY, QUICK, listening, loopback, told, traces
+from paths import ROOT
+from PIL import Image
+from service import Exchange, Job, Service, closed_port
+
+from headshot.comparison.comparing import plan
+from headshot.errors import HeadshotError, NotConfigured, Refused, RequestError, Stopped, Unavailable, Unknown
+from headshot.imaging.photo import Photo
+from headshot.modelslab.account import Key
+from headshot.modelslab.backend import ModelsLab
+from headshot.modelslab.job_runner import DROPPED, Hook
+from headshot.modelslab.jobs import Desk
+from headshot.modelslab.result_image import Sitter
+from headshot.request import Headshot, HeadshotRequest, Progress, Standing
+from headshot.settings import Settings
+from headshot.storage import State, Store, StoreError, mark
+
+OWNER, OTHER = mark("ann's token"), mark("ben's token")
+KEY, VISITORS_KEY = Key(CANARY), Key("another0key0that0a0visitor0has0entered")
+PUBLIC = "https://headshots.example"
+PHOTO = Photo.from_image(Image.radial_gradient("L").convert("RGB"))
+GONE = "This headshot is no longer here: pictures are deleted after a while."
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Its jobs are done when the test says so, and it is asked about them often."""
+    with Service(job_seconds=1000, eta=0.02) as service:
+        yield service
+
+
+def desk_of(service: Service, folder: Path, *, key: str = CANARY, in_flight: int = 5, **more: Any) -> Desk:
+    """more: settings, also ones that no environment could give."""
+    settings = Settings(
+        modelslab_key=key, modelslab_url=service.base_url, modelslab_in_flight=in_flight, data_dir=folder
+    )
+    return Desk(settings.model_copy(update=more), waits=QUICK, resolve=loopback)
+
+
+@asynccontextmanager
+async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterator[Desk]:
+    desk = desk_of(service, folder, **options)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+async def begun(desk: Desk, *seeds: int, owner: str = OWNER, key: Key = KEY, hook: Hook | None = None) -> str:
+    return await desk.begin(owner, key, requests(*seeds), Sitter(PHOTO), hook=hook)
+
+
+def requests(*seeds: int) -> list[HeadshotRequest]:
+    return plan(HeadshotRequest(prompt="navy backdrop"), seeds)
+
+
+class Listener:
+    """Somebody who follows a comparison. landed: seeds, as they came.  error: what the following ended with."""
+
+    def __init__(self, desk: Desk, comparison: str, owner: str = OWNER) -> None:
+        self.progress = Progress(standings=self.hear)
+        self.headshots: list[Headshot] = []
+        self.standings: dict[int | None, list[Standing]] = {}
+        self.error: HeadshotError | None = None
+        self.task = asyncio.create_task(self._follow(desk, comparison, owner))
+
+    def hear(self, standing: Standing) -> None:
+        self.standings.setdefault(standing.request.seed, []).append(standing)
+
+    async def _follow(self, desk: Desk, comparison: str, owner: str) -> None:
+        try:
+            async with aclosing(desk.follow(owner, comparison, self.progress)) as headshots:
+                async for headshot in headshots:
+                    self.headshots.append(headshot)
+        except HeadshotError as error:
+            self.error = error
+
+    @property
+    def landed(self) -> list[int | None]:
+        return [headshot.request.seed for headshot in self.headshots]
+
+    def last(self, seed: int) -> Standing:
+        return self.standings[seed][-1]
+
+    async def end(self) -> "Listener":
+        async with asyncio.timeout(30):
+            await self.task
+        return self
+
+
+async def followed(desk: Desk, comparison: str, owner: str = OWNER) -> Listener:
+    return await Listener(desk, comparison, owner).end()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110  what is waited for happens in other threads
+            await asyncio.sleep(0.01)
+
+
+def seeds_of(service: Service) -> set[int]:
+    """The seeds of the jobs that the service has taken."""
+    return {job.body["seed"] for job in service.jobs.values()}
+
+
+def finish(service: Service, *seeds: int) -> None:
+    """These jobs are done now, and with none named all are, as is whatever comes."""
+    if not seeds:
+        service.job_seconds = 0
+    for job in list(service.jobs.values()):
+        if not seeds or job.body["seed"] in seeds:
+            job.done_at = 0
+
+
+async def states(desk: Desk, comparison: str, owner: str = OWNER) -> list[State]:
+    return [job.state for job in await desk.comparison(owner, comparison)]
+
+
+# What the service may do to a submission.
+
+
+async def reset(exchange: Exchange) -> None:
+    """Nobody knows whether it was taken."""
+    await exchange.body()
+    exchange.reset()
+
+
+async def hang(exchange: Exchange) -> None:
+    await exchange.body()
+    await asyncio.sleep(60)
+
+
+async def decline(exchange: Exchange) -> None:
+    await exchange.answer(200, {"status": "error", "message": "The prompt is not allowed."})
+
+
+def taken_and_lost(service: Service, *, until: Callable[[], bool] = lambda: True) -> Callable[..., Awaitable[None]]:
+    """A job is taken and done, and the answer gets lost once that is true."""
+
+    async def respond(exchange: Exchange) -> None:
+        job = Job(next(service._numbers), await exchange.values(), done_at=0)
+        service.jobs[job.number] = job
+        while not until():  # noqa: ASYNC110  it is the test's thread that makes it true
+            await asyncio.sleep(0.01)
+        exchange.reset()
+
+    return respond
+
+
+# --- sending and following
+
+
+async def test_headshots_are_yielded_as_they_land(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1, 2, 3)
+        listener = Listener(desk, comparison)
+        await until(lambda: seeds_of(service) == {1, 2, 3})
+        finish(service, 3)
+        await until(lambda: listener.landed == [3])
+        assert not listener.task.done()
+        finish(service, 1)
+        await until(lambda: listener.landed == [3, 1])
+        finish(service)
+        await listener.end()
+        assert (listener.landed, listener.error) == ([3, 1, 2], None)
+        for headshot in listener.headshots:
+            assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
+            assert headshot.backend == "modelslab" and headshot.seconds > 0
+        assert service.posts == 3
+        assert await states(desk, comparison) == [State.DONE] * 3
+
+
+async def test_what_was_done_is_written_down_with_every_step(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 7)
+        await until(lambda: service.polls >= 2)
+        finish(service)
+        await followed(desk, comparison)
+        [job] = await desk.comparison(OWNER)
+        job, events = await desk.record(OWNER, job.id)
+        assert [event.what for event in events] == ["added", "sent", "processing", "done"]
+        assert job.remote_id == str(next(iter(service.jobs)))
+        assert job.polls == service.polls >= 2  # the second may be answered after the end
+        assert job.facts["sent"]["seed"] == 7 and job.facts["sent"]["key"] == "•••"
+        assert job.facts["reply"]["status"] == "success"
+        assert job.photo_sha256 == PHOTO.sha256
+        assert desk.pace.known and desk.pace.seconds == pytest.approx(job.facts["seconds"])
+
+
+async def test_more_than_the_account_allows_wait_here_and_know_their_place(service: Service, tmp_path: Path) -> None:
+    service.depth = 2
+    async with opened(service, tmp_path, in_flight=2) as desk:
+        comparison = await begun(desk, 1, 2, 3, 4, 5)
+        listener = Listener(desk, comparison)
+        await until(lambda: len(service.jobs) == 2 and len(listener.standings) == 5)
+        waiting = {1, 2, 3, 4, 5} - seeds_of(service)
+        place = "Waiting for a free place at ModelsLab: {}"
+        await until(
+            lambda: (
+                {listener.last(seed).text for seed in waiting}
+                == {place.format(where) for where in ("it is next", "1 before it", "2 before it")}
+            )
+        )
+        assert {listener.last(seed).kind for seed in waiting} == {"waiting"}
+        await until(lambda: {listener.last(seed).kind for seed in seeds_of(service)} == {"under way"})
+        assert service.posts == 2
+        finish(service)
+        await listener.end()
+        assert (set(listener.landed), listener.error) == ({1, 2, 3, 4, 5}, None)
+        assert (service.posts, service.turned_away, service.most_at_once) == (5, 0, 2)
+
+
+async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Service, tmp_path: Path) -> None:
+    service.depth = 0
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        listener = Listener(desk, comparison)
+        await until(lambda: service.turned_away >= 2)
+        assert {"waiting", "under way"} >= {standing.kind for standing in listener.standings[1]}
+        assert any("is busy" in standing.text for standing in listener.standings[1])
+        service.depth = 1
+        finish(service)
+        await listener.end()
+        assert (listener.landed, service.posts) == ([1], 1)
+
+
+async def test_the_same_comparison_can_be_followed_by_two_and_again_when_it_is_over(
+    service: Service, tmp_path: Path
+) -> None:
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1, 2)
+        first, second = Listener(desk, comparison), Listener(desk, comparison)
+        await until(lambda: len(service.jobs) == 2)
+        finish(service)
+        await first.end()
+        await second.end()
+        third = await followed(desk, comparison)
+        assert set(first.landed) == set(second.landed) == {1, 2}
+        assert third.landed == [1, 2]
+        pngs = {headshot.request.seed: headshot.png for headshot in first.headshots}
+        assert all(headshot.png == pngs[headshot.request.seed] for headshot in third.headshots)
+        assert service.posts == 2
+
+
+async def test_a_refused_headshot_is_told_and_raised_once_the_others_have_landed(
+    service: Service, tmp_path: Path
+) -> None:
+    service.script("submit", decline, None)
+    async with opened(service, tmp_path, in_flight=1) as desk:
+        listener = Listener(desk, await begun(desk, 1, 2))
+        finish(service)
+        await listener.end()
+        assert listener.landed == [2]
+        assert isinstance(listener.error, Refused)
+        assert listener.last(1).kind == "failed"
+        assert listener.last(1).error is listener.error
+        assert "The prompt is not allowed" in listener.last(1).text
+
+
+async def test_a_service_that_cannot_be_reached_is_unavailable_for_each_headshot(tmp_path: Path) -> None:
+    with closed_port() as port:
+        async with opened(Service(port=port), tmp_path) as desk:
+            listener = await followed(desk, await begun(desk, 1, 2))
+    assert isinstance(listener.error, Unavailable)
+    for seed in (1, 2):
+        assert [standing.kind for standing in listener.standings[seed] if standing.error] == ["failed"]
+        assert isinstance(listener.last(seed).error, Unavailable)
+
+
+async def test_where_nothing_can_be_written_down_nothing_is_sent(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    async with opened(service, tmp_path / "data") as desk:
+        with pytest.raises(StoreError):
+            await begun(desk, 1)
+    assert service.posts == 0
+
+
+async def test_a_desk_that_never_had_a_job_leaves_no_folder(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path / "data") as desk:
+        assert not desk.has_jobs
+        await desk.test(KEY)
+        assert not (tmp_path / "data").exists()
+        await begun(desk, 1)
+        assert desk.has_jobs
+
+
+async def test_a_key_is_tested_without_spending(service: Service, tmp_path: Path) -> None:
+    async def strange(exchange: Exchange) -> None:
+        await exchange.answer(401, {"status": "error", "message": "Invalid API Key"})
+
+    async with opened(service, tmp_path) as desk:
+        await desk.test(KEY)
+        service.script("poll", strange)
+        with pytest.raises(NotConfigured, match="does not accept this key"):
+            await desk.test(KEY)
+    assert (service.posts, service.polls) == (0, 2)
+
+
+# --- stopping
+
+
+async def test_stop_drops_what_was_not_sent_and_what_was_goes_on(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, in_flight=2) as desk:
+        view = ModelsLab(desk).bound(OWNER, KEY)
+        progress = Progress()
+
+        async def shoot() -> None:
+            async with aclosing(view.shoot(PHOTO, requests(1, 2, 3, 4), progress)) as headshots:
+                async for _ in headshots:
+                    pass
+
+        shooting = asyncio.create_task(shoot())
+        await until(lambda: len(service.jobs) == 2)
+        progress.stop()
+        with pytest.raises(Stopped):
+            await shooting
+        sent = seeds_of(service)
+        jobs = await desk.comparison(OWNER)
+        finish(service)
+        listener = await followed(desk, jobs[0].comparison)
+        assert set(listener.landed) == sent
+        assert isinstance(listener.error, Stopped)
+        assert {listener.last(seed).text for seed in {1, 2, 3, 4} - sent} == {DROPPED}
+        assert service.posts == 2
+
+
+async def test_a_stop_before_anything_has_left_sends_nothing(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        for ticks in range(6):  # wherever the tasks stand on their way to the first one's first step
+            comparison = await begun(desk, 1, 2)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            desk.stop(comparison)
+            listener = await followed(desk, comparison)
+            assert isinstance(listener.error, Stopped)
+            assert await states(desk, comparison) == [State.FAILED] * 2
+    assert service.posts == 0
+
+
+async def test_a_stop_while_the_queue_is_full_sends_no_more(service: Service, tmp_path: Path) -> None:
+    service.depth = 0
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        listener = Listener(desk, comparison)
+        await until(lambda: service.turned_away >= 1)
+        desk.stop(comparison)
+        await listener.end()
+        tried = service.turned_away
+        service.depth = 5
+        await asyncio.sleep(0.2)
+        assert isinstance(listener.error, Stopped)
+        assert (service.posts, service.turned_away) == (0, tried)
+
+
+async def test_who_closes_the_page_stops_nothing(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, in_flight=2) as desk:
+        view = ModelsLab(desk).bound(OWNER, KEY)
+        headshots = view.shoot(PHOTO, requests(1, 2, 3), Progress())
+        first = asyncio.ensure_future(anext(headshots))
+        await until(lambda: len(service.jobs) == 2)
+        finish(service, *seeds_of(service))
+        await first
+        await headshots.aclose()
+        finish(service)
+        jobs = await desk.comparison(OWNER)
+        listener = await followed(desk, jobs[0].comparison)
+        assert (set(listener.landed), listener.error, service.posts) == ({1, 2, 3}, None, 3)
+
+
+# --- unknown
+
+
+async def test_a_lost_answer_is_unknown_and_never_sent_again(service: Service, tmp_path: Path) -> None:
+    service.script("submit", None, reset, None)
+    finish(service)
+    async with opened(service, tmp_path, in_flight=1) as desk:
+        comparison = await begun(desk, 1, 2, 3)
+        listener = await followed(desk, comparison)
+        assert listener.landed == [1, 3]
+        assert isinstance(listener.error, Unknown)
+        assert listener.last(2).kind == "unknown"
+        assert listener.last(2).error is listener.error
+        assert "may have been billed" in str(listener.error)
+        again = await followed(desk, comparison)  # and as often as anybody looks
+        assert again.landed == [1, 3] and again.last(2).kind == "unknown"
+        assert await states(desk, comparison) == [State.DONE, State.UNKNOWN, State.DONE]
+        assert service.posts == 3
+
+
+async def given_up(desk: Desk, **more: Any) -> str:
+    """A comparison whose only job is UNKNOWN, and has a number at the service. Returns the job."""
+    listener = await followed(desk, await begun(desk, 1, **more))
+    assert isinstance(listener.error, Unknown)
+    return listener.last(1).job
+
+
+async def test_a_late_picture_lands_when_it_is_asked_for_again(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
+        job = await given_up(desk)
+    finish(service)
+    async with opened(service, tmp_path) as desk:  # which does not give up so soon
+        await desk.check_again(OWNER, job, KEY)
+        [found] = await desk.comparison(OWNER)
+        listener = await followed(desk, found.comparison)
+        assert (listener.landed, listener.error) == ([1], None)
+        assert [headshot.job for headshot in listener.headshots] == [job]
+        await desk.check_again(OWNER, job, KEY)  # now it is done, and stays so
+        assert (await desk.record(OWNER, job))[0].state is State.DONE
+        assert service.posts == 1
+
+
+async def test_checking_again_twice_at_once_asks_with_one_task(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
+        job = await given_up(desk)
+    finish(service)
+    async with opened(service, tmp_path) as desk:  # which does not give up so soon
+        await asyncio.gather(*(desk.check_again(OWNER, job, KEY) for _ in range(30)))
+        [found] = await desk.comparison(OWNER)
+        await followed(desk, found.comparison)
+        assert (service.downloads, service.posts) == (1, 1)
+
+
+async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
+        job = await given_up(desk)
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        do, read, held = desk._ledger.do, asyncio.Event(), asyncio.Event()
+
+        async def hold_the_first(act: Callable[[Store], Any]) -> Any:
+            found = await do(act)
+            if not read.is_set():
+                read.set()
+                await held.wait()
+            return found
+
+        monkeypatch.setattr(desk._ledger, "do", hold_the_first)
+        overtaken = asyncio.create_task(desk.check_again(OWNER, job, KEY))
+        await read.wait()
+        await desk.check_again(OWNER, job, KEY)
+        [found] = await desk.comparison(OWNER)
+        assert (await followed(desk, found.comparison)).landed == [1]
+        held.set()
+        await overtaken
+        assert (await followed(desk, found.comparison)).landed == [1]
+        assert (service.downloads, service.posts) == (1, 1)
+
+
+async def test_only_who_sent_it_can_check_again_and_with_the_same_key(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
+        job = await given_up(desk)
+        polls = service.polls
+        with pytest.raises(NotConfigured) as another_key:
+            await desk.check_again(OWNER, job, VISITORS_KEY)
+        assert str(another_key.value) == "This headshot was sent with another key: enter that one, then check again."
+        with pytest.raises(RequestError) as not_theirs:
+            await desk.check_again(OTHER, job, KEY)
+        with pytest.raises(RequestError) as no_such_job:
+            await desk.check_again(OWNER, "0" * 32, KEY)
+        assert str(not_theirs.value) == str(no_such_job.value) == GONE
+        assert service.polls == polls
+        assert (await desk.record(OWNER, job))[0].state is State.UNKNOWN
+
+
+async def test_a_job_that_got_no_number_cannot_be_asked_for(service: Service, tmp_path: Path) -> None:
+    service.script("submit", reset)
+    async with opened(service, tmp_path) as desk:
+        job = await given_up(desk)
+        with pytest.raises(Unknown) as numberless:
+            await desk.check_again(OWNER, job, KEY)
+    assert str(numberless.value) == (
+        "ModelsLab never gave this headshot a number, so it cannot be asked for: look at modelslab.com."
+    )
+    assert (service.posts, service.polls) == (1, 0)
+
+
+async def test_sending_again_is_another_post_whose_headshot_takes_the_cards_place(
+    service: Service, tmp_path: Path
+) -> None:
+    service.script("submit", None, reset, None)
+    finish(service)
+    async with opened(service, tmp_path, in_flight=1) as desk:
+        comparison = await begun(desk, 1, 2, 3)
+        lost = (await followed(desk, comparison)).last(2).job
+        with pytest.raises(RequestError, match="was made of another photo: choose that one again"):
+            await desk.send_again(OWNER, lost, KEY, Sitter(Photo.from_image(Image.new("RGB", (90, 90)))))
+        with pytest.raises(RequestError) as not_theirs:
+            await desk.send_again(OTHER, lost, KEY, Sitter(PHOTO))
+        assert str(not_theirs.value) == GONE
+        assert service.posts == 3
+        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))
+        listener = await followed(desk, comparison)
+        assert (sorted(listener.landed), listener.error) == ([1, 2, 3], None)
+        jobs = await desk.comparison(OWNER, comparison)
+        assert [(job.position, job.state) for job in jobs] == [(at, State.DONE) for at in range(3)]
+        assert jobs[1].id != lost and jobs[1].request.seed == 2
+        assert (await desk.record(OWNER, lost))[0].state is State.UNKNOWN
+        assert service.posts == 4
+
+
+async def test_send_again_pressed_twice_is_charged_once_more(service: Service, tmp_path: Path) -> None:
+    service.script("submit", reset, None)
+    async with opened(service, tmp_path) as desk:
+        lost = await given_up(desk)
+        await asyncio.gather(*(desk.send_again(OWNER, lost, KEY, Sitter(PHOTO)) for _ in range(30)))
+        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))
+        finish(service)
+        [found] = await desk.comparison(OWNER)
+        await until(lambda: service.jobs)
+        finish(service)
+        assert (await followed(desk, found.comparison)).landed == [1]
+        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))  # nor once the other one has landed
+        await desk.send_again(OWNER, found.id, KEY, Sitter(PHOTO))
+        await asyncio.sleep(0.1)
+        assert service.posts == 2
+
+
+async def test_what_the_service_declined_can_be_sent_again_as_well(service: Service, tmp_path: Path) -> None:
+    service.script("submit", decline, None, forever=False)
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        assert isinstance((await followed(desk, comparison)).error, Refused)
+        [declined] = await desk.comparison(OWNER)
+        await desk.send_again(OWNER, declined.id, KEY, Sitter(PHOTO))
+        await until(lambda: service.jobs)
+        finish(service)
+        assert (await followed(desk, comparison)).landed == [1]
+
+
+# --- a server that ends, and the next one
+
+
+def cancelled(service: Service, folder: Path) -> None:
+    """The event loop ends around the desk, which nobody closes."""
+
+    async def first() -> None:
+        desk = desk_of(service, folder, in_flight=2)
+        await begun(desk, 1, 2, 3, 4)
+        await until(lambda: service.posts == 2 and len(service.jobs) == 1)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(first())
+
+
+_PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from service import Service
+from test_desk import begun, desk_of
+
+async def main():
+    port, folder = sys.argv[1:]
+    desk = desk_of(Service(port=int(port)), Path(folder), in_flight=2)
+    await begun(desk, 1, 2, 3, 4)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def killed(service: Service, folder: Path) -> None:
+    """Signal 9 to a process while its jobs are in flight."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(service.port), str(folder)], env=os.environ | {"PYTHONPATH": paths}
+    ) as program:
+        end = time.monotonic() + 60
+        while not (service.posts == 2 and service.polls >= 2):
+            assert program.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+        program.send_signal(signal.SIGKILL)
+    assert program.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("end", [cancelled, killed])
+def test_after_a_servers_end_the_next_one_fetches_what_was_taken_and_sends_nothing(
+    end: Callable[[Service, Path], None], service: Service, tmp_path: Path
+) -> None:
+    service.script("submit", None, hang)
+    end(service, tmp_path)
+    assert service.posts == 2
+    [taken] = seeds_of(service)
+
+    async def second() -> None:
+        async with opened(service, tmp_path, in_flight=2) as desk:
+            assert desk.has_jobs
+            await desk.recover()
+            jobs = await desk.comparison(OWNER)
+            listener = Listener(desk, jobs[0].comparison)
+            polls = service.polls
+            await until(lambda: service.polls >= polls + 2)  # it is under way again
+            finish(service)
+            await listener.end()
+            assert listener.landed == [taken]
+            assert isinstance(listener.error, Unknown)
+            kinds = {seed: listener.last(seed).kind for seed in {1, 2, 3, 4} - {taken}}
+            assert sorted(kinds.values()) == ["never sent", "never sent", "unknown"]
+            [lost] = [seed for seed, kind in kinds.items() if kind == "unknown"]
+            assert "may have been made and billed" in listener.last(lost).text
+            assert all("nothing was billed" in listener.last(seed).text for seed in kinds if seed != lost)
+            assert service.posts == 2
+            await desk.recover()  # which a second start finds as it is
+            assert (await followed(desk, jobs[0].comparison)).landed == [taken]
+            assert service.posts == 2
+            stranded = next(listener.last(seed).job for seed in kinds if seed != lost)
+            service.script("submit", None)
+            await desk.send_again(OWNER, stranded, KEY, Sitter(PHOTO))
+            assert len((await followed(desk, jobs[0].comparison)).landed) == 2
+            assert service.posts == 3
+
+    asyncio.run(second())
+
+
+async def test_what_begins_while_the_last_servers_jobs_are_sorted_out_is_not_taken_for_one_of_them(
+    service: Service, tmp_path: Path
+) -> None:
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        await followed(desk, await begun(desk, 1))
+    async with opened(service, tmp_path) as desk:
+        recovering = asyncio.create_task(desk.recover())
+        await asyncio.sleep(0)
+        listener = await followed(desk, await begun(desk, 2))
+        await recovering
+        assert (listener.landed, listener.error) == ([2], None)
+
+
+async def test_a_visitors_comparisons_are_found_again_the_latest_first(service: Service, tmp_path: Path) -> None:
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        names = [await begun(desk, 1, 2), await begun(desk, 3)]
+        for name in names:
+            await followed(desk, name)
+        found = await desk.comparisons(OWNER)
+        assert [[job.request.seed for job in jobs] for jobs in found] == [[3], [1, 2]]
+        assert [jobs[0].comparison for jobs in found] == names[::-1]
+        assert await desk.comparison(OWNER) == found[0]
+        assert await desk.comparisons(OTHER) == []
+
+
+async def test_a_visitors_job_waits_for_the_visitors_key(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1, key=VISITORS_KEY)
+        await until(lambda: service.polls >= 1)
+    finish(service)
+    polls = service.polls
+    async with opened(service, tmp_path) as desk:
+        await desk.recover()
+        await desk.resume(OWNER, KEY)
+        await desk.resume(OTHER, VISITORS_KEY)
+        listener = await followed(desk, comparison)
+        assert listener.landed == [] and isinstance(listener.error, Unknown)
+        assert listener.last(1).kind == "unknown"
+        assert service.polls == polls
+        await desk.resume(OWNER, VISITORS_KEY)
+        listener = await followed(desk, comparison)
+        assert (listener.landed, listener.error) == ([1], None)
+        assert service.posts == 1
+
+
+async def test_closing_the_desk_leaves_what_is_under_way_for_the_next(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, in_flight=1) as desk:
+        comparison = await begun(desk, 1, 2)
+        await until(lambda: service.polls >= 1)
+    with Store.open(tmp_path) as store:
+        assert [job.state for job in store.comparison(OWNER, comparison)] == [State.PROCESSING, State.PENDING]
+
+
+# --- whose it is, and how long
+
+
+async def test_another_visitor_finds_nothing(service: Service, tmp_path: Path) -> None:
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        await followed(desk, comparison)
+        [job] = await desk.comparison(OWNER)
+        assert await desk.comparison(OTHER) == await desk.comparison(OTHER, comparison) == ()
+        stranger = await followed(desk, comparison, OTHER)
+        assert (stranger.landed, stranger.standings, stranger.error) == ([], {}, None)
+        with pytest.raises(RequestError) as gone:
+            await desk.record(OTHER, job.id)
+        assert str(gone.value) == GONE
+        await desk.forget(OTHER)
+        assert (await followed(desk, comparison)).landed == [1]
+
+
+async def test_forgetting_deletes_rows_and_files_and_gives_up_what_runs(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path, in_flight=2) as desk:
+        theirs = await begun(desk, 9, owner=OTHER, key=VISITORS_KEY)
+        mine = await begun(desk, 1, 2, 3)
+        listener = Listener(desk, mine)
+        await until(lambda: len(service.jobs) == 3)
+        finish(service, *seeds_of(service) - {9, 2})
+        await until(lambda: len(service.jobs) == 4 and files(tmp_path))
+        posts, ended = service.posts, told_ends(service)
+        await desk.forget(OWNER)
+        await listener.end()
+        assert not files(tmp_path)
+        assert await desk.comparison(OWNER) == ()
+        finish(service)
+        assert (await followed(desk, theirs, OTHER)).landed == [9]
+        assert told_ends(service) - ended == {9}  # nobody asked for the others
+        assert service.posts == posts
+        assert len(files(tmp_path)) == 1
+
+
+def told_ends(service: Service) -> set[int]:
+    """The seeds of the jobs whose end the client has been told."""
+    return {job.body["seed"] for job in service.jobs.values() if job.finished_at is not None}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("pictures/**/*") if path.is_file()]
+
+
+async def test_what_is_old_goes_and_what_is_under_way_stays(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        done, running = await begun(desk, 1), await begun(desk, 2)
+        await until(lambda: len(service.jobs) == 2)
+        finish(service, 1)
+        await followed(desk, done)
+        await desk.expire(3600)
+        assert await states(desk, done) == [State.DONE]
+        await desk.expire(0)
+        assert await desk.comparison(OWNER, done) == () and not files(tmp_path)
+        finish(service)
+        assert (await followed(desk, running)).landed == [2]
+
+
+async def test_a_picture_that_has_been_deleted_since_is_told_in_a_sentence(service: Service, tmp_path: Path) -> None:
+    finish(service)
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        await followed(desk, comparison)
+        for path in files(tmp_path):
+            path.unlink()
+        assert str((await followed(desk, comparison)).error) == GONE
+
+
+async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Service, tmp_path: Path) -> None:
+    async with opened(service, tmp_path) as desk:
+        comparison = await begun(desk, 1)
+        await until(lambda: service.jobs)
+        [folder] = (tmp_path / "pictures").iterdir()
+        shutil.rmtree(folder)
+        folder.write_text("nothing can be kept in a file")
+        finish(service)
+        with listening() as log:
+            listener = await followed(desk, comparison)
+        assert (listener.landed, listener.error) == ([1], None)
+        assert "could not be kept" in log.getvalue()
+        [headshot] = listener.headshots
+        assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
+        assert (await followed(desk, comparison)).headshots == [headshot]
+        job = headshot.job
+    folder.unlink()
+    async with opened(service, tmp_path) as desk:  # it was paid: the next server fetches it, where there is room again
+        await desk.recover()
+        assert [shot.job for shot in (await followed(desk, comparison)).headshots] == [job]
+        assert service.posts == 1
+
+
+# --- webhooks
+
+
+@asynccontextmanager
+async def hooked(service: Service, folder: Path, **more: Any) -> AsyncIterator[tuple[Desk, str]]:
+    """A desk that the service can call, and a comparison that would be asked for only in a minute."""
+    service.eta = 50
+    async with opened(service, folder, public_url=PUBLIC, **more) as desk:
+        comparison = await begun(desk, 1)
+        await until(lambda: service.jobs)
+        yield desk, comparison
+
+
+def call(service: Service) -> tuple[str, str, str]:
+    """What the service would call with for its only job: token, track id, number."""
+    [job] = service.jobs.values()
+    address, _, token = job.body["webhook"].rpartition("/")
+    assert address == f"{PUBLIC}/webhooks"
+    assert len(token) >= 43 and re.fullmatch(r"[\w-]+", token)
+    return token, job.body["track_id"], str(job.number)
+
+
+async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(service: Service, tmp_path: Path) -> None:
+    async with hooked(service, tmp_path) as (desk, comparison):
+        listener = Listener(desk, comparison)
+        await until(lambda: 1 in listener.standings and "about 50 s" in listener.last(1).text)
+        finish(service)
+        assert service.polls == 0
+        assert await desk.called(*call(service))
+        await listener.end()
+        assert listener.landed == [1]
+        job, events = await desk.record(OWNER, listener.headshots[0].job)
+        assert [event.what for event in events] == ["added", "sent", "processing", "webhook", "done"]
+        asked = service.polls, service.downloads
+        assert await desk.called(*call(service))
+        assert await desk.record(OWNER, job.id) == (job, events)
+        assert (service.polls, service.downloads) == asked == (1, 1)
+
+
+@pytest.mark.parametrize("wrong", ["token", "track id", "number"])
+async def test_a_forged_call_changes_nothing(wrong: str, service: Service, tmp_path: Path) -> None:
+    async with hooked(service, tmp_path) as (desk, _):
+        [job] = await desk.comparison(OWNER)
+        await until(lambda: "about 50 s" in desk.standing(job).text)
+        before = await desk.record(OWNER, job.id)
+        finish(service)
+        right = dict(zip(("token", "track id", "number"), call(service), strict=True))
+        token, track_id, number = (right | {wrong: right[wrong][:-1] + "x"}).values()
+        assert not await desk.called(token, track_id, number)
+        assert await desk.record(OWNER, job.id) == before
+        await asyncio.sleep(0.1)
+        assert service.polls == 0
+
+
+async def test_a_call_without_its_track_id_is_no_call(service: Service, tmp_path: Path) -> None:
+    async with hooked(service, tmp_path) as (desk, _):
+        token, _, number = call(service)
+        assert not await desk.called(token, None, number)
+
+
+async def test_a_webhook_makes_a_job_findable_whose_answer_was_lost(service: Service, tmp_path: Path) -> None:
+    service.script("submit", taken_and_lost(service))
+    async with hooked(service, tmp_path) as (desk, comparison):
+        assert (await followed(desk, comparison)).last(1).kind == "unknown"
+        assert await desk.called(*call(service))
+        listener = await followed(desk, comparison)
+        assert (listener.landed, listener.error, service.posts) == ([1], None, 1)
+
+
+@pytest.mark.parametrize("number", ["", "../1", "1?key=", "1" * 65])
+async def test_a_call_with_what_is_no_number_changes_nothing(number: str, service: Service, tmp_path: Path) -> None:
+    service.script("submit", taken_and_lost(service))
+    async with hooked(service, tmp_path) as (desk, comparison):
+        job = (await followed(desk, comparison)).last(1).job
+        before = await desk.record(OWNER, job)
+        token, track_id, _ = call(service)
+        assert not await desk.called(token, track_id, number)
+        assert await desk.record(OWNER, job) == before
+
+
+async def test_a_webhook_that_comes_before_the_answer_is_remembered_when_that_gets_lost(
+    service: Service, tmp_path: Path
+) -> None:
+    called: list[bool] = []
+    service.script("submit", taken_and_lost(service, until=lambda: bool(called)))
+    async with hooked(service, tmp_path) as (desk, comparison):
+        called.append(await desk.called(*call(service)))
+        listener = await followed(desk, comparison)
+        assert (listener.landed, listener.error, called, service.posts) == ([1], None, [True], 1)
+
+
+async def test_a_webhook_for_a_visitors_job_is_kept_until_the_key_is_there(service: Service, tmp_path: Path) -> None:
+    service.script("submit", taken_and_lost(service))
+    async with opened(service, tmp_path, key="", public_url=PUBLIC) as desk:
+        comparison = await begun(desk, 1)
+        assert (await followed(desk, comparison)).last(1).kind == "unknown"
+        assert await desk.called(*call(service))
+        assert service.polls == 0
+        await desk.resume(OWNER, KEY)
+        assert (await followed(desk, comparison)).landed == [1]
+        assert service.posts == 1
+
+
+async def test_a_receiver_of_the_visitors_own_takes_the_place_of_ours(service: Service, tmp_path: Path) -> None:
+    finish(service)
+    async with opened(service, tmp_path, public_url=PUBLIC) as desk:
+        own = Hook("https://example.com/secret-part", "mine")
+        await followed(desk, await begun(desk, 1, hook=own))
+        [job] = await desk.comparison(OWNER)
+        [sent] = [job.body for job in service.jobs.values()]
+        assert (sent["webhook"], sent["track_id"]) == (own.url, "mine")
+        assert "secret-part" not in json.dumps(dict(job.facts))
+
+
+# --- the key
+
+
+async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_path: Path) -> None:
+    """After success, refusal, a lost answer, a webhook, giving up and failures: in logs, files, words and reprs."""
+    seen: list[object] = []
+    errors: list[BaseException] = []
+    everything: dict[Path, bytes] = {}
+
+    async def flows() -> None:
+        desk = desk_of(service, tmp_path, public_url=PUBLIC, modelslab_give_up_seconds=0.5, in_flight=1)
+        view = ModelsLab(desk).bound(OWNER, KEY)
+        service.script("submit", None, decline, reset, taken_and_lost(service), None, forever=True)
+        comparison = await begun(desk, 1, 2, 3, 4, 5)
+        listener = Listener(desk, comparison)
+        await until(lambda: 1 in seeds_of(service))
+        finish(service, 1)
+        await until(lambda: 5 in seeds_of(service) and "about" in listener.last(5).text)
+        for trip in desk._trips[comparison].values():
+            seen.extend((trip, vars(trip)))
+        seen.extend((desk, vars(desk), view, vars(view), view.readiness(), vars(desk._ledger)))
+        await listener.end()
+        lost = next(job for job in service.jobs.values() if job.body["seed"] == 4)
+        token = lost.body["webhook"].rpartition("/")[2]
+        assert await desk.called(token, lost.body["track_id"], str(lost.number))
+        again = await followed(desk, comparison)
+        assert set(again.landed) == {1, 4}
+        assert {listener.last(seed).kind for seed in (3, 4, 5)} == {"unknown"}
+        with pytest.raises(NotConfigured) as other_key:
+            await desk.check_again(OWNER, again.last(5).job, Key(CANARY + "x"))
+        with pytest.raises(Unknown) as no_number:
+            await desk.check_again(OWNER, again.last(3).job, KEY)
+        errors.extend((other_key.value, no_number.value))
+        for one in (listener, again):
+            assert one.error is not None
+            errors.append(one.error)
+            seen.extend((one.headshots, one.standings))
+            told_of = [standing for standings in one.standings.values() for standing in standings]
+            errors.extend(standing.error for standing in told_of if standing.error is not None)
+        for job in await desk.comparison(OWNER):
+            seen.append(await desk.record(OWNER, job.id))
+        everything.update(contents(tmp_path))
+        assert any(path.name.endswith("-wal") for path in everything)
+        await desk.close()
+
+    with listening() as log:
+        await flows()
+        with closed_port() as port:
+            async with opened(Service(port=port), tmp_path) as desk:
+                unreached = await followed(desk, await begun(desk, 1))
+                assert unreached.error is not None
+                errors.append(unreached.error)
+        (tmp_path / "elsewhere").write_text("")
+        async with opened(service, tmp_path / "elsewhere") as desk:
+            with pytest.raises(StoreError) as nowhere:
+                await begun(desk, 1)
+            errors.append(nowhere.value)
+    assert traces(log.getvalue()) == []
+    assert traces(repr(seen)) == []
+    assert traces("\n".join(map(told, errors))) == []
+    assert any(path in everything for path in files(tmp_path))
+    for path, data in [*everything.items(), *contents(tmp_path).items()]:
+        assert traces(data.decode("latin-1")) == [], path
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,283 @@
+"""A team without a browser: who is in it, what a run makes and leaves, its cards and its files."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+from PIL import Image
+from stub import StubBackend
+
+from headshot.errors import PhotoError
+from headshot.exports import team_files
+from headshot.imaging.photo import Photo
+from headshot.request import HeadshotRequest
+from headshot.runs.history_recorder import Keeper
+from headshot.runs.run import Job
+from headshot.runs.team import Locked, Person, Team, in_words, lossless
+from headshot.sessions.session import Visitors
+from headshot.settings import Settings
+from headshot.storage import Comparison, Kept, mark
+from headshot.ui.headshots.photo import EXAMPLE
+from headshot.ui.team import cards
+
+REQUEST = HeadshotRequest(seed=1)
+OWNER = mark("ann")
+
+
+def locked(seed: int = 1, backend: str = "stub") -> Locked:
+    request = HeadshotRequest(seed=seed)
+    return Locked(request, [StubBackend(name=backend)], in_words(request, "Stub"))
+
+
+def team_of(*file_names: str) -> Team:
+    team = Team()
+    for file_name in file_names:
+        team.add(Person(file_name))
+    return team
+
+
+def nowhere(corner: str, name: str) -> str:
+    return f"{corner}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (REQUEST, ["Corporate", "guidance 7.5", "21 steps", "seed 1", "Studio"]),
+        (HeadshotRequest(prompt="x" * 90), [f"“{'x' * 59}…”", "guidance 7.5", "21 steps", "Studio"]),
+        (
+            HeadshotRequest(prompt=" ", seed=0, guidance_scale=12),
+            ["No prompt", "guidance 12", "21 steps", "seed 0", "Studio"],
+        ),
+    ],
+)
+def test_a_look_is_told_in_words(request_: HeadshotRequest, words: list[str]) -> None:
+    assert in_words(request_, "Studio") == words
+    assert in_words(request_, name="Board")[0] == "Board"
+
+
+def test_a_photo_comes_back_as_the_very_same_photo(tmp_path: Path) -> None:
+    photo = Photo.open(EXAMPLE)
+    path = tmp_path / "photo.png"
+    path.write_bytes(lossless(photo))
+    again = Person("a", photo=path, sha256=photo.sha256).opened()
+    assert np.array_equal(again.pixels, photo.pixels) and not again.pixels.flags.writeable
+    assert Photo.from_image(again.image).sha256 == photo.sha256
+
+
+@pytest.mark.parametrize("photo", [None, Path("gone.png")])
+def test_a_photo_that_is_gone_is_asked_for_again(photo: Path | None) -> None:
+    with pytest.raises(PhotoError, match="choose it again"):
+        Person("a", photo=photo).opened()
+
+
+@pytest.mark.anyio
+async def test_names_follow_the_file_names_and_stay_once_somebody_is_made() -> None:
+    team = team_of("../Zoë Müller.jpg", "zoë müller.heic", "con.jpg")
+    assert [person.name for person in team.people] == ["Zoë Müller", "zoë müller 2", "photo con"]
+    team.people[1].job = Job([REQUEST], None, None, None, [])
+    team.remove(team.people[0])
+    assert [person.name for person in team.people] == ["zoë müller 2", "photo con"]
+
+
+@pytest.mark.anyio
+async def test_another_look_is_for_everybody_and_the_same_one_for_those_who_lack_it() -> None:
+    team = team_of("a.jpg", "b.jpg", "c.jpg")
+    team.people[2].refusal = "No face."
+    assert team.begin(locked()) == []
+    group = team.group
+    team.people[0].job = job = Job([REQUEST], None, None, None, [])
+    job.shots = [shot("a")]  # type: ignore[list-item]
+    team.stop()
+    assert [person.name for person in team.missing(locked())] == ["b"]
+    assert team.begin(locked()) == [] and team.group == group
+    assert [person.name for person in team.missing(locked(seed=2))] == ["a", "b"]
+    assert team.missing(locked(backend="other")) == team.able
+    assert team.begin(locked(seed=2)) == job.shots and team.group != group
+    assert team.shots == []
+    assert team.absent == {"a": "Not made.", "b": "Not made.", "c": "No face."}
+
+
+@pytest.mark.anyio
+async def test_what_is_deleted_or_left_stops_the_run(tmp_path: Path) -> None:
+    visitors = Visitors(tmp_path, 60)
+    for end, lasting in (("delete", True), ("stop", True), ("stop", False)):
+        visitor = visitors.of(f"{end} {lasting}")
+        team = visitor.team
+        team.add(Person("a.jpg"))
+        team.begin(locked())
+        team.at = team.people[0]
+        backend = StubBackend()
+        backend.lasting = lasting
+        job = team.at.job = Job([REQUEST], None, None, None, [backend])
+        job.attempt.at = backend
+        if end == "delete":
+            visitor.delete()
+            assert visitor.team is not team and visitor.team.people == []
+        else:
+            visitors.stop(f"{end} {lasting}")
+        assert job.stopped and not team.running and team.turn == 2
+        assert job.attempt.progress.stopped is (
+            end == "delete" or not lasting
+        )  # what is paid for goes on without the page
+
+
+@pytest.mark.anyio
+async def test_a_team_whose_page_went_is_not_taken_up_on_the_first_tab(tmp_path: Path) -> None:
+    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
+    try:
+        for kind, found in (("comparison", True), ("team", False)):
+            job = Job([REQUEST], None, None, None, [StubBackend()], owner=OWNER, photo_sha256=mark("p"))
+            job.kind, job.group, job.name = kind, mark("g")[:32], "Ann"  # type: ignore[assignment]
+            await anyio.to_thread.run_sync(keeper.begin, job)
+            assert job.kept and ((await keeper.unfinished(OWNER)) is not None) is found
+        group = await anyio.to_thread.run_sync(keeper.group, OWNER, mark("g")[:32])
+        assert [one.name for one in group] == ["Ann", "Ann"]
+        assert await anyio.to_thread.run_sync(keeper.group, mark("ben"), mark("g")[:32]) == ()
+        assert await keeper.looks(OWNER) == ()
+    finally:
+        await keeper.close()
+
+
+def test_no_text_on_a_card_is_taken_for_html() -> None:
+    team = team_of("a.jpg")
+    team.people[0].name = '<b onclick="x">Ann</b>'
+    for told in ("refusal", "failure", "crowd"):
+        person = replace(team.people[0], **{told: "<script>alert(1)</script>"})
+        team.people = [person]
+        html = cards.drawn(team, nowhere)
+        assert "<script" not in html and "<b onclick" not in html and "&lt;script" in html
+    assert "<script" not in cards.line(["<script>", "<script>"])
+    assert "<script" not in cards.running(0, 1, "<script>", "<script>")
+
+
+@pytest.mark.anyio
+async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_path: Path) -> None:
+    runs = [
+        one("Ann", why="It was declined."),  # and landed when it was tried again
+        one("Ben", why="It was declined."),
+        one("Ann", shot("1", tmp_path)),
+        one("Ben", why="It was declined again."),
+        one("Cy"),
+    ]
+    album = Visitors(tmp_path, 60).of("ann")
+    team = Team.of(runs, {"stub": StubBackend()}, album)
+    assert [(person.name, person.reason if person.shot is None else "") for person in team.people] == [
+        ("Ann", ""),
+        ("Ben", "It was declined again."),
+        ("Cy", "Not made."),
+    ]
+    assert team.absent == {"Ben": "It was declined again.", "Cy": "Not made."}
+    assert (team.group, team.found, team.waiting, team.running) == ("g", True, False, False)
+    assert team.locked is not None and team.locked.words == in_words(REQUEST, "Stub")
+    assert "remove" not in cards.drawn(team, nowhere)
+    unknown = Team.of(runs, {}, album).locked
+    assert unknown is not None and list(unknown.words) == in_words(REQUEST)
+    assert [shot.id for shot in team.unmake()] == ["1"] and team.people == [] and not team.found
+
+
+@pytest.mark.anyio
+async def test_a_team_whose_headshots_are_deleted_keeps_its_photos(tmp_path: Path) -> None:
+    team = team_of("a.jpg", "b.jpg", "c.jpg")
+    team.people[0].photo = team.people[1].photo = tmp_path / "photo.png"
+    team.people[2].refusal = "No face."
+    assert team.waiting
+    team.begin(locked())
+    team.people[0].job = job = Job([REQUEST], None, None, None, [])
+    job.shots = [shot("a")]  # type: ignore[list-item]
+    team.people[1].failure = "Declined."
+    team.stop()
+    assert team.unmake() == job.shots and team.shots == [] and team.group == ""
+    assert [(person.name, person.reason) for person in team.people] == [("a", ""), ("b", ""), ("c", "No face.")]
+
+
+# The files.
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "picture"
+    Image.new("RGB", (256, 320), "teal").save(path, "PNG")
+    yield path
+
+
+def shot(name: str, picture: Path = Path("none"), likeness: float | None = 0.9) -> Kept:
+    facts = {"seconds": 0.5, "likeness": likeness, "notes": [{"kind": "applied", "text": "grey"}]}
+    size, now = (256, 320), datetime.now(UTC)
+    return Kept(name, name, 0, REQUEST, "stub", "headshot.png", size, facts, False, picture, now, mark(name), None)
+
+
+def one(name: str, *shots: Kept, why: str = "") -> Comparison:
+    return Comparison(
+        id=name,
+        owner=OWNER,
+        kind="team",
+        group="g",
+        group_name="",
+        name=name,
+        favourite=False,
+        backend="stub",
+        photo_sha256=mark(name),
+        face=None,
+        requests=(REQUEST,),
+        failures={0: why} if why else {},
+        ended=True,
+        begun=datetime.now(UTC),
+        kept_since=datetime.now(UTC),
+        shots=shots,
+    )
+
+
+def rows(group: list[Comparison], absent: dict[str, str]) -> list[tuple[str, str, str]]:
+    data = team_files.make(group, team_files.TABLE, absent=absent)
+    assert data is not None
+    return [(row["photo"], row["file"], row["error"]) for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig")))]
+
+
+def test_everybody_stands_once_in_the_files_with_a_headshot_or_a_reason(picture: Path) -> None:
+    group = [
+        one("Ann", why="It was declined."),  # and landed when it was tried again
+        one("Ann", shot("1", picture)),
+        one("Ben", why="It was declined."),
+        one("Zoë", shot("2", picture), shot("3", picture)),
+        one("zoë", shot("4", picture)),  # was given that name by hand
+    ]
+    assert rows(group, {"Cy": "No face.", "Ben": "Not made.", "Ann": "Not made."}) == [
+        ("Ann", "Ann.png", ""),
+        ("Zoë", "Zoë.png", ""),
+        ("zoë 2", "zoë 2.png", ""),
+        ("Ben", "", "It was declined."),
+        ("Cy", "", "No face."),
+    ]
+    packed = team_files.make(group, team_files.ZIP)
+    assert packed is not None
+    names = zipfile.ZipFile(io.BytesIO(packed)).namelist()
+    assert names == sorted(["Ann.png", "Zoë.png", "zoë 2.png", "contact-sheet.png", "headshots.csv"])
+
+
+def test_where_nobody_has_a_headshot_there_is_no_file(picture: Path) -> None:
+    for name in (*team_files.NAMES, "else"):
+        assert team_files.make([], name, absent={"Ann": "No face."}) is None
+        assert team_files.make([one("Ann", why="Declined.")], name) is None
+    assert team_files.make([one("Ann", shot("1", picture))], "else") is None
+
+
+def test_a_name_that_the_sheet_cannot_write_is_a_number_there_and_whole_in_the_files(picture: Path) -> None:
+    group = [one("王小明", shot("1", picture)), one("Ann", shot("2", picture))]
+    sheets = [
+        team_files.make([replace(group[0], name=name), group[1]], team_files.SHEET) for name in ("王小明", "No. 1")
+    ]
+    assert sheets[0] == sheets[1]
+    assert [file for _, file, _ in rows(group, {})] == ["王小明.png", "Ann.png"]
+
+
+def test_a_picture_that_has_gone_meanwhile_is_no_file_with_a_hole(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        team_files.make([one("Ann", shot("1", tmp_path / "gone"))], team_files.ZIP)

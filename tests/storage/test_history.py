@@ -1,0 +1,600 @@
+"""The history: comparisons and their headshots, on both databases, beside the jobs' store."""
+
+import inspect
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from databases import Place
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, shot
+from paths import ROOT
+from PIL import Image
+from sqlalchemy import text
+
+from headshot.errors import RequestError
+from headshot.imaging.thumbnail import MAX_BYTES, thumbnail_of
+from headshot.request import HeadshotRequest
+from headshot.storage import Comparison, History, Store, StoreError, database, key_mark
+
+TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
+
+
+def look(history: History, comparison: str, owner: str = ANN) -> Comparison:
+    found = history.comparison(owner, comparison)
+    assert found is not None
+    return found
+
+
+def rows(place: Place) -> dict[str, int]:
+    engine = database.connect(place.folder, place.url)
+    with engine.connect() as connection:
+        counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES}  # noqa: S608
+    engine.dispose()
+    return {table: count for table, count in counts.items() if count}
+
+
+# --- what comes
+
+
+def test_what_lands_is_there_for_good_as_it_was_given(place: Place, store: Store) -> None:
+    requests = asked("teal", "grey", "blue")
+    comparison = store.history.begin(
+        ANN, requests, kind="matrix", backend="auto", photo_sha256=PHOTO, face=2, group="g", name="  Ann's \n first "
+    )
+    facts = {"seconds": 0.5, "likeness": None, "notes": [{"kind": "applied", "text": "Teal."}], "face": [1, 2, 3, 4]}
+    one = store.history.land(
+        comparison,
+        2,
+        png=PICTURE,
+        filename="blue.png",
+        thumbnail=b"small",
+        size=(1024, 1280),
+        backend="studio",
+        facts=facts,
+    )
+    store.close()
+    with place.open() as again:
+        found = look(again.history, comparison)
+        assert (found.owner, found.kind, found.group, found.name) == (ANN, "matrix", "g", "Ann's first")
+        assert (found.backend, found.photo_sha256, found.face, found.favourite) == ("auto", PHOTO, 2, False)
+        assert (found.requests, found.failures, found.ended) == (tuple(requests), {}, False)
+        assert found.begun == found.kept_since
+        (kept,) = found.shots
+        assert again.history.shot(ANN, str(one)) == kept
+        assert (kept.id, kept.comparison, kept.position, kept.request) == (one, comparison, 2, requests[2])
+        assert (kept.backend, kept.filename, kept.size, kept.facts) == ("studio", "blue.png", (1024, 1280), facts)
+        assert (kept.favourite, kept.picture.read_bytes()) == (False, PICTURE)
+        assert kept.made > found.begun
+        assert again.history.thumbnail(ANN, kept.id) == b"small"
+        assert again.history.latest(ANN) == found
+
+
+def test_a_headshot_is_found_by_its_mark(history: History) -> None:
+    marks = [letter * 64 for letter in "ab"]
+    land(history, begin(history), png=OTHER)  # from before there were marks
+    comparison = begin(history)
+    first, second = (land(history, comparison, at, str(at).encode(), mark=mark) for at, mark in enumerate(marks))
+    again = land(history, begin(history), mark=marks[0])
+    for mark, shot_id in zip(marks, (again, second), strict=True):
+        found = history.marked(ANN, mark)
+        assert found is not None and found.id == shot_id != first
+    assert history.marked(ANN, "c" * 64) is None
+
+
+def test_a_comparison_goes_on_until_it_is_ended_and_keeps_what_comes_later(history: History) -> None:
+    comparison = begin(history)
+    land(history, comparison, 1)
+    assert not look(history, comparison).ended
+    history.end(comparison)
+    assert look(history, comparison).ended
+    land(history, comparison, 0, OTHER)
+    assert [kept.position for kept in look(history, comparison).shots] == [0, 1]
+    assert look(history, comparison).ended
+
+
+def test_why_one_did_not_come_is_told_until_it_lands(history: History) -> None:
+    comparison = begin(history)
+    history.fail(comparison, 1, "The service declined it.")
+    history.fail(comparison, 1, "It declined it again.")
+    assert look(history, comparison).failures == {1: "It declined it again."}
+    land(history, comparison, 1)
+    assert look(history, comparison).failures == {}
+    history.fail(comparison, 1, "A latecomer.")
+    assert look(history, comparison).failures == {}
+
+
+def test_the_same_picture_lands_once_and_another_one_stands_behind_it(place: Place, history: History) -> None:
+    comparison = begin(history)
+    first = land(history, comparison)
+    assert land(history, comparison) == first
+    second = land(history, comparison, png=OTHER)
+    assert [kept.id for kept in look(history, comparison).shots] == [first, second]
+    assert place.files == files_of(PICTURE, OTHER)
+
+
+def test_a_paid_job_lands_once_though_two_pages_sign_its_picture_differently(place: Place, history: History) -> None:
+    comparison = begin(history)
+    first = land(history, comparison, job="j1")
+    assert land(history, comparison, png=OTHER, job="j1") == first
+    assert land(history, comparison, png=OTHER, job="j2") != first  # it was sent again, and paid for again
+    assert len(look(history, comparison).shots) == 2
+
+
+def test_what_its_visitor_has_deleted_does_not_come_back(place: Place, history: History) -> None:
+    comparison = begin(history)
+    history.delete(ANN, comparison)
+    assert land(history, comparison) is None
+    history.fail(comparison, 0, "Too late.")
+    history.end(comparison)
+    assert (rows(place), place.files) == ({}, set())
+
+
+def test_a_position_or_a_seed_that_is_none_is_a_bug(place: Place, history: History) -> None:
+    comparison = begin(history)
+    for position in (-1, 2):
+        with pytest.raises(ValueError, match="no position"):
+            land(history, comparison, position)
+        with pytest.raises(ValueError, match="no position"):
+            history.fail(comparison, position, "?")
+    for requests in ([], [HeadshotRequest()]):
+        with pytest.raises(ValueError, match="seed"):
+            history.begin(ANN, requests, kind="team", backend="studio", photo_sha256=PHOTO, face=None)
+    assert (rows(place), place.files) == ({"comparisons": 1}, set())
+
+
+def test_a_token_that_is_passed_for_its_mark_is_refused_and_not_shown(history: History) -> None:
+    with pytest.raises(ValueError, match="owner must be") as caught:
+        begin(history, "canary")
+    assert "canary" not in str(caught.value)
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing_and_can_land_later(place: Place, history: History) -> None:
+    comparison = begin(history)
+    folder = next((place.folder / "pictures").iterdir())
+    in_the_way = folder / sha256(PICTURE).hexdigest()[:2]
+    in_the_way.write_text("no folder")
+    with pytest.raises(StoreError, match="pictures"):
+        land(history, comparison)
+    assert look(history, comparison).shots == ()
+    in_the_way.unlink()
+    assert land(history, comparison)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_whatever_is_said_can_be_kept(history: History, word: str, sentence: str) -> None:
+    try:
+        requests = [HeadshotRequest(prompt=word, seed=1)]
+    except RequestError:  # half a character
+        requests = asked("plain")
+    comparison = begin(history, requests=requests, name=word)
+    history.fail(comparison, 0, sentence)
+    found = look(history, comparison)
+    assert found.requests == tuple(requests)
+    assert len(found.failures[0]) == len(sentence)
+    history.forget(ANN)
+
+
+# --- what is found
+
+
+def test_the_history_is_paged_without_a_gap_or_a_repetition(place: Place, history: History) -> None:
+    made = []
+    for number in range(11):
+        place.clock.step = timedelta(seconds=number % 3 == 0)  # most share their moment with another
+        made.append(begin(history))
+        begin(history, BEN)
+    pages: list[tuple[Comparison, ...]] = []
+    last = None
+    while page := history.page(ANN, before=last, limit=3):
+        pages.append(page)
+        last = page[-1]
+    found = [comparison for page in pages for comparison in page]
+    assert [len(page) for page in pages] == [3, 3, 3, 2]
+    assert {comparison.id for comparison in found} == set(made)
+    assert found == sorted(found, key=lambda comparison: (comparison.begun, comparison.id), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "sought"),
+    [
+        ("Charcoal SUIT", "charcoal suit"),
+        ("charcoal\n  suit", "CHARCOAL Suit"),
+        ("weiße Straße", "WEISSE STRASSE"),
+        ("cafe\u0301", "CAFÉ"),
+        ("ΟΔΟΣ", "οδός".replace("ό", "ο")),
+        ("100% wool", "0% w"),
+        ("a_b", "A_B"),
+        ("back\\slash", "k\\s"),
+        ("it's “quoted”", "it's “q"),
+    ],
+)
+def test_a_search_finds_a_text_in_whatever_letters(history: History, kept: str, sought: str) -> None:
+    begin(history, requests=asked("100 wool", "axb", "backslash", "plain"))
+    in_prompt = begin(history, requests=asked("plain", kept))
+    in_negative = begin(history, requests=[HeadshotRequest(negative_prompt=kept, seed=1)])
+    in_name = begin(history)
+    history.rename(ANN, in_name, kept)
+    assert [found.id for found in history.page(ANN, search=sought)] == [in_name, in_negative, in_prompt]
+    history.rename(ANN, in_name, "")
+    assert [found.id for found in history.page(ANN, search=sought)] == [in_negative, in_prompt]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("aB%_\\é ", max_size=6), min_size=1, max_size=4), st.text("Ab%_\\É ", max_size=3))
+def test_a_search_finds_what_holds_it_and_nothing_else(history: History, prompts: list[str], sought: str) -> None:
+    history.forget(ANN)
+    for prompt in prompts:
+        begin(history, requests=[HeadshotRequest(prompt=prompt, negative_prompt="", seed=1)])
+    found = [comparison.requests[0].prompt for comparison in history.page(ANN, search=sought)]
+    words = " ".join(sought.lower().split())
+    assert found == [prompt for prompt in reversed(prompts) if words in " ".join(prompt.lower().split())]
+
+
+def test_a_search_for_a_book_is_refused_with_a_sentence(history: History) -> None:
+    with pytest.raises(RequestError, match="fewer words"):
+        history.page(ANN, search="%" * 50_000)
+
+
+def test_the_history_is_filtered_by_backend_and_by_favourites(history: History) -> None:
+    studio, fell, plain = begin(history), begin(history, backend="modelslab"), begin(history, backend="pipeline")
+    land(history, studio)
+    kept = land(history, fell, png=OTHER, backend="studio")  # where the service was not to be had
+    assert [found.id for found in history.page(ANN, backend="studio")] == [fell, studio]
+    assert [found.id for found in history.page(ANN, backend="modelslab")] == [fell]
+    assert history.page(ANN, favourites=True) == ()
+    assert history.favourite(ANN, str(kept), True)
+    assert history.favourite(ANN, plain, True)
+    assert [found.id for found in history.page(ANN, favourites=True)] == [plain, fell]
+    assert [found.id for found in history.page(ANN, favourites=True, backend="studio", search="TEAL")] == [fell]
+    assert [found.favourite for found in history.page(ANN)] == [True, False, False]
+    assert look(history, fell).shots[0].favourite
+    assert history.favourite(ANN, str(kept), False)
+    assert [found.id for found in history.page(ANN, favourites=True)] == [plain]
+
+
+def test_what_belongs_together_is_found_together_in_its_order(history: History) -> None:
+    first, second = begin(history, group="team 1"), begin(history, group="team 1")
+    begin(history, group="team 2")
+    begin(history)
+    assert [found.id for found in history.group(ANN, "team 1")] == [first, second]
+    assert history.group(ANN, "") == ()
+
+
+def test_usage_counts_each_file_once(history: History) -> None:
+    shot(history, PICTURE)
+    shot(history, PICTURE)
+    shot(history, OTHER)
+    shot(history, OTHER, BEN)
+    usage = history.usage(ANN)
+    assert (usage.comparisons, usage.shots, usage.bytes) == (3, 3, len(PICTURE) + len(OTHER))
+
+
+def test_a_name_is_bounded_and_one_line(history: History) -> None:
+    comparison = begin(history)
+    assert history.rename(ANN, comparison, " for\tthe\nboard ")
+    assert look(history, comparison).name == "for the board"
+    with pytest.raises(RequestError, match="80 characters"):
+        history.rename(ANN, comparison, "n" * 81)
+    with pytest.raises(RequestError, match="80 characters"):
+        begin(history, name="n" * 81)
+
+
+def test_a_groups_name_is_that_of_all_its_runs_and_of_those_that_come(history: History) -> None:
+    ann, other = begin(history, group="team", name="Ann"), begin(history, group="another", name="Li")
+    theirs = begin(history, BEN, group="team")
+    assert history.rename_group(ANN, "team", " The\tboard ")
+    cy = begin(history, group="team", name="Cy")
+    assert [(run.name, run.group_name) for run in history.group(ANN, "team")] == [
+        ("Ann", "The board"),
+        ("Cy", "The board"),
+    ]
+    assert {run.id for run in history.page(ANN, search="the BOARD")} == {ann, cy}
+    assert look(history, other).group_name == ""
+    assert [run.group_name for run in history.group(BEN, "team")] == [""], theirs
+    assert history.rename_group(ANN, "team", "")
+    assert history.page(ANN, search="board") == ()
+    alone = begin(history)
+    assert not history.rename_group(ANN, "", "Nobody's")
+    assert look(history, alone).group_name == ""
+    with pytest.raises(RequestError, match="80 characters"):
+        history.rename_group(ANN, "team", "n" * 81)
+
+
+# --- whose is what
+
+
+def test_a_visitor_finds_and_changes_nothing_of_another_visitors(place: Place, history: History) -> None:
+    kept, second = shot(history), shot(history, OTHER)
+    comparison = begin(history, group="team")
+    land(history, comparison, mark="a" * 64)
+    look_of_ann = history.save_look(ANN, "Board", {"prompt": "teal"})
+    code = history.open_vote(ANN, kept.comparison, [kept.id, second.id], "Which?")
+    before = rows(place)
+    calls: dict[str, Callable[[], object]] = {
+        "page": lambda: history.page(BEN),
+        "comparison": lambda: history.comparison(BEN, comparison),
+        "group": lambda: history.group(BEN, "team"),
+        "latest": lambda: history.latest(BEN),
+        "begun_at": lambda: history.begun_at(BEN, look(history, comparison).begun),
+        "shot": lambda: history.shot(BEN, kept.id),
+        "marked": lambda: history.marked(BEN, "a" * 64),
+        "thumbnail": lambda: history.thumbnail(BEN, kept.id),
+        "usage": lambda: history.usage(BEN).comparisons + history.usage(BEN).shots + history.usage(BEN).bytes,
+        "rename": lambda: history.rename(BEN, comparison, "mine"),
+        "rename_group": lambda: history.rename_group(BEN, "team", "mine"),
+        "favourite": lambda: history.favourite(BEN, comparison, True) or history.favourite(BEN, kept.id, True),
+        "delete": lambda: history.delete(BEN, comparison),
+        "delete_shot": lambda: history.delete_shot(BEN, kept.id),
+        "forget": lambda: history.forget(BEN),
+        "looks": lambda: history.looks(BEN),
+        "delete_look": lambda: history.delete_look(BEN, look_of_ann.id),
+        "close_vote": lambda: history.close_vote(BEN, code),
+        "votes": lambda: history.votes(BEN),
+    }
+    public = {name: getattr(history, name) for name in (*dir(History), *vars(history)) if not name.startswith("_")}
+    scoped = {name for name, method in public.items() if "owner" in inspect.signature(method).parameters}
+    assert set(calls) == scoped - {"begin", "save_look", "open_vote"}  # which make something of the owner's own
+    for name, call in calls.items():
+        assert not call(), name
+    with pytest.raises(RequestError, match="no longer there"):
+        history.open_vote(BEN, kept.comparison, [kept.id, second.id], "Mine?")
+    assert rows(place) == before
+    assert place.files == files_of(PICTURE, OTHER)
+    assert look(history, comparison).name == ""
+    assert history.page(ANN, favourites=True) == ()
+
+
+# --- what goes
+
+
+def test_everything_of_a_deleted_comparison_goes_with_it(place: Place, history: History) -> None:
+    kept, second = shot(history), shot(history, OTHER)
+    history.fail(kept.comparison, 1, "Declined.")
+    code = history.open_vote(ANN, kept.comparison, [kept.id, second.id], "Which?")
+    assert history.cast(code, BEN, kept.id, second.id, "tie")
+    assert history.delete(ANN, kept.comparison)
+    assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
+    assert place.files == files_of(OTHER)
+    assert not history.delete(ANN, kept.comparison)
+
+
+def test_a_deleted_headshot_takes_its_picture_and_leaves_its_comparison(place: Place, history: History) -> None:
+    comparison = begin(history)
+    first, second = land(history, comparison, 0), land(history, comparison, 1, OTHER)
+    assert history.delete_shot(ANN, str(first))
+    assert [kept.id for kept in look(history, comparison).shots] == [second]
+    assert place.files == files_of(OTHER)
+    assert not history.delete_shot(ANN, str(first))
+
+
+def test_what_a_visitor_asks_to_forget_is_forgotten_and_nothing_else(place: Place, history: History) -> None:
+    first, second, theirs = shot(history), shot(history, OTHER), shot(history, OTHER, BEN)
+    history.save_look(ANN, "Board", {})
+    history.save_look(BEN, "Board", {})
+    code = history.open_vote(ANN, first.comparison, [first.id, second.id], "Which?")
+    history.cast(code, BEN, first.id, second.id, "left")
+    assert history.forget(ANN) == 2
+    assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1, "looks": 1}
+    assert place.files == files_of(OTHER)
+    assert history.shot(BEN, theirs.id) == theirs
+    assert history.forget(ANN) == 0
+
+
+def test_what_came_in_before_expires_however_old_it_is_itself(place: Place, history: History) -> None:
+    old = shot(history)
+    place.clock.now += timedelta(hours=2)
+    brought = history.begin(
+        ANN, asked(), kind="comparison", backend="studio", photo_sha256=PHOTO, face=None, begun=old.made
+    )
+    history.save_look(ANN, "Board", {})
+    (place.folder / "pictures" / next((place.folder / "pictures").iterdir()).name / "unfinished-0123").touch()
+    assert history.expire(place.clock() - timedelta(hours=1)) == 1
+    assert [found.id for found in history.page(ANN)] == [brought]
+    assert look(history, brought).begun == old.made
+    assert place.files == set()
+    assert [kept.name for kept in history.looks(ANN)] == ["Board"]
+    place.clock.now += timedelta(days=401)
+    assert history.expire(place.clock()) == 1
+    assert rows(place) == {}
+
+
+def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Path) -> None:
+    def found() -> list[str]:
+        return [path.name for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+
+    with Store.open(tmp_path) as store:
+        for number in range(20):
+            comparison = begin(store.history, requests=asked("canary " * 20), name=f"canary {number}")
+            store.history.fail(comparison, 0, "canary")
+            store.history.save_look(ANN, f"canary {number}", {"prompt": "canary"})
+        begin(store.history, BEN)
+        assert found()
+        store.history.forget(ANN)
+        assert found() == []
+
+
+# --- beside the jobs
+
+
+def job(store: Store, picture: bytes = PICTURE, owner: str = ANN) -> None:
+    """A paid job whose picture is there."""
+    marks = {"key_mark": key_mark("key", store.salt), "photo_sha256": PHOTO}
+    added = store.add(owner, "c", 0, asked()[0], api="v6", **marks)
+    store.sending(added)
+    store.accepted(added, os.urandom(4).hex())
+    store.done(added, picture, "a.png")
+
+
+@pytest.mark.parametrize("end", ["forget", "expire", "recover"])
+def test_when_jobs_go_the_pictures_that_the_history_has_stay(place: Place, store: Store, end: str) -> None:
+    kept = shot(store.history)
+    job(store)
+    job(store, OTHER)
+    match end:
+        case "forget":
+            assert store.forget(ANN) == 2
+        case "expire":
+            assert store.expire(place.clock()) == 2
+        case "recover":
+            store.recover()
+            assert place.files == files_of(PICTURE, OTHER)
+            store.forget(ANN)
+            store.recover()
+    assert place.files == files_of(PICTURE)
+    assert kept.picture.read_bytes() == PICTURE
+
+
+@pytest.mark.parametrize("end", ["forget", "expire", "delete", "delete_shot"])
+def test_when_the_history_goes_the_pictures_that_jobs_have_stay(place: Place, store: Store, end: str) -> None:
+    kept = shot(store.history)
+    shot(store.history, OTHER, BEN)
+    job(store)
+    match end:
+        case "forget":
+            assert store.history.forget(ANN) == 1
+        case "expire":
+            assert store.history.expire(place.clock()) == 2
+        case "delete":
+            assert store.history.delete(ANN, kept.comparison)
+        case "delete_shot":
+            assert store.history.delete_shot(ANN, kept.id)
+    assert place.files == files_of(PICTURE, *([OTHER] if end != "expire" else []))
+    assert store.jobs(ANN)[0].picture.read_bytes() == PICTURE  # type: ignore[union-attr]
+    store.forget(ANN)
+    assert place.files == files_of(*([OTHER] if end != "expire" else []))
+
+
+# --- at once, and killed
+
+
+def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
+    first, second = place.open(), place.open()
+    for _ in range(5):
+        comparison = begin(first.history)
+        theirs = begin(second.history, BEN)
+        results = at_once(
+            partial(first.history.forget, ANN),
+            partial(land, second.history, comparison),
+            partial(land, first.history, comparison, 1, OTHER),
+            partial(land, second.history, theirs),
+            partial(first.history.fail, comparison, 0, "?"),
+            partial(second.history.rename, ANN, comparison, "new"),
+            partial(second.recover),
+            partial(first.history.expire, place.clock() - timedelta(days=1)),
+        )
+        assert [result for result in results if isinstance(result, Exception)] == []
+        assert place.files == files_of(PICTURE)
+        assert look(first.history, theirs, BEN).shots[0].picture.read_bytes() == PICTURE
+        assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
+        first.history.forget(BEN)
+        assert place.files == set()
+    first.close()
+    second.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from headshot.request import HeadshotRequest
+from headshot.store import Store
+
+folder, url, owner, point = sys.argv[1:]
+armed = False
+
+def stand():
+    print("here", flush=True)
+    signal.pause()
+
+def before_file(name, arguments):
+    if armed and point == "before the picture has its name" and name == "os.rename" and folder in str(arguments[0]):
+        stand()
+
+def before_commit(connection):
+    if armed and point == "before the commit":
+        stand()
+
+sys.addaudithook(before_file)
+event.listen(Engine, "commit", before_commit)
+signal.alarm(60)
+with Store.open(Path(folder), url or None) as store:
+    requests = [HeadshotRequest(seed=seed) for seed in range(9)]
+    matrix = store.history.begin(
+        owner, requests, kind="matrix", backend="studio", photo_sha256=owner, face=None, name="killed"
+    )
+    for position in range(9):
+        if position == 3:
+            armed = True
+        if position == 5 and point == "between two":
+            stand()
+        store.history.land(matrix, position, png=b"PNG %d" % position, filename="a.png", thumbnail=b"RIFF",
+                           size=(4, 5), backend="studio", facts={})
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "landed"), [("before the picture has its name", 3), ("before the commit", 3), ("between two", 5)]
+)
+def test_a_matrix_whose_process_is_killed_has_what_had_landed_and_goes_on(
+    place: Place, point: str, landed: int
+) -> None:
+    command = [sys.executable, "-c", KILLED, place.folder, place.url or "", ANN, point]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    pictures = [b"PNG %d" % position for position in range(9)]
+    with place.open() as store:
+        matrix = store.history.latest(ANN)
+        assert matrix is not None
+        assert (matrix.kind, matrix.name, matrix.ended, len(matrix.requests)) == ("matrix", "killed", False, 9)
+        assert [kept.picture.read_bytes() for kept in matrix.shots] == pictures[:landed]
+        store.recover()
+        assert place.files == files_of(*pictures[:landed])
+        for position in range(landed, 9):
+            assert land(store.history, matrix.id, position, pictures[position])
+        store.history.end(matrix.id)
+        matrix = look(store.history, matrix.id)
+        assert [kept.picture.read_bytes() for kept in matrix.shots] == pictures
+        assert matrix.ended
+
+
+# --- thumbnails
+
+
+@pytest.mark.parametrize("size", [(1024, 1280), (300, 5000), (4096, 4096), (64, 80), (2000, 1)])
+def test_a_thumbnail_of_anything_is_small_and_keeps_its_shape(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    data = thumbnail_of(image)
+    assert len(data) <= MAX_BYTES
+    with Image.open(io.BytesIO(data)) as small:
+        assert (small.format, small.mode) == ("WEBP", "RGB")
+        assert small.width <= min(320, size[0])
+        assert small.height <= min(400, size[1])
+        if min(small.size) > 10:
+            assert small.width / small.height == pytest.approx(size[0] / size[1], rel=0.05)
+    assert (image.size, np.array_equal(np.asarray(image), noise)) == (size, True)
+
+
+def test_a_thumbnail_looks_like_its_picture() -> None:
+    across = np.linspace(0, 255, 1024, dtype=np.float32)[None, :].repeat(1280, 0)
+    down = np.linspace(0, 255, 1280, dtype=np.float32)[:, None].repeat(1024, 1)
+    pixels = np.stack([across, down, 255 - across], -1).astype(np.uint8)
+    with Image.open(io.BytesIO(thumbnail_of(Image.fromarray(pixels)))) as small:
+        assert small.size == (320, 400)
+        wanted = np.asarray(Image.fromarray(pixels).resize((320, 400)), np.float32)
+        assert np.abs(np.asarray(small, np.float32) - wanted).mean() < 3

@@ -1,0 +1,96 @@
+"""Who can make a headshot, and what a person is told where nobody of that name can."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from stub import StubBackend
+
+from headshot.backends import AUTO, Readiness, choose, registry
+from headshot.errors import NotConfigured, RequestError, SettingsError
+from headshot.imaging.photo import Photo
+from headshot.request import Headshot, HeadshotRequest, Progress
+from headshot.settings import Settings
+
+
+class KeylessBackend(StubBackend):
+    """A backend that lacks its key."""
+
+    def __init__(self, name: str = "hosted") -> None:
+        super().__init__(name=name)
+
+    def readiness(self) -> Readiness:
+        return Readiness(False, f"The {self.name} backend has no key: set one.")
+
+    def forget(self, photo: Photo) -> None:
+        pass
+
+    async def shoot(
+        self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
+    ) -> AsyncIterator[Headshot]:
+        raise AssertionError("a backend that is not ready was asked")
+        yield
+
+
+def test_the_registry_holds_what_works_and_nothing_else() -> None:
+    backends = registry(Settings())
+    assert list(backends) == ["modelslab", "local", "studio"]
+    for name, backend in backends.items():
+        readiness = backend.readiness()
+        assert backend.name == name
+        assert readiness.ready == (name == "studio")
+        assert readiness.sentence[0].isupper() and readiness.sentence.endswith(".")
+        assert backend.help.strip()
+        assert backend.at_once >= 1
+    assert {backend.title: backend.lasting for backend in backends.values()} == {
+        "ModelsLab": True,
+        "Local pipeline": False,
+        "Studio": False,
+    }
+
+
+def test_the_servers_key_makes_modelslab_ready_and_the_first(tmp_path: Path) -> None:
+    backends = registry(Settings(modelslab_key=SecretStr("a0key"), data_dir=tmp_path / "data"))
+    assert choose(backends) == [backends["modelslab"], backends["studio"]]
+    assert not (tmp_path / "data").exists()  # nothing is opened before there is something to keep
+
+
+def test_a_registry_without_the_chosen_backend_is_refused_at_the_start() -> None:
+    with pytest.raises(SettingsError) as refused:
+        registry(Settings(backend="hosted"))
+    assert str(refused.value) == "HEADSHOT_BACKEND must be auto or modelslab or local or studio."
+
+
+def test_auto_takes_all_that_are_ready_best_first() -> None:
+    first, second, third = KeylessBackend(), StubBackend(name="second"), StubBackend(name="third")
+    backends = {backend.name: backend for backend in (first, second, third)}
+    assert choose(backends, AUTO) == [second, third]
+    assert choose(backends) == [second, third]
+
+
+def test_a_name_takes_that_backend_and_no_other_behind_it() -> None:
+    backends = {name: StubBackend(name=name) for name in ("one", "two")}
+    assert choose(backends, "one") == [backends["one"]]
+
+
+def test_a_backend_that_is_not_ready_says_why_in_its_own_sentence() -> None:
+    with pytest.raises(NotConfigured) as refused:
+        choose({"hosted": KeylessBackend(), "stub": StubBackend()}, "hosted")
+    assert str(refused.value) == "The hosted backend has no key: set one."
+    assert refused.value.backend == "hosted"
+
+
+def test_auto_with_nothing_ready_gives_every_reason() -> None:
+    with pytest.raises(NotConfigured) as refused:
+        choose({name: KeylessBackend(name) for name in ("one", "two")})
+    assert str(refused.value) == (
+        "No backend is ready. The one backend has no key: set one. The two backend has no key: set one."
+    )
+
+
+@pytest.mark.parametrize("name", ["Studio", "", "x" * 500, None, 3, ["studio"], {}])
+def test_an_unknown_backend_is_answered_with_the_known_ones(name: Any) -> None:
+    with pytest.raises(RequestError, match=r"There is no backend called “.{0,20}”: choose auto or one or two\.$"):
+        choose({"one": StubBackend(name="one"), "two": StubBackend(name="two")}, name)

@@ -1,0 +1,264 @@
+"""The history's tab without a browser: what an entry says, and which entries make a page."""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from keeping import ANN, BEN, PICTURE, begin, land
+
+from headshot.comparison.matrix import Matrix
+from headshot.comparison.presets import PRESETS
+from headshot.request import HeadshotRequest
+from headshot.runs.history_recorder import Keeper
+from headshot.runs.run import Job, reopened
+from headshot.settings import Settings
+from headshot.storage import Comparison, History, Store, Usage
+from headshot.ui.history import timeline
+from headshot.ui.history.tab import PAGE, Shown, page_of
+
+NASTY = "\"><img src=x onerror=alert(1)>'"
+BACKENDS = {"studio": "Studio", "modelslab": "ModelsLab"}
+
+
+class Shelf:
+    """An album that nothing is written into."""
+
+    def write(self, name: str, data: bytes, job: object = None) -> Path:
+        raise AssertionError("the history's files stay where they are")
+
+    def address(self, corner: str, name: str) -> str:
+        return f"headshots/mine/{corner}/{name}"
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    store = Store.open(tmp_path)
+    yield store.history
+    store.close()
+
+
+def _entry(*runs: Comparison) -> dict[str, str]:
+    return timeline.entry(runs, Shelf(), BACKENDS, hours=24)
+
+
+def _run(history: History, *requests: HeadshotRequest, landed: int | None = None, **more: str) -> Comparison:
+    name = begin(history, requests=requests, **more)
+    for position in range(len(requests) if landed is None else landed):
+        land(history, name, position, png=PICTURE + str(position).encode())
+    found = history.comparison(ANN, name)
+    assert found is not None
+    return found
+
+
+def test_each_headshot_of_a_matrix_is_called_by_its_row_and_its_column(history: History) -> None:
+    wordings = ["grey backdrop", "navy backdrop"]
+    matrix = Matrix(HeadshotRequest(prompt=wordings[0]), [1, 2], [4, 7.5], prompts=wordings)
+    strip = unescape(_entry(_run(history, *matrix.requests()))["strip"])
+    names = re.findall(r'<b title="(.*?)">', strip)
+    assert len(set(names)) == len(names) == 8
+    assert names[0] == "grey · Guidance 4 · Seed 1"
+
+
+def test_an_entry_is_called_by_its_name_its_look_or_how_its_prompt_begins(history: History) -> None:
+    look = PRESETS[3]
+    request = HeadshotRequest(prompt=look.prompt, negative_prompt=look.negative_prompt, seed=1)
+    assert timeline.title(_run(history, request)) == look.name
+    assert timeline.title(_run(history, request, name="For the board")) == "For the board"
+    long = timeline.asked(HeadshotRequest(prompt="a tall person, " * 20))
+    assert long.startswith("A tall person, a tall")
+    assert len(long) <= 65
+    assert long.endswith("…")
+    assert timeline.asked(HeadshotRequest(prompt=" \n ")) == "Without a prompt"
+
+
+@pytest.mark.parametrize(
+    ("requests", "kind", "said"),
+    [
+        ([HeadshotRequest(seed=1), HeadshotRequest(seed=2)], "comparison", "Seeds"),
+        ([HeadshotRequest(seed=1, guidance_scale=scale) for scale in (2, 9)], "comparison", "Guidance"),
+        ([HeadshotRequest(seed=1, num_inference_steps=steps) for steps in (21, 41)], "comparison", "Steps"),
+        ([HeadshotRequest(seed=1)], "comparison", "1 headshot"),
+        ([HeadshotRequest(seed=1), HeadshotRequest(seed=2)], "matrix", "Matrix"),
+        ([HeadshotRequest(seed=1)], "team", "Team of 1"),
+    ],
+)
+def test_an_entry_says_what_was_compared(
+    history: History, requests: list[HeadshotRequest], kind: str, said: str
+) -> None:
+    assert timeline.kind([_run(history, *requests, kind=kind)]) == said
+
+
+def test_a_comparison_that_is_found_again_still_names_its_parent(history: History) -> None:
+    name = begin(history)
+    land(history, name, 0, parent="ab" * 32, mark="cd" * 32)
+    bare = begin(history)
+    land(history, bare, 0, png=PICTURE + b"1")
+    runs = [history.comparison(ANN, each) for each in (name, bare)]
+
+    async def again() -> list[Job]:
+        return [reopened(run, [], None, Shelf()) for run in runs if run is not None]
+
+    told = [(job.parent, [shot.mark for shot in job.shots]) for job in asyncio.run(again())]
+    assert told == [("ab" * 32, ["cd" * 32]), ("", [""])]
+
+
+def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(history: History) -> None:
+    requests = [HeadshotRequest(seed=seed) for seed in (1, 2, 3)]
+    whole = _entry(_run(history, *requests))["info"]
+    assert "<span> · 3\N{NO-BREAK SPACE}headshots</span>" in whole
+    assert "<span>Studio · </span>" in whole
+    name = begin(history, requests=requests, backend="modelslab")
+    land(history, name, 0)
+    history.fail(name, 1, "The service <declined> it.")
+    broken = history.comparison(ANN, name)
+    assert broken is not None
+    info = _entry(broken)["info"]
+    assert "1\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}3" in info
+    assert "The service &lt;declined&gt; it." in info
+    assert "ModelsLab, then Studio" in info
+    assert "was broken off" in _entry(_run(history, *requests, landed=1))["info"]
+
+
+def test_what_is_kept_for_a_day_says_when_that_is_over(history: History) -> None:
+    run = _run(history, HeadshotRequest(seed=1))
+    long_ago = replace(run, begun=run.begun - timedelta(days=30))  # it was brought along, and is kept as long as others
+    until = (run.kept_since + timedelta(hours=24)).isoformat()
+    assert f'data-until="{until}"' in _entry(long_ago)["info"]
+    assert _entry(long_ago)["begun"] == long_ago.begun.isoformat()
+
+
+def test_a_teams_entry_names_its_people_and_leads_to_each(history: History) -> None:
+    runs = [_run(history, HeadshotRequest(seed=1), kind="team", group="g", name=name) for name in ("Ann", NASTY, "Li")]
+    entry = _entry(*runs)
+    assert entry["key"] == "g"
+    assert "Team of 3" in entry["info"]
+    assert entry["strip"].count("<figure") == 3
+    assert ">Ann</b>" in entry["strip"]
+    for run in runs:
+        assert f'data-do="open" data-id="{run.id}"' in entry["strip"]
+    assert 'data-do="open" aria-label' in entry["info"]  # of all of them
+
+
+def test_nothing_that_a_visitor_wrote_becomes_markup(history: History) -> None:
+    request = HeadshotRequest(prompt=NASTY, negative_prompt=NASTY, seed=1)
+    for run in (
+        _run(history, request, name=NASTY),
+        _run(history, request),
+        _run(history, request, kind="team", name=NASTY, group=NASTY),
+    ):
+        entry = _entry(replace(run, backend=NASTY))
+        assert "<img src=x" not in entry["info"] + entry["strip"]
+        told = json.loads(unescape(entry["strip"].partition('data-shot="')[2].partition('"')[0]))
+        assert told["id"] == run.shots[0].id
+        assert json.loads(told["request"])["prompt"] == request.prompt
+
+
+def test_a_headshot_tells_the_viewer_what_it_came_from(history: History) -> None:
+    made_by = {"model": "somebody/a-model", "revision": f"somebody/a-model@{'1a2b3c4d' * 5}, one/lora@main"}
+    name = begin(history, backend="local", face=2)
+    land(history, name, backend="local", made_by=made_by)
+    found = history.comparison(ANN, name)
+    assert found is not None
+    told = json.loads(unescape(_entry(found)["strip"].partition('data-shot="')[2].partition('"')[0]))
+    assert told["origin"] == {
+        "backend": "Local pipeline",
+        "model": "somebody/a-model@1a2b3c4, one/lora@main",
+        "photo": found.photo_sha256[:6],
+        "face": 3,
+    }
+
+
+def test_a_long_comparison_is_folded_and_an_empty_one_says_so(history: History) -> None:
+    requests = [HeadshotRequest(seed=seed) for seed in range(12)]
+    assert "Show all 12" in _entry(_run(history, *requests))["strip"]
+    assert "folded" not in _entry(_run(history, *requests, landed=9))["strip"]  # a button would take as much room
+    assert "None of its headshots" in _entry(_run(history, *requests, landed=0))["strip"]
+
+
+def test_the_storage_line_counts_in_words() -> None:
+    assert timeline.line(Usage(12, 48, 71_400_000), 24) == (
+        "12 comparisons, 48 headshots, 71 MB. Each is deleted 24 hours after it was made."
+    )
+    assert timeline.line(Usage(1, 1, 900), 1) == (
+        "1 comparison, 1 headshot, 0.1 MB. It is deleted 1 hour after it was made."
+    )
+    assert "1,234 headshots, 2.5 GB" in timeline.line(Usage(300, 1234, 2_500_000_000), 24)
+    assert timeline.line(Usage(0, 0, 0), 24) == ""
+
+
+def test_what_an_archive_brought_is_said_in_words() -> None:
+    assert timeline.came(2, 5, 0, 1) == "2 comparisons, 5 headshots, 1 look came in."
+    assert timeline.came(1, 1, 1, 0) == "1 comparison, 1 headshot came in. 1 headshot was here already."
+    assert timeline.came(0, 0, 4, 0) == "4 headshots were here already."
+    assert timeline.came(0, 0, 0, 0) == "The archive holds nothing."
+
+
+def _turned(history: History, owner: str, limit: int) -> list[tuple[str, ...]]:
+    """Page after page, the names of the runs in each entry."""
+    shown, more, entries = Shown(), True, []
+    while more:
+        found, more, shown = page_of(history, owner, shown, limit)
+        entries += [tuple(run.name for run in runs) for runs in found]
+    return entries
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, PAGE])
+def test_page_after_page_shows_everything_once_and_a_team_as_one(history: History, limit: int) -> None:
+    start = datetime.now(UTC)
+    for at, (name, group) in enumerate(
+        [("one", ""), ("Ann", "g"), ("Ben", "g"), ("two", ""), ("Cem", "g"), ("three", "")]
+    ):
+        history.begin(
+            ANN,
+            [HeadshotRequest(seed=1)],
+            kind="team" if group else "comparison",
+            backend="studio",
+            photo_sha256="0" * 64,
+            face=None,
+            group=group,
+            name=name,
+            begun=start + timedelta(seconds=at),
+        )
+    assert _turned(history, ANN, limit) == [("three",), ("Ann", "Ben", "Cem"), ("two",), ("one",)]
+    assert _turned(history, BEN, limit) == []
+
+
+def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: History) -> None:
+    names = [begin(history, name=str(number)) for number in range(4)]
+    first, more, shown = page_of(history, ANN, Shown(), 2)
+    assert more
+    assert [run.id for [run] in first] == names[:1:-1]
+    history.delete(ANN, names[2])  # the one that the next page counts from
+    rest, more, shown = page_of(history, ANN, shown, 2)
+    assert [run.id for [run] in rest] == names[1::-1]
+    assert not more
+    assert shown.count == 4
+
+
+@pytest.mark.anyio
+async def test_a_list_that_is_asked_for_after_a_change_shows_it_however_long_that_takes(tmp_path: Path) -> None:
+    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
+    others_list_is_read = threading.Event()
+    done: list[str] = []
+
+    def change(history: History) -> None:
+        assert others_list_is_read.wait(20)
+        done.append("Ann's star")
+
+    async with anyio.create_task_group() as asked:
+        asked.start_soon(keeper.in_turn, ANN, change)
+        await anyio.lowlevel.checkpoint()
+        asked.start_soon(keeper.in_turn, ANN, lambda history: done.append("Ann's list"))
+        await keeper.in_turn(BEN, lambda history: done.append("Ben's list"))
+        others_list_is_read.set()
+    assert done == ["Ben's list", "Ann's star", "Ann's list"]
+    await keeper.close()
