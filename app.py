@@ -3,9 +3,9 @@
 import logging
 import sys
 
-from headshot.backends import registry
 from headshot.errors import SettingsError
 from headshot.modelslab.account import KeyFilter
+from headshot.registry import create_backends
 from headshot.settings import Settings
 from headshot.web import server
 
@@ -17,7 +17,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
     try:
         settings = Settings()
-        backends = registry(settings)
+        backends = create_backends(settings)
     except SettingsError as error:
         sys.exit(str(error))
     server.serve(settings, backends)

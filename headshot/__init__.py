@@ -1,6 +1,6 @@
 """Professional headshots from one ordinary photo: one request, several backends, the same files.
 
-from headshot import shoot
+from . import shoot
 for headshot in shoot("me.jpg", prompt="navy backdrop, Rembrandt light", seeds=[1, 2, 3, 4]):
     headshot.image.show()
 """
@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, cast
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
-from headshot.imaging.photo import Photo
-
-from .backends import AUTO, Backend, choose, registry
+from .backends import AUTO, Backend, choose
 from .comparison import comparing
 from .errors import HeadshotError
+from .imaging.photo import Photo
 from .request import Headshot, HeadshotRequest, Note, Progress
 from .settings import Settings
+from .version import __version__
 
 if TYPE_CHECKING:
-    from headshot.studio.backend import Studio
+    from .studio.backend import Studio
 
-__all__ = ["Headshot", "HeadshotRequest", "Note", "Photo", "Progress", "draft", "shoot"]
-__version__ = "0.1.0"
+__all__ = ["Headshot", "HeadshotRequest", "Note", "Photo", "Progress", "__version__", "draft", "shoot"]
 
 _DEFAULTS = HeadshotRequest()
 
@@ -109,4 +108,6 @@ def draft(
 @cache
 def _backends() -> Mapping[str, Backend]:
     """One set a process, so that a backend's memory of photos outlives a call; settings are read at the first."""
-    return registry(Settings())
+    from .registry import create_backends  # OpenCV and onnxruntime: not for whoever only imports the package
+
+    return create_backends(Settings())

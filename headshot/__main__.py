@@ -5,11 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from headshot.pipeline.download import command, download, recipe_called
-from headshot.pipeline.model_specs import RECIPES
-from headshot.pipeline.weights import size_in_words
-
 from .errors import HeadshotError, RequestError
+from .pipeline.download import command, download, recipe_called
+from .pipeline.model_specs import RECIPES
+from .pipeline.weights import size_in_words
 
 _STOPPED = 130  # what a shell reports for a command that Ctrl-C ended
 

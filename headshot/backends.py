@@ -1,14 +1,12 @@
-"""Who can make a headshot: the protocol, the registry, readiness, and `auto`."""
+"""What a backend is: the protocol, its readiness, and the choice of one by name."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from headshot.imaging.photo import Photo
-
-from .errors import NotConfigured, RequestError, SettingsError
+from .errors import NotConfigured, RequestError
+from .imaging.photo import Photo
 from .request import Headshot, HeadshotRequest, Progress
-from .settings import Settings, variable
 
 AUTO = "auto"
 
@@ -62,27 +60,6 @@ class Backend(Protocol):
     def forget(self, photo: Photo) -> None:
         """Drop whatever is remembered of this photo. Safe to call from any thread, and for a photo never seen."""
         ...
-
-
-def registry(settings: Settings) -> dict[str, Backend]:
-    """The backends that work, best first: `auto` takes the first that is ready.
-
-    Raises SettingsError where `settings.backend` names none of them.
-    """
-    from headshot.modelslab.backend import ModelsLab
-    from headshot.modelslab.jobs import Desk
-    from headshot.pipeline.backend import Pipeline
-    from headshot.studio.backend import Studio
-
-    backends: list[Backend] = [
-        ModelsLab(Desk(settings)),
-        Pipeline(settings),
-        Studio(cached_photos=settings.cached_photos),
-    ]
-    by_name = {backend.name: backend for backend in backends}
-    if settings.backend not in (AUTO, *by_name):
-        raise SettingsError(f"{variable('backend')} must be {' or '.join([AUTO, *by_name])}.")
-    return by_name
 
 
 def choose(backends: Mapping[str, Backend], name: str = AUTO) -> list[Backend]:

@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 from stub import StubBackend
 
-from headshot.backends import AUTO, Readiness, choose, registry
+from headshot.backends import AUTO, Readiness, choose
 from headshot.errors import NotConfigured, RequestError, SettingsError
 from headshot.imaging.photo import Photo
+from headshot.registry import create_backends
 from headshot.request import Headshot, HeadshotRequest, Progress
 from headshot.settings import Settings
 
@@ -35,7 +36,7 @@ class KeylessBackend(StubBackend):
 
 
 def test_the_registry_holds_what_works_and_nothing_else() -> None:
-    backends = registry(Settings())
+    backends = create_backends(Settings())
     assert list(backends) == ["modelslab", "local", "studio"]
     for name, backend in backends.items():
         readiness = backend.readiness()
@@ -52,14 +53,14 @@ def test_the_registry_holds_what_works_and_nothing_else() -> None:
 
 
 def test_the_servers_key_makes_modelslab_ready_and_the_first(tmp_path: Path) -> None:
-    backends = registry(Settings(modelslab_key=SecretStr("a0key"), data_dir=tmp_path / "data"))
+    backends = create_backends(Settings(modelslab_key=SecretStr("a0key"), data_dir=tmp_path / "data"))
     assert choose(backends) == [backends["modelslab"], backends["studio"]]
     assert not (tmp_path / "data").exists()  # nothing is opened before there is something to keep
 
 
 def test_a_registry_without_the_chosen_backend_is_refused_at_the_start() -> None:
     with pytest.raises(SettingsError) as refused:
-        registry(Settings(backend="hosted"))
+        create_backends(Settings(backend="hosted"))
     assert str(refused.value) == "HEADSHOT_BACKEND must be auto or modelslab or local or studio."
 
 

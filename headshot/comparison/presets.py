@@ -104,3 +104,10 @@ PRESETS: tuple[Preset, ...] = (
         ("#b9c4bd", "#6d7a74"),
     ),
 )
+
+_NAMES = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
+
+
+def preset_of(request: HeadshotRequest) -> str:
+    """The name of the preset that has this prompt and negative prompt, "" if none has."""
+    return _NAMES.get((request.prompt, request.negative_prompt), "")

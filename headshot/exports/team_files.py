@@ -1,15 +1,15 @@
 """A team's headshots as files: a ZIP with everybody under their name, a sheet, a table."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from headshot.comparison.labels import setting_labels
+from headshot.imaging.encoding import png
 from headshot.imaging.text_drawing import plain
 from headshot.request import HeadshotRequest, Note
-from headshot.runs.team import in_words
 
 from .comparison_csv import Line, csv_of
 from .pdf import as_pdf
@@ -37,20 +37,20 @@ def make(
 ) -> bytes | None:
     """The file of that name, of a group of the history; None where nobody of it has a headshot.
 
-    words: the look's, of `in_words`, found in the group where there are none.  absent: by name, who else of the team
-    has no headshot, and why. Takes up to a second for a dozen people. Raises FileNotFoundError where a picture has gone
+    words: of `setting_labels`, taken from the group where there are none.  absent: by name, who else of the team has no
+    headshot, and why. Takes up to a second for a dozen people. Raises FileNotFoundError where a picture has gone
     meanwhile.
     """
     people = _people(group, absent or {})
     if not any(person.shot for person in people):
         return None
-    title, *settings = words or in_words(people[0].request)
+    title, *settings = words or setting_labels(people[0].request)
     match name:
         case "team.zip":
             pictures = {person.name: person.shot.picture.read_bytes() for person in people if person.shot}
-            return team_zip(pictures, _png(_sheet(people, title, settings)), _table(people))
+            return team_zip(pictures, png(_sheet(people, title, settings)), _table(people))
         case "team.png":
-            return _png(_sheet(people, title, settings))
+            return png(_sheet(people, title, settings))
         case "team.pdf":
             return as_pdf([_sheet(people, title, settings)], title=title)
         case "team.csv":
@@ -105,9 +105,3 @@ def _table(people: Sequence[_One]) -> bytes:
             )
         )
     return csv_of(lines)
-
-
-def _png(sheet: Image.Image) -> bytes:
-    data = io.BytesIO()
-    sheet.save(data, "PNG")
-    return data.getvalue()

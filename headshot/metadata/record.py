@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from headshot.request import Headshot
+from headshot.version import __version__
 
 VERSION = 2
 PRODUCT = "Headshot Playground"
@@ -26,8 +27,6 @@ def details(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> 
 
     Where it would be longer, made_by's texts and then the notes are left out, and `left_out` names what is missing.
     """
-    from headshot import __version__  # the package's own, which is still being imported when this module is
-
     made_by = {name: value for name, value in headshot.facts.items() if name not in _NOT_TOLD}
     told: dict[str, Any] = {
         "version": VERSION,

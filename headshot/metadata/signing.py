@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from headshot.errors import PhotoError, SettingsError
+from headshot.version import __version__
 
 from . import xmp
 from .certificate import CLAIM_SIGNING, Certificate, algorithm, days_left, made
@@ -99,7 +100,6 @@ class Seal:
 
     def _signed(self, data: bytes, kind: Kind, source: str, parent: bytes | None) -> bytes:
         c2pa = _c2pa()
-        from headshot import __version__
 
         action = {"action": "c2pa.created" if parent is None else "c2pa.edited", "digitalSourceType": source}
         claim: dict[str, Any] = {

@@ -1,13 +1,13 @@
 """What is sent to ModelsLab: the bodies of its two head shot endpoints, strictly as they are documented."""
 
 import base64
-import io
 import re
 from typing import Any
 
 from PIL import Image
 
 from headshot.errors import RequestError
+from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 
@@ -44,11 +44,10 @@ def face_image(photo: Photo | str) -> str:
 
 def _jpeg(image: Image.Image) -> bytes:
     for quality in _QUALITIES:
-        data = io.BytesIO()
-        image.save(data, "JPEG", quality=quality, subsampling=0)
-        if data.tell() <= MAX_JPEG_BYTES:
+        data = jpeg(image, quality, full_colour=True)
+        if len(data) <= MAX_JPEG_BYTES:
             break
-    return data.getvalue()
+    return data
 
 
 def enterprise_body(

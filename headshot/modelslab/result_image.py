@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from headshot.imaging import face
+from headshot.imaging.encoding import png
 from headshot.imaging.photo import Photo
 from headshot.request import Headshot, HeadshotRequest, Note
 
@@ -70,13 +71,11 @@ def developed(
     """
     pixels = Photo.from_bytes(data).pixels
     image = Image.fromarray(pixels)
-    png = io.BytesIO()
-    image.save(png, "PNG")
     found = next(iter(face.find(pixels)), None)
     likeness = None if sitter is None or found is None else sitter.likeness(pixels, found)
     box = None if found is None else found.box
     notes = tuple(_notes(pixels, request, reply))
-    return Headshot(image, png.getvalue(), request, BACKEND, seconds, notes, likeness, job, box, made_by)
+    return Headshot(image, png(image), request, BACKEND, seconds, notes, likeness, job, box, made_by)
 
 
 def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: Reply) -> list[Note]:

@@ -1,6 +1,5 @@
 """From the model's picture to a headshot: checked, at the size all headshots have, measured, and with its notes."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,11 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from headshot.imaging import face, safety
+from headshot.imaging import face, finishing, safety
+from headshot.imaging.encoding import fast_png, jpeg
 from headshot.request import Headshot, HeadshotRequest, Note, Progress, Standing
-from headshot.studio.backend import encode
-from headshot.studio.render import GRAIN, SHARPNESS, Variation
-from headshot.studio.tone import finished as developed
 
 from .hardware import NAME
 
@@ -41,11 +38,11 @@ class Finish:
         """
         if not (self.sharpen or self.grain):
             return pixels
-        return developed(
+        return finishing.finished(
             pixels.astype(np.float32) / 255,
-            sharpness=SHARPNESS / max(enlargement, 1.0) if self.sharpen else 0.0,
-            graininess=GRAIN["fine"] if self.grain else 0.0,
-            at=Variation.of(seed).grain,
+            sharpness=finishing.SHARPNESS / max(enlargement, 1.0) if self.sharpen else 0.0,
+            graininess=finishing.GRAIN["fine"] if self.grain else 0.0,
+            at=finishing.grain_place(seed),
         )
 
 
@@ -66,7 +63,7 @@ def finished(
         notes += (Note("advice", "No face was found in this headshot, so its likeness could not be measured."),)
     return Headshot(
         image=Image.fromarray(pixels),
-        png=encode(pixels),
+        png=fast_png(pixels),
         request=request,
         backend=NAME,
         seconds=made.seconds,
@@ -82,9 +79,7 @@ def show(news: "Stepped", progress: Progress) -> None:
     for request, preview in zip(news.requests, news.previews, strict=True):
         seen = b""
         if preview is not None and safety.score(preview) < safety.UNSAFE:
-            data = io.BytesIO()
-            preview.save(data, "JPEG", quality=_PREVIEW_QUALITY)
-            seen = data.getvalue()
+            seen = jpeg(preview, _PREVIEW_QUALITY)
         if progress.stopped:  # who pressed Stop has been answered
             return
         progress.stand(Standing(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))

@@ -1,21 +1,22 @@
 """A headshot as files: put down as it lands, or found again in the history."""
 
-import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
+from headshot.imaging.encoding import jpeg
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
 from headshot.metadata import mark_of
 from headshot.modelslab.backend import Record
-from headshot.request import Headshot, HeadshotRequest, Note
+from headshot.request import Headshot, Note
 
 from .history_recorder import Keeper
+from .run import Job
+from .saved_headshot import Original, Shot
 
 if TYPE_CHECKING:
     from headshot.storage import Kept
@@ -33,77 +34,25 @@ _COMMIT = re.compile(r"(@[0-9a-f]{7})[0-9a-f]{33}\b")  # shortened as git does
 _COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills at most half of it
 
 
-@dataclass(frozen=True)
-class Shot:
-    """A headshot that has been put down as files: what the page needs to show it, without its pixels.
-
-    id: the last folder of its picture's address, unguessable.  job: as in Headshot.  mark: as `mark_of`, "" for one
-    that was kept before there were marks.  made_by: the models with their commits, or the endpoint, "" where the
-    backend has neither.  photo_sha256: of the photo.  face: which of it, None for the first.
-    face_box: x, y, width, height of the face in it, None where none is found.
-    kept: its id in the history, "" where it is not there.  stored: its file belongs to the history alone.
-    original: None where the photo was not at hand any more.
-    """
-
-    id: str
-    request: HeadshotRequest
-    backend: str
-    made_by: str
-    photo_sha256: str
-    face: int | None
-    filename: str
-    size: tuple[int, int]
-    seconds: float
-    likeness: float | None
-    notes: tuple[Note, ...]
-    path: Path
-    thumbnail_path: Path
-    picture: str  # address of the full PNG, relative to the page
-    thumbnail: str  # address of a small JPEG
-    overlaid: str  # address of the photo laid over this headshot, made when it is asked for; "" without an original
-    original: "Original | None"
-    face_box: tuple[float, ...] | None = None
-    trust: float | None = None
-    job: str = ""
-    mark: str = ""
-    record: Record | None = None
-    kept: str = ""
-    stored: bool = False
-
-    @property
-    def corners(self) -> set[Path]:
-        """The visitor's own folders that its files lie in, the photo's copy included."""
-        paths = set() if self.stored else {self.path, self.thumbnail_path}
-        return {path.parent for path in paths | ({self.original.path} if self.original else set())}
-
-
-@dataclass(frozen=True)
-class Original:
-    """A small copy of the photo that a comparison was made from. box: x, y, width, height of its face in the copy."""
-
-    path: Path
-    box: tuple[float, float, float, float]
-
-
 class Album(Protocol):
     """Where a job's files go: its visitor's folder."""
 
-    def write(self, name: str, data: bytes, job: "Job | None" = None) -> Path: ...
+    def write(self, name: str, data: bytes, job: Job | None = None) -> Path: ...
 
     def address(self, corner: str, name: str) -> str: ...
 
 
-def put_down_original(album: Album, photo: Photo, chosen: Face, job: "Job | None" = None) -> Original:
+def put_down_original(album: Album, photo: Photo, chosen: Face, job: Job | None = None) -> Original:
     """The photo's copy, to lay beside the headshots."""
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = min(1.0, _COPY_PX / max(image.size))
     image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
     x, y, width, height = (float(value) * scale for value in chosen.box)
-    return Original(album.write("photo.jpg", _encoded(image, 90), job), (x, y, width, height))
+    return Original(album.write("photo.jpg", jpeg(image, 90), job), (x, y, width, height))
 
 
 def put_down(
-    album: Album, job: "Job", headshot: Headshot, original: Original | None, record: Record | None, keeper: Keeper
+    album: Album, job: Job, headshot: Headshot, original: Original | None, record: Record | None, keeper: Keeper
 ) -> Shot:
     """The headshot's own file, signed, under its own name, and a thumbnail for the page; both, too, in the history."""
     small = headshot.image.copy()
@@ -112,7 +61,7 @@ def put_down(
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
     png, mark = keeper.signer.finished(headshot), mark_of(headshot.png)
     path = album.write(headshot.filename, png, job)
-    thumbnail = album.write("thumbnail.jpg", _encoded(small, 88), job)
+    thumbnail = album.write("thumbnail.jpg", jpeg(small, 88), job)
     return Shot(
         id=path.parent.name,
         request=headshot.request,
@@ -172,9 +121,3 @@ def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
 def _model(facts: Mapping[str, Any]) -> str:
     told = facts.get("revision") or facts.get("model") or facts.get("endpoint") or ""
     return _COMMIT.sub(r"\1", str(told).removeprefix("https://"))
-
-
-def _encoded(image: Image.Image, quality: int) -> bytes:
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=quality)
-    return data.getvalue()

@@ -16,12 +16,12 @@ from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
 from headshot.storage.async_store import Ledger
 
+from .run import Job
 from .signing import Signer
 
 if TYPE_CHECKING:
     from headshot.storage import Comparison, History, Kept, Look
 
-    from .run import Job
 
 _T = TypeVar("_T")
 _LOOK_BACK = 24  # comparisons among which one that goes on at ModelsLab is looked for
@@ -66,7 +66,7 @@ class Keeper:
 
     # What comes of a job.
 
-    def begin(self, job: "Job") -> None:
+    def begin(self, job: Job) -> None:
         """Write down what is to be made, where it has an owner and was not written down before."""
         if not job.owner or job.kept or job.unkept:
             return
@@ -85,7 +85,7 @@ class Keeper:
                 )
             )
 
-    def land(self, job: "Job", headshot: Headshot, png: bytes, small: Image.Image, mark: str) -> str:
+    def land(self, job: Job, headshot: Headshot, png: bytes, small: Image.Image, mark: str) -> str:
         """Keep a headshot, and return its id in the history, "" where it is in none.
 
         small: a reduced picture of it.  mark: as `mark_of`.
@@ -121,13 +121,13 @@ class Keeper:
                 job.kept_shots[position] = kept
         return job.kept_shots.get(position, "")
 
-    def fail(self, job: "Job", request: HeadshotRequest, sentence: str) -> None:
+    def fail(self, job: Job, request: HeadshotRequest, sentence: str) -> None:
         """Write down why that one did not come."""
         if job.kept:
             with _told(job):
                 self.now(lambda history: history.fail(job.kept, job.requests.index(request), sentence))
 
-    def end(self, job: "Job") -> None:
+    def end(self, job: Job) -> None:
         """Nothing more comes of the job unless its visitor asks."""
         if job.kept:
             with _told(job):
@@ -142,7 +142,7 @@ class Keeper:
         latest = await self.do(lambda history: history.latest(owner))
         return None if latest is None or latest.ended or latest.kind == "team" else latest
 
-    async def alike(self, job: "Job") -> "Comparison | None":
+    async def alike(self, job: Job) -> "Comparison | None":
         """The comparison of this job, where an earlier page had written it down."""
         if not job.owner or not self.has_entries:
             return None
@@ -185,7 +185,7 @@ class Keeper:
 
 
 @contextmanager
-def _told(job: "Job") -> Iterator[None]:
+def _told(job: Job) -> Iterator[None]:
     try:
         yield
     except HeadshotError as error:

@@ -12,35 +12,26 @@ import numpy as np
 from PIL import Image
 
 from headshot.backends import Backend
-from headshot.comparison.presets import PRESETS
+from headshot.comparison.labels import setting_labels
 from headshot.errors import PhotoError
 from headshot.exports.team import names_of
+from headshot.imaging.encoding import png
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 
-from .files import Album, Shot
-from .run import Job, reopened
+from .execution import reopened
+from .files import Album
+from .run import Job
+from .saved_headshot import Shot
 
 if TYPE_CHECKING:
     from headshot.storage import Comparison
 
-_LONG_CHARS = 60  # of a prompt that is no look's, in one line
-
-
-def in_words(request: HeadshotRequest, maker: str = "", name: str = "") -> list[str]:
-    """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
-    looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
-    prompt = " ".join(request.prompt.split())
-    short = prompt if len(prompt) <= _LONG_CHARS else f"{prompt[: _LONG_CHARS - 1].rstrip()}…"
-    called = name or looks.get((request.prompt, request.negative_prompt)) or (f"“{short}”" if short else "No prompt")
-    told = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
-    return [*told, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]
-
 
 @dataclass(frozen=True)
 class Locked:
-    """The look of a run: read once, and the same for everybody. words: as of `in_words`."""
+    """The look of a run: read once, and the same for everybody. words: as of `setting_labels`."""
 
     request: HeadshotRequest
     chain: Sequence[Backend]
@@ -101,9 +92,7 @@ class Person:
 
 def lossless(photo: Photo) -> bytes:
     """A PNG of its pixels, of which `Person.opened` is the same photo again. 12 megapixels: half a second, 15 MB."""
-    data = io.BytesIO()
-    Image.fromarray(photo.pixels).save(data, "PNG", compress_level=1)  # not `photo.image`, which would stay in memory
-    return data.getvalue()
+    return png(Image.fromarray(photo.pixels), compress_level=1)  # not `photo.image`, which would stay in memory
 
 
 class Team:
@@ -136,7 +125,7 @@ class Team:
         maker = [registry[asked]] if asked in registry else []
         request = group[0].requests[0]
         team.group, team.found = group[0].group, True
-        team.locked = Locked(request, maker, in_words(request, maker[0].title if maker else ""))
+        team.locked = Locked(request, maker, setting_labels(request, maker[0].title if maker else ""))
         landed = {run.name for run in group if run.shots}
         missing = {run.name: run for run in group if run.name not in landed}
         for run in group:

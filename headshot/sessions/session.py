@@ -25,8 +25,8 @@ from headshot.imaging.photo_check import PhotoCheck
 from headshot.modelslab.account import Key
 from headshot.modelslab.backend import Earlier, ModelsLab
 from headshot.modelslab.job_runner import Hook
-from headshot.runs.files import Shot
 from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Shot
 from headshot.runs.team import Team
 
 GRACE_SECONDS = 300.0  # a phone that shows another app for a while lets go of its connection

@@ -12,15 +12,15 @@ from headshot.imaging import face as faces
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Marks
 from headshot.imaging.warp import scale_of, warp
-from headshot.studio.cutout.alpha import refine
-from headshot.studio.cutout.border import within_bars
-from headshot.studio.prompt.look import Look
-from headshot.studio.scene.own_background import OwnBackground, own_background
 
 from . import exposure, face_geometry, red_eye, retouch, tone
 from .cutout import matte
+from .cutout.alpha import refine
+from .cutout.border import within_bars
 from .framing import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
 from .lighting import SourceLight, source
+from .prompt.look import Look
+from .scene.own_background import OwnBackground, own_background
 from .trust import Evidence, embrace, likely, trust
 
 Array = npt.NDArray[Any]

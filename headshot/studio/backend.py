@@ -11,7 +11,6 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -19,14 +18,15 @@ from headshot.backends import Readiness
 from headshot.durations import Pace
 from headshot.errors import PhotoError
 from headshot.imaging import face as faces
+from headshot.imaging.encoding import fast_png
 from headshot.imaging.photo import Marks, Photo
 from headshot.imaging.photo_check import HIDDEN, POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
 from headshot.request import Headshot, HeadshotRequest, Note, Progress
-from headshot.studio.cutout.matte import Seen
-from headshot.studio.prompt.look import OWN_BACKGROUND, SUMMARY, Look, read
 
 from .analysis import DRAFT_SCALE, Analysis, analyse
+from .cutout.matte import Seen
 from .framing import Frame
+from .prompt.look import OWN_BACKGROUND, SUMMARY, Look, read
 from .render import PROOF, PROOFS, Session, Variation, expose, session
 from .single_flight import Memory
 
@@ -259,7 +259,7 @@ class Studio:
         notes = prepared.notes
         if crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
-        png = encode(pixels)
+        png = fast_png(pixels)
         likeness, box = _recognised(prepared.session.analysis, pixels, colourless=prepared.colourless)
         seconds = time.perf_counter() - started
         self._rendering.tell(seconds)
@@ -297,12 +297,6 @@ def _facts(marks: Marks) -> dict[str, Any]:
     """What a headshot's file tells beside the request."""
     named = {"inside": marks.inside, "outside": marks.outside}
     return {name: [list(point) for point in points] for name, points in named.items() if points}
-
-
-def encode(pixels: np.ndarray) -> bytes:
-    """PNG bytes of a (H, W, 3) uint8 RGB picture: fast rather than smallest, so that encoding never dominates."""
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
-    return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), settings)[1].tobytes()
 
 
 def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Session:

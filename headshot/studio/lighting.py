@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from headshot.studio.prompt.look import Pattern
-
 from .face_geometry import Surface
+from .prompt.look import Pattern
 
 Array = npt.NDArray[Any]
 

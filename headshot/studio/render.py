@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from headshot.imaging.finishing import GRAIN, SHARPNESS, finished
 from headshot.imaging.warp import warp
-from headshot.studio.prompt.look import OWN_BACKGROUND, Look
-from headshot.studio.scene.backdrop import is_paper, paint, paper_colour
-from headshot.studio.scene.own_background import LOST, toned
 
 from . import framing, lighting, tone
 from .analysis import Analysis
+from .prompt.look import OWN_BACKGROUND, Look
+from .scene.backdrop import is_paper, paint, paper_colour
+from .scene.own_background import LOST, toned
 from .trust import TRUSTED
 
 Array = npt.NDArray[Any]
@@ -28,7 +29,6 @@ _TONES = {"natural": (1.0, 1.0, 1.0), "warm": (1.035, 1.0, 0.945), "cool": (0.96
 _RETOUCH = {"none": 0.0, "gentle": 0.6, "polished": 1.0}
 _RIM = {"none": 0.0, "subtle": 0.16, "strong": 0.5}
 _VIGNETTE = {"none": 0.0, "subtle": 0.13, "strong": 0.32}
-GRAIN = {"none": 0.0, "fine": 0.0085, "film": 0.022}
 _BACKDROP_LEVEL = {"low key": 0.62, "normal": 1.0, "high key": 1.12}
 _BACKDROP_DRAMA = {"low key": 1.3, "normal": 1.0, "high key": 0.6}
 _RELIGHT = 0.85  # of the pattern: the rest is the photo's own light, without which a face looks like a mask
@@ -36,7 +36,6 @@ _SHADED_SKIN = (-0.25, 0.0, 0.25)  # red is darkened less and blue more: skin in
 _BURNING, _AROUND = (0.62, 0.92), 0.03  # sRGB values around which more light begins, and ends, to burn; face heights
 _WRAP = 0.22  # of the backdrop's light on the outline: more looks like fog
 _SHADOW = 0.09  # on the paper behind: more looks like a wall at the person's back
-SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detail to gain and gets less
 _DITHER = 0.002  # the least grain, half an 8-bit step: without it a smooth backdrop would show bands
 # How far a seed goes at most: far enough to see, near enough to be one session.
 _TURN_DEGREES, _LIFT_DEGREES, _DEPTH, _GLOW = 13.0, 5.0, 0.22, 0.25
@@ -191,7 +190,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
         sharpness = SHARPNESS / max(shared.analysis.upscale, 1.0)
         fine = 0.5 + 0.5 * shared.strength if look.grain == "fine" else 1.0
         graininess = max(GRAIN[look.grain] * fine, _DITHER)
-    return tone.finished(picture, sharpness=sharpness, graininess=graininess, at=variation.grain), crop
+    return finished(picture, sharpness=sharpness, graininess=graininess, at=variation.grain), crop
 
 
 def _from_map(of_canvas: Array, frame_from_canvas: Array) -> Array:

@@ -1,6 +1,5 @@
-"""Colour and tone: white balance from the skin, exposure, the tone curve, black and white, grain, sharpening."""
+"""Colour and tone: white balance from the skin, exposure, the tone curve, black and white."""
 
-from functools import cache
 from typing import Any
 
 import cv2
@@ -70,46 +69,3 @@ def black_and_white(picture: Array) -> Array:
     """(h, w, 3) grey. Red weighs more than in luminance, as through a yellow filter: it is kind to skin."""
     grey = cv2.transform(picture, np.array([[0.36, 0.51, 0.13]], np.float32))
     return cv2.merge([grey, grey, grey])
-
-
-def sharpen(picture: Array, amount: float, sigma: float) -> Array:
-    """Unsharp masking of the luminance, held to ±.035 so that no edge gets a halo. In place."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    detail = cv2.addWeighted(grey, amount, cv2.GaussianBlur(grey, (0, 0), sigma), -amount, 0)
-    np.clip(detail, -0.035, 0.035, out=detail)
-    return cv2.add(picture, cv2.merge([detail, detail, detail]), dst=picture)
-
-
-def finished(picture: Array, *, sharpness: float, graininess: float, at: tuple[float, float]) -> Array:
-    """The output steps of every headshot: (h, w, 3) float32 0…1 -> uint8. Changes `picture`.
-
-    sharpness: `sharpen`'s amount, over one pixel.  graininess, at: as `grain` takes them.  0 leaves a step out.
-    """
-    if sharpness:
-        picture = sharpen(picture, sharpness, 1.0)
-    if graininess:
-        picture = grain(picture, graininess, at)
-    np.clip(picture, 0, 1, out=picture)
-    return cv2.convertScaleAbs(picture, alpha=255)
-
-
-@cache
-def _grain_sheet() -> Array:
-    sheet = np.random.default_rng(20).standard_normal((1664, 1408), dtype=np.float32)
-    sheet = 0.75 * sheet + 1.6 * cv2.GaussianBlur(sheet, (0, 0), 1.1)  # grain clumps: pure noise looks digital
-    return sheet / sheet.std()
-
-
-def grain(picture: Array, amount: float, at: tuple[float, float]) -> Array:
-    """One grain over person and backdrop, strongest in the mid-tones. In place.
-
-    amount: standard deviation in the mid-tones.  at: 0…1 twice, where on the sheet this frame lies.
-    """
-    sheet = _grain_sheet()
-    height, width = picture.shape[:2]
-    top, left = int(at[0] * (sheet.shape[0] - height)), int(at[1] * (sheet.shape[1] - width))
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    strength: Array = cv2.multiply(grey, 1 - grey, scale=3.2 * amount)
-    strength += 0.2 * amount
-    strength *= sheet[top : top + height, left : left + width]
-    return cv2.add(picture, cv2.merge([strength, strength, strength]), dst=picture)

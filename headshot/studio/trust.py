@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from headshot.studio.cutout.alpha import calmness
-
+from .cutout.alpha import calmness
 from .framing import Head
 from .kernel import disc
 

@@ -18,19 +18,19 @@ from headshot.runs.backend_queue import Line
 from headshot.runs.history_recorder import Keeper
 from headshot.sessions.session import GRACE_SECONDS, Visitors
 from headshot.settings import Settings
-from headshot.ui.check.tab import CheckPart
-from headshot.ui.headshots.account import modelslab
-from headshot.ui.headshots.calibration import Calibration
-from headshot.ui.headshots.form import Form
-from headshot.ui.headshots.photo import PhotoPart
-from headshot.ui.headshots.saved_settings import LooksPart
-from headshot.ui.headshots.shoot import ShootPart
-from headshot.ui.history.tab import HistoryPart
-from headshot.ui.team.tab import TeamPart
-from headshot.ui.voting.tab import VotePart
 
 from .api import Endpoint
+from .check.tab import CheckPart
+from .headshots.account import modelslab
+from .headshots.calibration import Calibration
+from .headshots.form import Form
+from .headshots.photo import PhotoPart
+from .headshots.saved_settings import LooksPart
+from .headshots.shoot import ShootPart
+from .history.tab import HistoryPart
 from .tab_sync import SCRIPT, SiblingsPart
+from .team.tab import TeamPart
+from .voting.tab import VotePart
 
 CACHE = Path(gr.utils.get_upload_folder())
 

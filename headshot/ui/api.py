@@ -19,13 +19,14 @@ from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
 from headshot.request import HeadshotRequest, Step, allowed
 from headshot.runs.backend_queue import Line
-from headshot.runs.files import Shot
+from headshot.runs.execution import run
 from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job, run
+from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Shot
 from headshot.sessions.session import Visitors
 from headshot.settings import Settings
-from headshot.ui.headshots.photo import delete_upload, is_upload, look_at, open_upload
 
+from .headshots.photo import delete_upload, is_upload, look_at, open_upload
 from .messages import sentence, toast
 
 NAME = "generate"

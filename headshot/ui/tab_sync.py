@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from headshot.sessions.session import Visitors
-from headshot.ui.headshots.shoot import ShootPart
-from headshot.ui.history.tab import HistoryPart
-from headshot.ui.team.tab import TeamPart
 
+from .headshots.shoot import ShootPart
+from .history.tab import HistoryPart
 from .messages import Updates, spoken
+from .team.tab import TeamPart
 
 SCRIPT = Path(__file__).with_name("tab_sync.js").read_text(encoding="utf-8")
 _TELL = """() => { document.dispatchEvent(new Event("headshots-deleted")); }"""

@@ -7,7 +7,6 @@ voter alone, and its file is made anew. The tokens hold until the server ends; a
 import asyncio
 import hmac
 import html
-import io
 import json
 import re
 import secrets
@@ -31,6 +30,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from headshot.errors import HeadshotError, RequestError
+from headshot.imaging.encoding import jpeg
 from headshot.streams import up_to
 
 from .ranking import OUTCOMES, Ballot, Outcome, asked, judged, next_pair
@@ -372,6 +372,4 @@ def _shown(path: Path) -> bytes:
         picture = file.convert("RGB")
     picture.thumbnail((_LONG_SIDE_PX, _LONG_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=3.0)
     picture.info.clear()  # Pillow writes some of it into what it saves
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=_QUALITY, subsampling=0)
-    return data.getvalue()
+    return jpeg(picture, _QUALITY, full_colour=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from headshot.comparison.labels import label
 from headshot.comparison.matrix import Matrix
 from headshot.errors import PhotoError
 from headshot.exports import overlay, sheet, team_files
@@ -16,14 +17,15 @@ from headshot.exports.grid import grid_sheet
 from headshot.exports.pdf import as_pdf
 from headshot.exports.zip_bundle import archive
 from headshot.imaging import face
+from headshot.imaging.encoding import jpeg, png
 from headshot.imaging.photo import Photo
 from headshot.metadata import Kind, clean_copy, exported
 from headshot.request import HeadshotRequest
-from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, Original, Shot
+from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP
 from headshot.runs.history_recorder import Keeper
+from headshot.runs.saved_headshot import Original, Shot
 from headshot.sessions.session import Visitors
-from headshot.ui.headshots import cards
-from headshot.ui.voting import ranking_view
+from headshot.voting import results
 
 Failures = Mapping[HeadshotRequest, str]  # why one is missing
 
@@ -48,9 +50,9 @@ def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, nam
             return _existing(lambda: team_files.make(group, name))
         words, absent = team.locked.words, team.absent
         return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
-    if name in (ranking_view.TABLE, ranking_view.CHART):
-        vote = keeper.now(lambda history: ranking_view.ranking(history, visitor.owner, corner))
-        return None if vote is None else _existing(vote.csv if name == ranking_view.TABLE else vote.png)
+    if name in (results.TABLE, results.CHART):
+        vote = keeper.now(lambda history: results.ranking(history, visitor.owner, corner))
+        return None if vote is None else _existing(vote.csv if name == results.TABLE else vote.png)
     shot = visitor.shot(corner)
     if name == OVERLAID:
         original = None if shot is None else shot.original
@@ -68,8 +70,8 @@ def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, nam
         return None
     if name == ZIP:
         kept = job.kept
-        votes = keeper.now(lambda history: ranking_view.rankings(history, visitor.owner, kept)) if kept else []
-        return _existing(lambda: _zip(shots, requests, job.failures, ranking_view.files(votes)))
+        votes = keeper.now(lambda history: results.rankings(history, visitor.owner, kept)) if kept else []
+        return _existing(lambda: _zip(shots, requests, job.failures, results.files(votes)))
     whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table}.get(name)
     return None if whole is None else _existing(lambda: whole(shots, requests, job.failures))
 
@@ -104,9 +106,7 @@ def _overlaid(shot: Shot, original: Original) -> bytes:
         pixels = overlay.overlay(photo, found, np.asarray(headshot))
     except PhotoError:  # then the two lie side by side, if not over each other
         pixels = overlay.fitted(photo, headshot.size)
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=92)
-    return data.getvalue()
+    return jpeg(Image.fromarray(pixels), 92)
 
 
 def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
@@ -122,14 +122,12 @@ def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: 
             title=_TITLE,
             reasons={place: failures[request] for place, request in cells.items() if request in failures},
         )
-    labels = [(cards.label(shot.request, requests), " · ".join(cards.facts(shot))) for shot in shots]
+    labels = [(label(shot.request, requests), " · ".join(shot.measures)) for shot in shots]
     return sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
 
 
 def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
-    data = io.BytesIO()
-    _page(shots, requests, failures).save(data, "PNG")
-    return data.getvalue()
+    return png(_page(shots, requests, failures))
 
 
 def _pdf(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:

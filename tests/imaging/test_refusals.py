@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_photo_check import PICTURES, both, stops
+from pictures import PICTURES, both, stops
 
 from headshot.errors import PhotoError
 from headshot.imaging import face, photo_check, refusals

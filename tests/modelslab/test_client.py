@@ -24,9 +24,9 @@ from playwright.sync_api import Browser, expect
 from stub import StubBackend, file_of
 
 from headshot import HeadshotRequest, Photo, shoot, ui
-from headshot.backends import registry
 from headshot.errors import NotConfigured, Refused, Unavailable
 from headshot.imaging import photo_check
+from headshot.registry import create_backends
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE
 from headshot.ui.messages import BUG
@@ -557,7 +557,7 @@ def test_no_file_but_an_upload_can_be_named(
 
 @pytest.fixture(scope="module")
 def studio() -> Iterator[server.Site]:
-    with serving(registry(Settings())) as running:
+    with serving(create_backends(Settings())) as running:
         yield running
 
 

@@ -568,7 +568,7 @@ _PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from service import Service
-from test_desk import begun, desk_of
+from test_jobs import begun, desk_of
 
 async def main():
     port, folder = sys.argv[1:]
@@ -582,7 +582,7 @@ asyncio.run(main())
 
 def killed(service: Service, folder: Path) -> None:
     """Signal 9 to a process while its jobs are in flight."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("", "tests", "tests/modelslab"))
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, str(service.port), str(folder)], env=os.environ | {"PYTHONPATH": paths}
     ) as program:

@@ -15,9 +15,10 @@ from headshot.imaging import photo_check
 from headshot.imaging.photo import Photo
 from headshot.request import Headshot, HeadshotRequest, Progress
 from headshot.runs.backend_queue import Line
-from headshot.runs.files import Shot
+from headshot.runs.execution import run
 from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job, run
+from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Shot
 from headshot.sessions.session import Visitor, Visitors
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE

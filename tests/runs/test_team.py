@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 from stub import StubBackend
 
+from headshot.comparison.labels import setting_labels
 from headshot.errors import PhotoError
 from headshot.exports import team_files
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 from headshot.runs.history_recorder import Keeper
 from headshot.runs.run import Job
-from headshot.runs.team import Locked, Person, Team, in_words, lossless
+from headshot.runs.team import Locked, Person, Team, lossless
 from headshot.sessions.session import Visitors
 from headshot.settings import Settings
 from headshot.storage import Comparison, Kept, mark
@@ -33,7 +34,7 @@ OWNER = mark("ann")
 
 def locked(seed: int = 1, backend: str = "stub") -> Locked:
     request = HeadshotRequest(seed=seed)
-    return Locked(request, [StubBackend(name=backend)], in_words(request, "Stub"))
+    return Locked(request, [StubBackend(name=backend)], setting_labels(request, "Stub"))
 
 
 def team_of(*file_names: str) -> Team:
@@ -58,9 +59,9 @@ def nowhere(corner: str, name: str) -> str:
         ),
     ],
 )
-def test_a_look_is_told_in_words(request_: HeadshotRequest, words: list[str]) -> None:
-    assert in_words(request_, "Studio") == words
-    assert in_words(request_, name="Board")[0] == "Board"
+def test_a_look_is_told_setting_labels(request_: HeadshotRequest, words: list[str]) -> None:
+    assert setting_labels(request_, "Studio") == words
+    assert setting_labels(request_, name="Board")[0] == "Board"
 
 
 def test_a_photo_comes_back_as_the_very_same_photo(tmp_path: Path) -> None:
@@ -176,10 +177,10 @@ async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_pa
     ]
     assert team.absent == {"Ben": "It was declined again.", "Cy": "Not made."}
     assert (team.group, team.found, team.waiting, team.running) == ("g", True, False, False)
-    assert team.locked is not None and team.locked.words == in_words(REQUEST, "Stub")
+    assert team.locked is not None and team.locked.words == setting_labels(REQUEST, "Stub")
     assert "remove" not in cards.drawn(team, nowhere)
     unknown = Team.of(runs, {}, album).locked
-    assert unknown is not None and list(unknown.words) == in_words(REQUEST)
+    assert unknown is not None and list(unknown.words) == setting_labels(REQUEST)
     assert [shot.id for shot in team.unmake()] == ["1"] and team.people == [] and not team.found
 
 

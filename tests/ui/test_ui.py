@@ -22,6 +22,7 @@ from PIL import Image
 from stub import StubBackend
 
 from headshot.comparison.comparing import plan, vary
+from headshot.comparison.labels import label
 from headshot.comparison.presets import PRESETS
 from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.imaging.face import Face
@@ -29,12 +30,12 @@ from headshot.imaging.photo import Photo
 from headshot.imaging.photo_check import PhotoCheck
 from headshot.modelslab.account import Key
 from headshot.request import HeadshotRequest, Note, Step
-from headshot.runs.files import Original, Shot
 from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Original, Shot
 from headshot.sessions import folder
 from headshot.sessions.session import COOKIE, Visitors
 from headshot.ui import messages
-from headshot.ui.headshots import cards, controls, results
+from headshot.ui.headshots import controls, results
 
 REQUEST = HeadshotRequest(seed=1)
 NAMES = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
@@ -212,12 +213,12 @@ def test_a_card_names_seed_seconds_and_likeness_and_leaves_out_a_likeness_that_i
 def test_a_card_is_labelled_with_what_differs() -> None:
     request = HeadshotRequest(seed=3)
     scales = vary(request, "guidance_scale", [1, 7.5])
-    assert [cards.label(each, scales) for each in scales] == ["Guidance 1", "Guidance 7.5"]
+    assert [label(each, scales) for each in scales] == ["Guidance 1", "Guidance 7.5"]
     efforts = vary(request, "num_inference_steps", [21, 41])
-    assert [cards.label(each, efforts) for each in efforts] == ["21 steps", "41 steps"]
-    assert cards.label(request, [request]) == "Seed 3"
-    assert cards.label(scales[0], [*scales, HeadshotRequest(seed=4)]) == "Seed 3 · guidance 1"
-    assert cards.label(request, [request, HeadshotRequest(seed=3, prompt="another")]) == "Seed 3"
+    assert [label(each, efforts) for each in efforts] == ["21 steps", "41 steps"]
+    assert label(request, [request]) == "Seed 3"
+    assert label(scales[0], [*scales, HeadshotRequest(seed=4)]) == "Seed 3 · guidance 1"
+    assert label(request, [request, HeadshotRequest(seed=3, prompt="another")]) == "Seed 3"
 
 
 def test_the_baseline_stands_before_the_comparison_until_it_is_part_of_it() -> None:

@@ -1,7 +1,6 @@
 """Check a file: drop any picture, see what made it, and take that over into the form."""
 
 import base64
-import io
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -14,6 +13,7 @@ from PIL import Image
 
 from headshot.durations import spoken_duration
 from headshot.errors import PhotoError, RequestError
+from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.metadata import Found, differences, read
 from headshot.request import HeadshotRequest
@@ -229,9 +229,7 @@ def _picture(data: bytes) -> str:
     except PhotoError as error:
         return f'<p class="unseen">It cannot be shown. {escape(str(error))}</p>'
     image.thumbnail((_SHOWN_PX, _SHOWN_PX), Image.Resampling.LANCZOS)
-    small = io.BytesIO()
-    image.save(small, "JPEG", quality=85)
-    address = f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
+    address = f"data:image/jpeg;base64,{base64.b64encode(jpeg(image, 85)).decode()}"
     return f'<img src="{address}" width="{image.width}" height="{image.height}" alt="The picture you dropped">'
 
 

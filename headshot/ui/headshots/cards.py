@@ -5,19 +5,18 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from headshot.comparison.comparing import differing
+from headshot.comparison.labels import apart, label, labels
 from headshot.comparison.matrix import Matrix
-from headshot.comparison.presets import PRESETS
 from headshot.exports import snippets
 from headshot.modelslab.backend import Record
 from headshot.request import HeadshotRequest, Note
-from headshot.runs.files import CLEAN, Shot
+from headshot.runs.files import CLEAN
 from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Shot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
 _PHOTO_CHARS = 6  # enough for the photos of one person, and for a column of four on a phone
 _BACKENDS = {"studio": "Studio", "local": "Local pipeline", "modelslab": "ModelsLab"}
-_WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
 
 _PERSON = (
     '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
@@ -54,10 +53,10 @@ def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) 
     """A table in whose cells the headshots stand, or what stands in for them."""
     shots = {shot.request: shot for shot in job.shots}
     cells, columns, titles = matrix.cells(), matrix.columns(), labels(job.requests)
-    head = "".join(f'<th scope="col">{_heading(label)}</th>' for label in columns)
+    head = "".join(f'<th scope="col">{_heading(words)}</th>' for words in columns)
     lines = []
-    for row, label in enumerate(matrix.rows()):
-        line = [f'<th scope="row">{_heading(label)}</th>']
+    for row, words in enumerate(matrix.rows()):
+        line = [f'<th scope="row">{_heading(words)}</th>']
         for column in range(len(columns)):
             request = cells[row, column]
             title = titles[request]
@@ -80,40 +79,6 @@ def _heading(label: Sequence[str]) -> str:
     return "".join(f"<i>{escape(word)}</i>" for word in group) + escape(own)
 
 
-def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
-    """What sets a headshot apart from those beside it, its seed where nothing does: `Seed 2`, `Guidance 4`."""
-    varied = differing(among)
-    fields = [field for field in _WORDS if field in varied] or ["seed"]
-    words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
-    return words[0].upper() + words[1:]
-
-
-def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
-    """What each of a comparison's is called: by its row and its column, where they are a matrix of several rows."""
-    matrix = Matrix.spanned(requests)
-    if matrix is None or len(matrix.rows()) < 2:
-        return {request: label(request, requests) for request in requests}
-    rows, columns = matrix.rows(), matrix.columns()
-    return {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
-
-
-def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
-    """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
-    varied = differing(others)
-    wanted = differing([request, *others])
-    words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
-    if "prompt" in wanted or "negative_prompt" in wanted:
-        looks = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
-        words.append(looks.get((request.prompt, request.negative_prompt), "another prompt"))
-    return words
-
-
-def facts(shot: Shot) -> list[str]:
-    """Its time and, where it is known, its likeness."""
-    known = [] if shot.likeness is None else [f"likeness {shot.likeness:.2f}"]
-    return [f"{shot.seconds:.1f} s", *known]
-
-
 def common_notes(shots: Sequence[Shot]) -> list[Note]:
     """The notes that all of these share."""
     if not shots:
@@ -133,7 +98,7 @@ def _card(
     name: str = "",
 ) -> str:
     """title: what it is called, where that is not what sets it apart from the others.  name: see `of_person`."""
-    told = facts(shot) if title else [*apart(shot.request, among), *facts(shot)]
+    told = shot.measures if title else [*apart(shot.request, among), *shot.measures]
     title = title or label(shot.request, among)
     called = escape(title)
     pinned = shot == baseline
@@ -195,7 +160,7 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
         {
             "id": shot.id,
             "label": title,
-            "facts": facts(shot),
+            "facts": shot.measures,
             "name": name or shot.filename,
             "picture": shot.picture,
             "jpeg": _other(shot, ".jpg"),

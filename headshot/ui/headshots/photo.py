@@ -1,6 +1,5 @@
 """The photo and its check: in by upload, webcam, clipboard or as the example; cleaned before anything else sees it."""
 
-import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from headshot.errors import PhotoError
 from headshot.imaging import photo_check
+from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
 from headshot.sessions.session import Visitor, Visitors
@@ -236,9 +236,7 @@ def _preview(photo: Photo, check: PhotoCheck) -> bytes:
     if check.faces:
         image = image.copy()
         _outline(image, [np.multiply(found.box, scale).tolist() for found in check.faces], _index(check))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=88)
-    return data.getvalue()
+    return jpeg(image, 88)
 
 
 def _preview_scale(size: tuple[int, int]) -> float:

@@ -8,8 +8,9 @@ from headshot.exports import snippets
 from headshot.imaging.face import SAME_PERSON
 from headshot.modelslab.backend import Earlier
 from headshot.request import Step
-from headshot.runs.files import PDF, SHEET, TABLE, ZIP, Shot
+from headshot.runs.files import PDF, SHEET, TABLE, ZIP
 from headshot.runs.run import Job
+from headshot.runs.saved_headshot import Shot
 from headshot.runs.team import Team
 
 from . import cards

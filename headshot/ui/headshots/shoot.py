@@ -13,9 +13,10 @@ from headshot.errors import BackendError, PhotoError, RequestError, Stopped
 from headshot.modelslab.backend import ModelsLab
 from headshot.request import HeadshotRequest, Standing, Step
 from headshot.runs.backend_queue import Line
+from headshot.runs.execution import parent_of, reopened, run
 from headshot.runs.files import put_down_original
 from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job, parent_of, reopened, run
+from headshot.runs.run import Job
 from headshot.sessions.session import Visitor, Visitors
 from headshot.settings import Settings
 from headshot.ui.messages import Updates, note, spoken, toast

@@ -5,8 +5,9 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from headshot.comparison import labels
 from headshot.comparison.comparing import differing
-from headshot.comparison.presets import PRESETS
+from headshot.comparison.presets import preset_of
 from headshot.exports import snippets
 from headshot.request import HeadshotRequest
 from headshot.runs.files import Album, found_again
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes after
 _TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
-_LOOKS = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRESETS}
 _SINGLE = "1 headshot"
 _HARD_BLANK = "\N{NO-BREAK SPACE}"
 _VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
@@ -39,7 +39,7 @@ def entry(
     team = len(runs) > 1 or first.kind == "team"
     figures = []
     for run in runs:
-        called = cards.labels(run.requests)
+        called = labels.labels(run.requests)
         figures += [_figure(run, kept, called[kept.request], album, team=team, api=api) for kept in run.shots]
     until = min(run.kept_since for run in runs) + timedelta(hours=hours)
     return {
@@ -62,7 +62,7 @@ def _named(run: "Comparison") -> str:
 
 def asked(request: HeadshotRequest) -> str:
     """A look's name where that is what stands in the prompts, else how the prompt begins."""
-    look = _LOOKS.get((request.prompt, request.negative_prompt))
+    look = preset_of(request)
     if look is not None:
         return look
     words = " ".join(request.prompt.split())

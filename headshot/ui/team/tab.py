@@ -1,6 +1,5 @@
 """One look for a whole team: many photos in, a headshot of everybody out, and all of them as files."""
 
-import io
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -14,16 +13,19 @@ from PIL import Image
 
 from headshot import backends
 from headshot.backends import Backend
+from headshot.comparison.labels import setting_labels
 from headshot.durations import spoken_duration
 from headshot.errors import HeadshotError, NotConfigured, PhotoError, RequestError, Stopped, Unavailable
 from headshot.imaging import photo_check
+from headshot.imaging.encoding import jpeg
 from headshot.imaging.face import Face
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.request import HeadshotRequest, Step
 from headshot.runs.backend_queue import Line
+from headshot.runs.execution import run
 from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job, run
-from headshot.runs.team import Locked, Person, Team, in_words, lossless
+from headshot.runs.run import Job
+from headshot.runs.team import Locked, Person, Team, lossless
 from headshot.sessions.session import Visitor, Visitors
 from headshot.settings import Settings
 from headshot.ui.headshots import results
@@ -309,7 +311,7 @@ class TeamPart:
             request, name = HeadshotRequest(**{**known, "seed": request.seed}), look.name
             along[self._form.backend] = look.settings.get("backend") or backends.AUTO
         chain = self._form.chain(along, visitor)
-        return Locked(request, chain, in_words(request, chain[0].title, name))
+        return Locked(request, chain, setting_labels(request, chain[0].title, name))
 
     # The run.
 
@@ -556,9 +558,7 @@ def _thumbnail(photo: Photo, chosen: Face | None) -> bytes:
     x = min(max(x, tall * shape / 2), image.width - tall * shape / 2)
     y = min(max(y, tall / 2), image.height - tall / 2)
     box = (x - tall * shape / 2, y - tall / 2, x + tall * shape / 2, y + tall / 2)
-    data = io.BytesIO()
-    image.resize(_THUMBNAIL, Image.Resampling.LANCZOS, box=box).save(data, "JPEG", quality=85)
-    return data.getvalue()
+    return jpeg(image.resize(_THUMBNAIL, Image.Resampling.LANCZOS, box=box), 85)
 
 
 _GREETING = results.status("Put in everybody’s photo, then press Make the team.")

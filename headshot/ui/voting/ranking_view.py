@@ -1,71 +1,10 @@
-"""How the votes on a comparison stand: who leads, with what certainty, as HTML and as files. For worker threads."""
+"""The votes on a comparison as HTML: who leads, with what certainty."""
 
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from headshot.ui.headshots import cards
-from headshot.voting.ranking import Standing, chart, fit, table
-
-if TYPE_CHECKING:
-    from headshot.storage import Ballot, Comparison, History, Kept, Vote
-
-TABLE, CHART = "ranking.csv", "ranking.png"
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """A vote as it stands. names: of its headshots, by their ids."""
-
-    vote: "Vote"
-    ballots: "tuple[Ballot, ...]"
-    shots: "Mapping[str, Kept]"
-    names: Mapping[str, str]
-
-    @property
-    def standings(self) -> list[Standing]:
-        return fit(self.vote.shots, self.ballots)
-
-    @property
-    def counted(self) -> str:
-        voters = len({ballot.voter for ballot in self.ballots})
-        return f"{_counted(len(self.ballots), 'vote')} by {_counted(voters, 'person', 'people')}"
-
-    def csv(self) -> bytes:
-        return table(self.standings, self.names)
-
-    def png(self) -> bytes:
-        """Raises FileNotFoundError where a picture is gone."""
-        pictures = {name: Image.open(io.BytesIO(kept.picture.read_bytes())) for name, kept in self.shots.items()}
-        data = io.BytesIO()
-        page = chart(self.standings, pictures, self.names, self.vote.title, footer=self.counted)
-        page.save(data, "PNG")
-        return data.getvalue()
-
-
-def rankings(history: "History", owner: str, comparison: str) -> list[Ranking]:
-    """Of all votes on a comparison, the latest first."""
-    found = [one for one in history.votes(owner) if one.comparison == comparison]
-    run = history.comparison(owner, comparison) if found else None
-    return [] if run is None else [_ranking(history, one, run) for one in found]
-
-
-def ranking(history: "History", owner: str, code: str) -> Ranking | None:
-    """Of one of this visitor's votes."""
-    found = next((one for one in history.votes(owner) if one.code == code), None)
-    run = None if found is None else history.comparison(owner, found.comparison)
-    return None if found is None or run is None else _ranking(history, found, run)
-
-
-def _ranking(history: "History", found: "Vote", run: "Comparison") -> Ranking:
-    shots = {kept.id: kept for kept in run.shots if kept.id in found.shots}
-    labels = cards.labels(run.requests)
-    names = {name: labels[kept.request] for name, kept in shots.items()}
-    return Ranking(found, history.ballots(found.code), shots, names)
+from headshot.voting.ranking import Standing
+from headshot.voting.results import CHART, TABLE, Ranking
 
 
 def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
@@ -116,15 +55,3 @@ def _bar(standing: Standing) -> str:
         f'<span class="range" style="--low:{low}%;--high:{high}%;--share:{share}%"><i></i></span>'
         f"<span>{share} % <small>({low}–{high})</small></span>"
     )
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
-
-
-def files(found: Sequence[Ranking]) -> dict[str, bytes]:
-    """Table and chart of the latest vote in which somebody has voted, for the comparison's ZIP."""
-    for one in found:
-        if one.ballots:
-            return {TABLE: one.csv(), CHART: one.png()}
-    return {}

@@ -11,6 +11,7 @@ from headshot.runs.history_recorder import Keeper
 from headshot.sessions.session import Visitor, Visitors
 from headshot.ui.headshots.form import Form
 from headshot.ui.messages import Updates, note, spoken
+from headshot.voting import results
 
 from . import ranking_view
 
@@ -71,7 +72,7 @@ class VotePart:
             return _ABOUT
         kept = job.kept
         found = await self._keeper.in_turn(
-            visitor.owner, lambda history: ranking_view.rankings(history, visitor.owner, kept)
+            visitor.owner, lambda history: results.rankings(history, visitor.owner, kept)
         )
         told = "".join(
             ranking_view.told(

@@ -18,8 +18,9 @@ from keeping import ANN, BEN, PICTURE, begin, land
 from headshot.comparison.matrix import Matrix
 from headshot.comparison.presets import PRESETS
 from headshot.request import HeadshotRequest
+from headshot.runs.execution import reopened
 from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job, reopened
+from headshot.runs.run import Job
 from headshot.settings import Settings
 from headshot.storage import Comparison, History, Store, Usage
 from headshot.ui.history import timeline

@@ -1,0 +1,48 @@
+"""What headshots and their settings are called, in words for people."""
+
+from collections.abc import Sequence
+
+from headshot.request import HeadshotRequest
+
+from .comparing import differing
+from .matrix import Matrix
+from .presets import preset_of
+
+_WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
+_LONG_CHARS = 60  # of a prompt that is no preset's, in one line
+
+
+def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
+    """What sets a headshot apart from those beside it, its seed where nothing does: `Seed 2`, `Guidance 4`."""
+    varied = differing(among)
+    fields = [field for field in _WORDS if field in varied] or ["seed"]
+    words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
+    return words[0].upper() + words[1:]
+
+
+def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
+    """What each of a comparison's is called: by its row and its column, where they are a matrix of several rows."""
+    matrix = Matrix.spanned(requests)
+    if matrix is None or len(matrix.rows()) < 2:
+        return {request: label(request, requests) for request in requests}
+    rows, columns = matrix.rows(), matrix.columns()
+    return {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
+
+
+def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
+    """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
+    varied = differing(others)
+    wanted = differing([request, *others])
+    words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
+    if "prompt" in wanted or "negative_prompt" in wanted:
+        words.append(preset_of(request) or "another prompt")
+    return words
+
+
+def setting_labels(request: HeadshotRequest, maker: str = "", name: str = "") -> list[str]:
+    """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
+    prompt = " ".join(request.prompt.split())
+    short = prompt if len(prompt) <= _LONG_CHARS else f"{prompt[: _LONG_CHARS - 1].rstrip()}…"
+    called = name or preset_of(request) or (f"“{short}”" if short else "No prompt")
+    told = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
+    return [*told, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]

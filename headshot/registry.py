@@ -1,0 +1,25 @@
+"""The backends of this server: the only file that imports all three."""
+
+from .backends import AUTO, Backend
+from .errors import SettingsError
+from .modelslab.backend import ModelsLab
+from .modelslab.jobs import Desk
+from .pipeline.backend import Pipeline
+from .settings import Settings, variable
+from .studio.backend import Studio
+
+
+def create_backends(settings: Settings) -> dict[str, Backend]:
+    """The backends that work, best first: `auto` takes the first that is ready.
+
+    Raises SettingsError where `settings.backend` names none of them.
+    """
+    backends: list[Backend] = [
+        ModelsLab(Desk(settings)),
+        Pipeline(settings),
+        Studio(cached_photos=settings.cached_photos),
+    ]
+    by_name = {backend.name: backend for backend in backends}
+    if settings.backend not in (AUTO, *by_name):
+        raise SettingsError(f"{variable('backend')} must be {' or '.join([AUTO, *by_name])}.")
+    return by_name
