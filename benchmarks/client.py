@@ -31,8 +31,8 @@ import httpx  # noqa: E402 - the folder is not installed
 from headshot.imaging.photo import Photo  # noqa: E402
 from headshot.modelslab.bodies import enterprise_body, face_image  # noqa: E402
 from headshot.modelslab.client import HeadShotClient  # noqa: E402
-from headshot.modelslab.replies import Reply  # noqa: E402
-from headshot.modelslab.safe_url import Target  # noqa: E402
+from headshot.modelslab.replies import JobResponse  # noqa: E402
+from headshot.modelslab.safe_url import ResolvedUrl  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402
 
 KEY = "k3y-of-nobody-in-a-benchmark"
@@ -54,9 +54,9 @@ def service(*options: object) -> Iterator[str]:
         child.stdin.close()
 
 
-async def loopback(url: str) -> Target:
+async def loopback(url: str) -> ResolvedUrl:
     parts = urlsplit(url)
-    return Target(url, parts.scheme, parts.hostname or "", parts.port or 80, "127.0.0.1")
+    return ResolvedUrl(url, parts.scheme, parts.hostname or "", parts.port or 80, "127.0.0.1")
 
 
 def client(address: str, **options: Any) -> HeadShotClient:
@@ -156,16 +156,16 @@ def resident_mb() -> float:
 async def thousand(address: str, photo: str) -> tuple[float, int]:
     """Megabytes and threads that a thousand jobs add while they wait for their pictures, asking now and then."""
     async with client(address, max_in_flight=WAITING) as found:
-        sent: list[Reply] = []
+        sent: list[JobResponse] = []
         for seed in range(WAITING):
             sent.append(await found.submit(HeadshotRequest(seed=seed), photo))
             if seed == 0:  # the first request's own costs are the client's, not a job's
                 gc.collect()
                 before, threads = resident_mb(), threading.active_count()
-        heard: list[Reply] = []
+        heard: list[JobResponse] = []
         all_heard = asyncio.Event()
 
-        def hear(reply: Reply) -> None:
+        def hear(reply: JobResponse) -> None:
             heard.append(reply)
             if len(heard) >= 2 * WAITING:
                 all_heard.set()

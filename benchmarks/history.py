@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from headshot.imaging.thumbnail import thumbnail_of  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402  this file is run by its name
-from headshot.storage import Comparison, History, Store, mark  # noqa: E402
+from headshot.storage import History, HistoryEntry, Store, hash_token  # noqa: E402
 
 COMPARISONS, EACH = 1_250, 4
 OTHERS = 50  # comparisons of somebody else, among them
@@ -33,7 +33,7 @@ ROUNDS = 7
 PAGE = 24
 GOAL_MS = 200
 GOAL_THUMBNAIL_BYTES = 30_000
-OWNER, OTHER = mark("the visitor of the benchmark"), mark("another one")
+OWNER, OTHER = hash_token("the visitor of the benchmark"), hash_token("another one")
 BACKDROPS = ("light grey", "teal", "warm oak", "navy", "white", "charcoal", "sage", "brick")
 
 
@@ -84,7 +84,7 @@ def build(history: History) -> int:
         requests = [HeadshotRequest(prompt=prompt, seed=seed) for seed in range(EACH)]
         backend = ("studio", "modelslab", "pipeline")[number % 3]
         comparison = history.begin(
-            OWNER, requests, kind="comparison", backend=backend, photo_sha256=mark("photo"), face=None
+            OWNER, requests, kind="comparison", backend=backend, photo_sha256=hash_token("photo"), face=None
         )
         for position in range(EACH):
             thumbnail = thumbnails[(number * EACH + position) % len(thumbnails)]
@@ -109,7 +109,9 @@ def build(history: History) -> int:
                 history.favourite(OWNER, str(shot), True)
         history.end(comparison)
         if number % (COMPARISONS // OTHERS) == 0:
-            history.begin(OTHER, requests, kind="comparison", backend=backend, photo_sha256=mark("photo"), face=None)
+            history.begin(
+                OTHER, requests, kind="comparison", backend=backend, photo_sha256=hash_token("photo"), face=None
+            )
     return largest
 
 
@@ -119,10 +121,10 @@ def measured(history: History) -> list[Figure]:
     for _ in range(49):
         before_50 = history.page(OWNER, before=before_50, limit=PAGE)[-1]
     first = history.page(OWNER, limit=PAGE)
-    shot = first[0].shots[0].id
+    shot = first[0].headshots[0].id
     assert len(history.page(OWNER, before=before_50, limit=PAGE)) == PAGE
 
-    def last(page: tuple[Comparison, ...], least: int) -> None:
+    def last(page: tuple[HistoryEntry, ...], least: int) -> None:
         assert len(page) >= least
 
     calls: list[tuple[str, Callable[[], object], float | None]] = [
@@ -141,9 +143,9 @@ def measured(history: History) -> list[Figure]:
     return [Figure(what, milliseconds(call), goal) for what, call, goal in calls]
 
 
-def thumbnails(history: History, page: tuple[Comparison, ...]) -> None:
+def thumbnails(history: History, page: tuple[HistoryEntry, ...]) -> None:
     for comparison in page:
-        for shot in comparison.shots:
+        for shot in comparison.headshots:
             assert history.thumbnail(OWNER, shot.id)
 
 

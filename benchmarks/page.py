@@ -126,7 +126,8 @@ def serve(wait: float, *, shared: bool) -> None:
     """
     from headshot.backends import Readiness
     from headshot.imaging.photo import Photo
-    from headshot.request import Headshot, HeadshotRequest, Note, Progress
+    from headshot.progress import Progress
+    from headshot.request import Headshot, HeadshotRequest, Note
     from headshot.settings import Settings
     from headshot.web import server
 
@@ -469,14 +470,14 @@ async def press_at_once(port: int, count: int, headshots: int) -> tuple[list[flo
     """So many visitors, who have chosen their photo, press Generate in the same moment: their times, their errors."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=PATIENCE) as client:
-        visitors = [Visitor(client) for _ in range(count)]
+        sessions = [Visitor(client) for _ in range(count)]
         try:
-            await asyncio.gather(*(visitor.arrive() for visitor in visitors))
-            times = await asyncio.gather(*(visitor.generate(headshots) for visitor in visitors))
+            await asyncio.gather(*(session.arrive() for session in sessions))
+            times = await asyncio.gather(*(session.generate(headshots) for session in sessions))
         finally:
-            for visitor in visitors:
-                visitor.leave()
-    return times, [error for visitor in visitors for error in visitor.errors]
+            for session in sessions:
+                session.leave()
+    return times, [error for session in sessions for error in session.errors]
 
 
 def crowd() -> None:

@@ -34,8 +34,8 @@ from PIL import Image  # noqa: E402
 from headshot.imaging.photo import Photo  # noqa: E402
 from headshot.pipeline import hardware, loading  # noqa: E402
 from headshot.pipeline.face_crop import face_region  # noqa: E402
-from headshot.pipeline.model_specs import BUCKET, Family, RECIPES, Recipe  # noqa: E402
-from headshot.pipeline.device_run import Made, Stepped, work  # noqa: E402
+from headshot.pipeline.model_specs import BUCKET, Family, MODEL_SPECS, ModelSpec  # noqa: E402
+from headshot.pipeline.device_run import BatchEvent, StepEvent, run_comparison  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402
 
 ALWAYS = ("flux2-klein", "sdxl-face")
@@ -151,7 +151,7 @@ def from_disk(family: Family) -> loading.Loaded:
     return loading.load(recipe, processor, hardware.Tier.ON_DEVICE, folder=folder, compile=False)
 
 
-def of_real_shape(recipe: Recipe, device: hardware.Device) -> loading.Loaded:
+def of_real_shape(recipe: ModelSpec, device: hardware.Device) -> loading.Loaded:
     """The recipe's models with random weights, all on the device; not compiled.
 
     Tokenizers, scheduler and processors are the tiny ones': they read single characters, which makes no difference to
@@ -276,11 +276,11 @@ def qwen_models(small: Any) -> dict[str, Any]:
 def ours(loaded: loading.Loaded, face: Image.Image) -> list[Image.Image]:
     pictures: list[Image.Image] = []
 
-    def hear(news: Stepped | Made) -> None:
-        if isinstance(news, Made):
+    def hear(news: StepEvent | BatchEvent) -> None:
+        if isinstance(news, BatchEvent):
             pictures.extend(news.pictures)
 
-    work(loaded, face, REQUESTS, hear)
+    run_comparison(loaded, face, REQUESTS, hear)
     return pictures
 
 
@@ -392,7 +392,7 @@ def compiled_lines(loaded: loading.Loaded, ways: Ways, eager: Mapping[str, list[
     line("four separate calls / ours compiled", ratio(eager["separate"], seconds["ours"]))
 
 
-def measure(recipe: Recipe, device: hardware.Device, rounds: int) -> None:
+def measure(recipe: ModelSpec, device: hardware.Device, rounds: int) -> None:
     is_tiny = device.kind == "cpu"
     loaded = from_disk(recipe.family) if is_tiny else of_real_shape(recipe, device)
     face = face_region(Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels, loaded.recipe)
@@ -424,13 +424,13 @@ def measure(recipe: Recipe, device: hardware.Device, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the local pipeline costs over diffusers' own calls.")
-    parser.add_argument("recipe", nargs="*", help=f"{', '.join(RECIPES)}; without one: {' and '.join(ALWAYS)}")
+    parser.add_argument("recipe", nargs="*", help=f"{', '.join(MODEL_SPECS)}; without one: {' and '.join(ALWAYS)}")
     parser.add_argument("--all", action="store_true", help="qwen-edit too")
     parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}, with tiny models {TINY_ROUNDS}")
     asked = parser.parse_args()
-    if unknown := set(asked.recipe) - set(RECIPES):
+    if unknown := set(asked.recipe) - set(MODEL_SPECS):
         parser.error(f"no such recipe: {', '.join(sorted(unknown))}")
-    names = asked.recipe or (RECIPES if asked.all else ALWAYS)
+    names = asked.recipe or (MODEL_SPECS if asked.all else ALWAYS)
 
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -449,7 +449,7 @@ def main() -> None:
     clock = "wall seconds" if found else "CPU seconds"
     print(f"Medians of {rounds} rounds, {clock}; in brackets the least and the most")
     for name in names:
-        recipe = RECIPES[name]
+        recipe = MODEL_SPECS[name]
         needed = hardware.needed_gb(recipe, device, hardware.Tier.ON_DEVICE)
         if found and needed is not None and needed > (free := device.free_gb()):
             print(f"\n{name}: left out, it needs {needed:.1f} GiB and {free:.1f} are free.")

@@ -47,7 +47,7 @@ def photo(number: int) -> Photo:
 
 
 async def shoot(studio: Studio, subject: Photo, seeds: list[int]) -> list[Headshot]:
-    return [headshot async for headshot in studio.shoot(subject, plan(REQUEST, seeds), Progress())]
+    return [headshot async for headshot in studio.generate(subject, plan(REQUEST, seeds), Progress())]
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, cast
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
-from .backends import AUTO, Backend, choose
+from .backend_names import AUTO, STUDIO
+from .backends import Backend, choose
 from .comparison import comparing
 from .errors import HeadshotError
 from .imaging.photo import Photo
-from .request import Headshot, HeadshotRequest, Note, Progress
+from .progress import Progress
+from .request import Headshot, HeadshotRequest, Note
 from .settings import Settings
 from .version import __version__
 
@@ -101,7 +103,7 @@ def draft(
     Raises PhotoError, RequestError, or Stopped after `progress.stop()`.
     """
     request = HeadshotRequest(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=guidance_scale)
-    studio = cast("Studio", _backends()["studio"])
+    studio = cast("Studio", _backends()[STUDIO])
     return studio.draft(Photo.of(photo), comparing.plan(request, seeds), progress, face=face)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import HeadshotError, RequestError
-from .pipeline.download import command, download, recipe_called
-from .pipeline.model_specs import RECIPES
+from .pipeline.download import command, download, spec_named
+from .pipeline.model_specs import MODEL_SPECS
 from .pipeline.weights import size_in_words
 
 _STOPPED = 130  # what a shell reports for a command that Ctrl-C ended
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 with a sentence on the standard error, or 2 for a recipe that there is not."""
     asked = _parser().parse_args(arguments)
     try:
-        recipe = recipe_called(asked.recipe)
+        recipe = spec_named(asked.recipe)
         licences = ", ".join(f"{part.repo} ({part.licence})" for part in recipe.parts)
         _say(f"{recipe.title}, {size_in_words(recipe.gigabytes)}: {licences}.")
         download(recipe, asked.to)
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m headshot", description="The headshot playground's local pipeline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fetch = commands.add_parser("download", help="fetch a recipe's weights; what was begun is gone on with")
-    known = ", ".join(f"{recipe.name} ({recipe.gigabytes:.0f} GB)" for recipe in RECIPES.values())
+    known = ", ".join(f"{recipe.name} ({recipe.gigabytes:.0f} GB)" for recipe in MODEL_SPECS.values())
     fetch.add_argument("recipe", metavar="RECIPE", help=known)
     fetch.add_argument("--to", type=Path, metavar="FOLDER", help="instead of Hugging Face's cache")
     return parser

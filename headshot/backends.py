@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .backend_names import AUTO
 from .errors import NotConfigured, RequestError
 from .imaging.photo import Photo
-from .request import Headshot, HeadshotRequest, Progress
-
-AUTO = "auto"
+from .progress import Progress
+from .request import Headshot, HeadshotRequest
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Backend(Protocol):
 
     name: str
     title: str  # the name as people read it
-    lasting: bool  # what it began goes on when nobody listens any more; only `progress.stop()` ends it
+    survives_disconnect: bool  # what it began goes on when nobody listens any more; only `progress.stop()` ends it
 
     @property
     def help(self) -> str:
@@ -32,13 +32,13 @@ class Backend(Protocol):
         ...
 
     @property
-    def at_once(self) -> int:
+    def max_concurrent(self) -> int:
         """Comparisons that run side by side; more would only slow each other down, and wait in line."""
         ...
 
     def readiness(self) -> Readiness: ...
 
-    def shoot(
+    def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         """Yield each headshot as it lands. Every request's seed is a number.
@@ -57,7 +57,7 @@ class Backend(Protocol):
         """
         ...
 
-    def forget(self, photo: Photo) -> None:
+    def drop_cache(self, photo: Photo) -> None:
         """Drop whatever is remembered of this photo. Safe to call from any thread, and for a photo never seen."""
         ...
 

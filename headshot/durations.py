@@ -17,7 +17,7 @@ def spoken_duration(seconds: float) -> str:
     return f"{round(seconds / 3600)} h"
 
 
-class Pace:
+class DurationEstimator:
     """The seconds that one kind of work takes: a running mean, `first_guess` until it was done once.
 
     Safe to use from any thread.
@@ -42,9 +42,9 @@ class Pace:
         """Learn from the work done within; one that fails or is stopped teaches nothing."""
         started = time.perf_counter()
         yield
-        self.tell(time.perf_counter() - started)
+        self.record(time.perf_counter() - started)
 
-    def tell(self, seconds: float) -> None:
+    def record(self, seconds: float) -> None:
         """Learn from one time that was measured elsewhere."""
         with self._lock:
             share = _NEW_SHARE if self._known else 1.0

@@ -60,5 +60,5 @@ class Unavailable(BackendError):
         self.retry_after = retry_after
 
 
-class Unknown(BackendError):
+class OutcomeUnknown(BackendError):
     """Sent, and no answer came: it may have been billed, so it is never sent again unasked."""

@@ -1,9 +1,10 @@
 """The backends of this server: the only file that imports all three."""
 
-from .backends import AUTO, Backend
+from .backend_names import AUTO
+from .backends import Backend
 from .errors import SettingsError
 from .modelslab.backend import ModelsLab
-from .modelslab.jobs import Desk
+from .modelslab.jobs import JobService
 from .pipeline.backend import Pipeline
 from .settings import Settings, variable
 from .studio.backend import Studio
@@ -15,7 +16,7 @@ def create_backends(settings: Settings) -> dict[str, Backend]:
     Raises SettingsError where `settings.backend` names none of them.
     """
     backends: list[Backend] = [
-        ModelsLab(Desk(settings)),
+        ModelsLab(JobService(settings)),
         Pipeline(settings),
         Studio(cached_photos=settings.cached_photos),
     ]

@@ -1,8 +1,7 @@
 """What is asked for, what comes out, and what is said on the way: the words all backends share."""
 
 import secrets
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Annotated, Any, Literal, Self
@@ -18,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from .errors import HeadshotError, RequestError, Stopped
+from .errors import RequestError
 
 MAX_SEED = 2**32 - 1  # the diffusion world's range: a torch or numpy seed fits, and so does JavaScript's number
 MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens most text encoders read; keeps a pasted book out
@@ -177,72 +176,3 @@ class Headshot:
         asked = self.request
         guidance = repr(asked.guidance_scale).removesuffix(".0")  # every digit: "%g" would join 7.5 and 7.5000001
         return f"headshot-{self.backend}-seed-{asked.seed}-guidance-{guidance}-steps-{asked.num_inference_steps}.png"
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a comparison stands: `stage` is a phrase for the person, `done` of `total` headshots have landed."""
-
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where one headshot of a comparison stands that has not landed, at a backend that tells.
-
-    kind: "waiting": nothing was sent yet.  "under way": sent, and it may be billed.  "failed": it will not come.
-    "never sent": it could be, and nobody does.  "unknown": sent, perhaps billed, and nobody knows what became of it.
-    text: a phrase or sentence for the person.  job: as in Headshot.  error: what a failed or unknown one ended with.
-    preview: a small JPEG of what it is becoming, b"" where nobody can see that.
-    """
-
-    request: HeadshotRequest
-    kind: Literal["waiting", "under way", "never sent", "failed", "unknown"]
-    text: str
-    job: str = ""
-    error: HeadshotError | None = None
-    preview: bytes = b""
-
-
-class Progress:
-    """Carries news out of a running comparison, and Stop into it. Safe to use from any thread.
-
-    listener: hears of the comparison's steps.  standings: hears where single headshots stand.
-    """
-
-    def __init__(
-        self,
-        listener: Callable[[Step], None] | None = None,
-        standings: Callable[[Standing], None] | None = None,
-    ) -> None:
-        self._listener = listener
-        self._standings = standings
-        self._stop = threading.Event()
-
-    def report(self, stage: str, done: int, total: int) -> None:
-        if self._listener is not None:
-            self._listener(Step(stage, done, total))
-
-    def stand(self, standing: Standing) -> None:
-        if self._standings is not None:
-            self._standings(standing)
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        """Raises Stopped once Stop was pressed: backends call it wherever they can leave off."""
-        if self.stopped:
-            raise Stopped("Stopped. The headshots that had landed are kept.")
-
-    def through(self, standings: Callable[[Standing], None]) -> "Progress":
-        """The same news and the same Stop, with somebody else to hear where single headshots stand."""
-        other = Progress(self._listener, standings)
-        other._stop = self._stop
-        return other

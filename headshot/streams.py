@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 
-async def up_to(most: int, chunks: AsyncIterator[bytes]) -> bytes:
+async def read_limited(most: int, chunks: AsyncIterator[bytes]) -> bytes:
     """The whole body, or nothing of one that is larger, which is not read to its end. most: in bytes."""
     body = b""
     async for chunk in chunks:

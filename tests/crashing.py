@@ -21,7 +21,7 @@ import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401  the same
 from sqlalchemy import Engine, event
 
 from headshot.request import HeadshotRequest
-from headshot.storage import JobId, StateError, Store, key_mark, mark
+from headshot.storage import JobId, StateError, Store, hash_token, key_fingerprint
 
 ROOT = Path(__file__).parent.parent
 PICTURE = b"\x89PNG what was paid for"
@@ -167,7 +167,7 @@ class Work:
 
     def _pay(self, store: Store) -> None:
         self.now = "add"
-        marks = {"key_mark": key_mark("key", store.salt), "photo_sha256": mark("photo")}
+        marks = {"key_fingerprint": key_fingerprint("key", store.salt), "photo_sha256": hash_token("photo")}
         job = store.add(self.order["owner"], "c", 0, HeadshotRequest(seed=1), api="v6", **marks)
         self._after("add")
         self.now = "sending"

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from headshot.request import HeadshotRequest
-from headshot.storage import History, Kept, mark
+from headshot.storage import History, StoredHeadshot, hash_token
 
-ANN, BEN = mark("ann's token"), mark("ben's token")
-PHOTO = mark("photo")
+ANN, BEN = hash_token("ann's token"), hash_token("ben's token")
+PHOTO = hash_token("photo")
 PICTURE, OTHER = b"\x89PNG one", b"\x89PNG another"
 
 
@@ -48,9 +48,9 @@ def land(
     )
 
 
-def shot(history: History, png: bytes = PICTURE, owner: str = ANN) -> Kept:
+def shot(history: History, png: bytes = PICTURE, owner: str = ANN) -> StoredHeadshot:
     """A headshot of a comparison of its own."""
-    found = history.shot(owner, str(land(history, begin(history, owner), png=png)))
+    found = history.headshot(owner, str(land(history, begin(history, owner), png=png)))
     assert found is not None
     return found
 

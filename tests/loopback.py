@@ -13,24 +13,24 @@ from urllib.parse import quote, urlsplit
 from service import Service
 
 from headshot.modelslab.client import HeadShotClient
-from headshot.modelslab.polling import Waits
-from headshot.modelslab.safe_url import Target
+from headshot.modelslab.polling import PollingPolicy
+from headshot.modelslab.safe_url import ResolvedUrl
 from headshot.request import HeadshotRequest
 
 CANARY = "cAnArY0k3y0fN0b0dy59characters"
 LINK = "https://example.com/me.jpg"
 REQUEST = HeadshotRequest(prompt="navy backdrop", num_inference_steps=31, seed=7)
 # Short pauses, and long patience: a machine that is busy with other tests changes nothing but the time they take.
-QUICK = Waits(
+QUICK = PollingPolicy(
     after_eta=0.01, poll=0.02, poll_max=0.06, poll_min=0.01, backoff=0.02, backoff_max=0.06, retry_after_max=0.1
 )
 
 
-async def loopback(url: str) -> Target:
+async def loopback(url: str) -> ResolvedUrl:
     """A resolver to which every host is this machine."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    return Target(url, parts.scheme, parts.hostname, parts.port or 80, "127.0.0.1")
+    return ResolvedUrl(url, parts.scheme, parts.hostname, parts.port or 80, "127.0.0.1")
 
 
 def client(service: Service | str, **options: Any) -> HeadShotClient:

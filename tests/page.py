@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Downloa
 
 from headshot import ui
 from headshot.backends import Backend
-from headshot.sessions.session import Visitors
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
 from headshot.web import server
 
@@ -92,13 +92,13 @@ def serving(
 ) -> Iterator[server.Site]:
     # Unsigned, so that a file is the same whenever it is made.
     settings = Settings(open_browser=False, content_credentials=False)
-    visitors = Visitors(
+    sessions = SessionRegistry(
         Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)),
         keep_seconds,
         grace_seconds,
         backends=backends.values(),
     )
-    site = server.start(settings, backends, port=free_port(), visitors=visitors)
+    site = server.start(settings, backends, port=free_port(), sessions=sessions)
     try:
         yield site
     finally:

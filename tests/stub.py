@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw
 from headshot.backends import Readiness
 from headshot.errors import HeadshotError
 from headshot.imaging.photo import Photo
-from headshot.metadata import inscribed
-from headshot.request import Headshot, HeadshotRequest, Note, Progress
+from headshot.metadata import embed_metadata
+from headshot.progress import Progress
+from headshot.request import Headshot, HeadshotRequest, Note
 
 SIZE = (256, 320)
 SECONDS = 0.5  # a headshot, as it says: its files are the same bytes on any machine
@@ -26,8 +27,8 @@ class StubBackend:
     """
 
     help = "- **Guidance** is written on the picture.\n- **Steps** change nothing here."
-    at_once = 2
-    lasting = False
+    max_concurrent = 2
+    survives_disconnect = False
 
     def __init__(self, *, name: str = "stub") -> None:
         self.name = name
@@ -75,10 +76,10 @@ class StubBackend:
     def estimate(self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None) -> float:
         return SECONDS * len(requests)
 
-    def forget(self, photo: Photo) -> None:
+    def drop_cache(self, photo: Photo) -> None:
         self.forgotten.append(photo.sha256)
 
-    async def shoot(
+    async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         self.faces.append(face)
@@ -123,7 +124,7 @@ def made(photo: Photo, request: HeadshotRequest, name: str = "stub") -> Headshot
 
 def file_of(photo: Photo, request: HeadshotRequest) -> bytes:
     """The file that a visitor of the stub is given: its bytes with the recipe."""
-    return inscribed(made(photo, request), photo_sha256=photo.sha256).png
+    return embed_metadata(made(photo, request), photo_sha256=photo.sha256).png
 
 
 def draw(photo: Photo, request: HeadshotRequest) -> Image.Image:

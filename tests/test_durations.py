@@ -2,21 +2,21 @@
 
 import pytest
 
-from headshot.durations import Pace
+from headshot.durations import DurationEstimator
 
 
 def test_the_first_time_replaces_the_guess_and_later_ones_move_it() -> None:
-    pace = Pace(5.0)
+    pace = DurationEstimator(5.0)
     assert pace.seconds == 5.0
-    pace.tell(1.0)
+    pace.record(1.0)
     assert pace.seconds == 1.0
     for _ in range(10):
-        pace.tell(2.0)
+        pace.record(2.0)
     assert pace.seconds == pytest.approx(2.0, abs=0.01)
 
 
 def test_work_that_fails_teaches_nothing() -> None:
-    pace = Pace(5.0)
+    pace = DurationEstimator(5.0)
     with pytest.raises(ZeroDivisionError), pace.measured():
         raise ZeroDivisionError
     assert pace.seconds == 5.0

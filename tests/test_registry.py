@@ -8,11 +8,13 @@ import pytest
 from pydantic import SecretStr
 from stub import StubBackend
 
-from headshot.backends import AUTO, Readiness, choose
+from headshot.backend_names import AUTO
+from headshot.backends import Readiness, choose
 from headshot.errors import NotConfigured, RequestError, SettingsError
 from headshot.imaging.photo import Photo
+from headshot.progress import Progress
 from headshot.registry import create_backends
-from headshot.request import Headshot, HeadshotRequest, Progress
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
 
 
@@ -44,8 +46,8 @@ def test_the_registry_holds_what_works_and_nothing_else() -> None:
         assert readiness.ready == (name == "studio")
         assert readiness.sentence[0].isupper() and readiness.sentence.endswith(".")
         assert backend.help.strip()
-        assert backend.at_once >= 1
-    assert {backend.title: backend.lasting for backend in backends.values()} == {
+        assert backend.max_concurrent >= 1
+    assert {backend.title: backend.survives_disconnect for backend in backends.values()} == {
         "ModelsLab": True,
         "Local pipeline": False,
         "Studio": False,

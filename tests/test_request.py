@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from headshot.errors import RequestError, Stopped
-from headshot.request import MAX_PROMPT_CHARACTERS, MAX_SEED, HeadshotRequest, Note, Progress, Step, random_seed
+from headshot.progress import Progress, Step
+from headshot.request import MAX_PROMPT_CHARACTERS, MAX_SEED, HeadshotRequest, Note, random_seed
 
 REQUESTS = st.builds(
     HeadshotRequest,
@@ -150,7 +151,7 @@ def test_progress_tells_its_listener_and_stop_raises_from_then_on() -> None:
     progress.check()
     progress.report("Lighting", 1, 4)
     assert heard == [Step("Lighting", 1, 4)]
-    progress.stop()
+    progress.cancel()
     for _ in range(2):
         with pytest.raises(Stopped):
             progress.check()

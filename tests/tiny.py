@@ -16,16 +16,16 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import of Hugging Face's packages
 
-from headshot.pipeline.model_specs import RECIPES, Family, Part, Recipe
+from headshot.pipeline.model_specs import MODEL_SPECS, Family, ModelSpec, WeightsRepo
 
 FAMILIES: tuple[Family, ...] = ("flux2-klein", "sdxl-face", "qwen-edit")
 SIZE = (64, 80)  # 4:5, in the steps of 16 that all three families allow
 REFERENCE_PX = 64
 
 
-def tiny_recipe(family: Family) -> Recipe:
+def tiny_recipe(family: Family) -> ModelSpec:
     """The real recipe, at a size that takes no time and needs no memory worth the name."""
-    real = RECIPES[family]
+    real = MODEL_SPECS[family]
     parts = tuple(dataclasses.replace(part, gigabytes=0.002) for part in real.parts)
     return dataclasses.replace(
         real,
@@ -54,11 +54,11 @@ def folder(family: Family) -> Path:
     root = Path(_kept().name) / family
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        {"flux2-klein": _klein, "sdxl-face": _sdxl, "qwen-edit": _qwen}[family](root, RECIPES[family].parts)
+        {"flux2-klein": _klein, "sdxl-face": _sdxl, "qwen-edit": _qwen}[family](root, MODEL_SPECS[family].parts)
     return root
 
 
-def _klein(root: Path, parts: tuple[Part, ...]) -> None:
+def _klein(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
     from diffusers import (
         AutoencoderKLFlux2,
         FlowMatchEulerDiscreteScheduler,
@@ -98,7 +98,7 @@ def _klein(root: Path, parts: tuple[Part, ...]) -> None:
     pipe.save_pretrained(root / parts[0].folder)
 
 
-def _sdxl(root: Path, parts: tuple[Part, ...]) -> None:
+def _sdxl(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
     from diffusers import (
         AutoencoderKL,
         AutoencoderTiny,
@@ -242,7 +242,7 @@ def _ip_adapter(unet: Any) -> dict[str, Any]:
     return named
 
 
-def _qwen(root: Path, parts: tuple[Part, ...]) -> None:
+def _qwen(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
     from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil

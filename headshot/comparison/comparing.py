@@ -9,8 +9,9 @@ from typing import Literal
 from headshot.backends import Backend
 from headshot.errors import BackendError, HeadshotError, RequestError, Unavailable
 from headshot.imaging.photo import Photo
-from headshot.metadata import inscribed
-from headshot.request import MAX_SEED, Headshot, HeadshotRequest, Note, Progress, Standing, allowed, random_seed
+from headshot.metadata import embed_metadata
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import MAX_SEED, Headshot, HeadshotRequest, Note, allowed, random_seed
 
 Axis = Literal["seed", "guidance_scale", "num_inference_steps"]
 
@@ -117,7 +118,7 @@ def resize_seeds(seeds: Sequence[int], count: int) -> list[int]:
     return resized
 
 
-def vary(request: HeadshotRequest, field: Axis, values: Iterable[float | None]) -> list[HeadshotRequest]:
+def expand_axis(request: HeadshotRequest, field: Axis, values: Iterable[float | None]) -> list[HeadshotRequest]:
     """One request a value of this field, in order, with nothing else changed.
 
     A None seed becomes a number: one that all share where another field varies, and where the seeds vary one that no
@@ -139,11 +140,11 @@ def vary(request: HeadshotRequest, field: Axis, values: Iterable[float | None]) 
 
 
 def plan(request: HeadshotRequest, seeds: Iterable[int | None]) -> list[HeadshotRequest]:
-    """One request a seed: `vary` along the seeds."""
-    return vary(request, "seed", seeds)
+    """One request a seed: `expand_axis` along the seeds."""
+    return expand_axis(request, "seed", seeds)
 
 
-def differing(requests: Sequence[HeadshotRequest]) -> tuple[str, ...]:
+def varying_fields(requests: Sequence[HeadshotRequest]) -> tuple[str, ...]:
     """The settings in which these requests are not all alike, in the request's own order."""
     return tuple(
         name
@@ -180,7 +181,7 @@ async def compare(
     """The comparison's headshots as they land, each file with its recipe. Missing seeds become numbers first.
 
     chain: the backend; others behind it take over what it could not make for being Unavailable, and say so on the
-    headshot. What one refused, or may have billed, no other one answers.  parent: as `inscribed` takes it.
+    headshot. What one refused, or may have billed, no other one answers.  parent: as `embed_metadata` takes it.
     turn: held while a backend works.
     Raises what the backends raise: once all else has landed, where they know of each headshot what became of it.
     """
@@ -190,20 +191,22 @@ async def compare(
     for backend, *behind in (chain[at:] for at in range(len(chain))):
         missed: dict[HeadshotRequest, HeadshotError] = {}
 
-        def stand(at: Standing, missed: dict[HeadshotRequest, HeadshotError] = missed) -> None:
+        def stand(at: HeadshotStatus, missed: dict[HeadshotRequest, HeadshotError] = missed) -> None:
             if at.error is not None:
                 missed[at.request] = at.error
-            progress.stand(at)
+            progress.report_item(at)
 
         landed = set()
         try:
             async with (
                 turn(backend),
-                aclosing(backend.shoot(photo, left, progress.through(stand), face=face)) as headshots,
+                aclosing(backend.generate(photo, left, progress.with_listener(stand), face=face)) as headshots,
             ):
                 async for headshot in headshots:
                     landed.add(headshot.request)
-                    yield inscribed(_explained(headshot, reason), photo_sha256=photo.sha256, parent=parent)
+                    yield embed_metadata(
+                        _with_fallback_note(headshot, reason), photo_sha256=photo.sha256, parent=parent
+                    )
         except BackendError as error:
             open_ones = [(request, missed.get(request, error)) for request in left if request not in landed]
             fallen = [(request, why) for request, why in open_ones if isinstance(why, Unavailable)]
@@ -216,12 +219,12 @@ async def compare(
             left = [request for request, _ in fallen]
             reason = f"Made by {takes_over}, for {backend.title} was not available: {fallen[0][1]}"
             for request in left:
-                progress.stand(Standing(request, "waiting", f"{takes_over} takes over"))
+                progress.report_item(HeadshotStatus(request, "waiting", f"{takes_over} takes over"))
         else:
             break
     if complaint is not None:
         raise complaint
 
 
-def _explained(headshot: Headshot, reason: str) -> Headshot:
+def _with_fallback_note(headshot: Headshot, reason: str) -> Headshot:
     return replace(headshot, notes=(Note("advice", reason), *headshot.notes)) if reason else headshot

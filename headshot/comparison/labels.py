@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headshot.request import HeadshotRequest
 
-from .comparing import differing
+from .comparing import varying_fields
 from .matrix import Matrix
 from .presets import preset_of
 
@@ -14,7 +14,7 @@ _LONG_CHARS = 60  # of a prompt that is no preset's, in one line
 
 def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
     """What sets a headshot apart from those beside it, its seed where nothing does: `Seed 2`, `Guidance 4`."""
-    varied = differing(among)
+    varied = varying_fields(among)
     fields = [field for field in _WORDS if field in varied] or ["seed"]
     words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
     return words[0].upper() + words[1:]
@@ -29,10 +29,10 @@ def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
     return {request: " · ".join([*rows[row], *columns[column]]) for (row, column), request in matrix.cells().items()}
 
 
-def apart(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
+def differences_from(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
     """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
-    varied = differing(others)
-    wanted = differing([request, *others])
+    varied = varying_fields(others)
+    wanted = varying_fields([request, *others])
     words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
     if "prompt" in wanted or "negative_prompt" in wanted:
         words.append(preset_of(request) or "another prompt")

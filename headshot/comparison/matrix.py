@@ -7,10 +7,11 @@ from itertools import product, takewhile
 from math import log, prod
 from typing import Any, Literal
 
+from headshot.backend_names import LOCAL, STUDIO
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 
-from .comparing import Axis, vary
+from .comparing import Axis, expand_axis
 
 Label = tuple[str, ...]  # of a row or column, the group's first: ("31 steps", "Guidance 7.5"); () where one is all
 
@@ -150,7 +151,7 @@ class Matrix:
 
     def _varied(self, field: Axis, values: Sequence[float]) -> list[Any]:
         own = getattr(self.base, field)
-        return [getattr(one, field) for one in vary(self.base, field, values or [own])]
+        return [getattr(one, field) for one in expand_axis(self.base, field, values or [own])]
 
     @classmethod
     def spanned(cls, requests: Sequence[HeadshotRequest]) -> "Matrix | None":
@@ -194,9 +195,9 @@ class Matrix:
         local: the words are encoded once for each stretch of a prompt, and a stretch of equal steps fills whole
         buckets; headshots of guidance 1, whose buckets are their own, come together at its end.
         """
-        if backend not in ("studio", "local"):
+        if backend not in (STUDIO, LOCAL):
             return self.requests()
-        apart = backend == "local"
+        apart = backend == LOCAL
         order = self._combined(("num_inference_steps", "prompt", "guidance_scale", "seed"))
         steps, prompts = self.num_inference_steps, self.prompts
         return [

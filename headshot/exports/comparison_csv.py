@@ -19,7 +19,7 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
-class Line:
+class CsvRow:
     """One headshot, or one that did not come: then without a file, and with an error.
 
     file: its name in the ZIP beside the table.  seconds, likeness: as in Headshot.  photo: the name of the photo's
@@ -36,7 +36,7 @@ class Line:
     photo: str = ""
 
 
-def csv_of(lines: Iterable[Line]) -> bytes:
+def csv_of(lines: Iterable[CsvRow]) -> bytes:
     """RFC 4180 in UTF-8, with the mark at its beginning by which Excel knows it. The first line names the columns.
 
     Numbers stay numbers, with a point before the decimals; a text that a spreadsheet would run as a formula gets an

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from headshot.imaging.text_drawing import Colour, length, plain, wrapped, write
+from headshot.imaging.text_drawing import Colour, drawable_text, length, wrapped, write
 
-from .sheet import CELL_PX, GREY, HAIRLINE, INK, MAT, MAX_PIXELS, PAPER, contained, shape, vacant
+from .sheet import CELL_PX, GREY, HAIRLINE, INK, MAT, MAX_PIXELS, PAPER, fit_within, placeholder, shape
 
 Place = tuple[int, int]  # (row, column), counted from 0
 
@@ -68,7 +68,7 @@ def grid_sheet(
             draw.rectangle((left - 1, top - 1, left + width, top + height), MAT, HAIRLINE)
             picture = cells.get((row, column))
             if picture is None:
-                small = vacant(plan.cell, reasons.get((row, column), ""), text_px=plan.px(_REASON))
+                small = placeholder(plan.cell, reasons.get((row, column), ""), text_px=plan.px(_REASON))
             else:
                 small = _reduced(picture, plan.cell)
             sheet.paste(small, (left + (width - small.width) // 2, top + (height - small.height) // 2))
@@ -88,9 +88,9 @@ def _size(picture: Image.Image | Path) -> tuple[int, int]:
 
 def _reduced(picture: Image.Image | Path, cell: tuple[int, int]) -> Image.Image:
     if isinstance(picture, Image.Image):
-        return contained(picture, cell)
+        return fit_within(picture, cell)
     with Image.open(picture) as opened:
-        return contained(opened, cell)
+        return fit_within(opened, cell)
 
 
 def _letter(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
@@ -182,7 +182,7 @@ class _Plan:
     @cached_property
     def heading(self) -> int:
         """Width of the row labels; 0 where there are none."""
-        words = [plain(_own(label)) for label in self.rows]
+        words = [drawable_text(_own(label)) for label in self.rows]
         if not any(words):
             return 0
         most = max(1, self.cell[1] // round(self.text * _LINE))
@@ -299,7 +299,7 @@ def _fitted(
         long_side = max(len(columns), len(rows) * shape) * width * (1 + _GAP)
         text = round(max(floor, min(long_side, LONG_SIDE_PX) * _TEXT_SHARE))
         plan = _Plan(max(1, round(width)), text, shape, rows, columns, title, footer)
-        words = [word for label in columns for word in plain(_own(label)).split()]
+        words = [word for label in columns for word in drawable_text(_own(label)).split()]
         widest = min(max((length(word, text) for word in words), default=0), plan.px(_WIDEST_WORD))
         pixels = plan.width * plan.height
         if pixels > MAX_PIXELS and width <= widest:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from headshot.errors import PhotoError
 from headshot.imaging import face as faces
 from headshot.imaging.face import Face
-from headshot.imaging.warp import reduced, scale_of, warp
+from headshot.imaging.warp import downsampled, scale_factor, warp
 
 Array = npt.NDArray[Any]
 Box = tuple[float, float, float, float]
@@ -48,7 +48,7 @@ def overlay(photo: Array, face: Face, headshot: Array) -> Array:
     size = headshot.shape[1], headshot.shape[0]
     target = _counterpart(photo, face, headshot)
     there = faces.mesh(headshot, target)[:, :2]
-    photo, affine = reduced(photo, _similarity(faces.mesh(photo, face)[:, :2], there))  # once, for it is laid twice
+    photo, affine = downsampled(photo, _similarity(faces.mesh(photo, face)[:, :2], there))  # once, for it is laid twice
     laid = warp(photo, affine, size)
     correction = _second_look(laid, headshot, there)
     if correction is None:  # the mesh again, now laid from the very same crop in both: most of its error falls out
@@ -198,7 +198,7 @@ def _shown(photo: Array, affine: Array, size: tuple[int, int]) -> Array:
     """How much of each pixel of a frame of `size` the photo covers: (height, width) float32 0…1, soft at its edges."""
     back = cv2.invertAffineTransform(affine).astype(np.float32)
     across, down = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
-    scale = scale_of(affine)
+    scale = scale_factor(affine)
     shown = np.ones((size[1], size[0]), np.float32)
     for row, length in zip(back, photo.shape[1::-1], strict=True):
         at = row[0] * across + row[1] * down + row[2]  # the photo's coordinate, whose edges are at -½ and length - ½

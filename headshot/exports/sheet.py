@@ -67,7 +67,7 @@ def contact_sheet(
     for number, (picture, lines) in enumerate(zip(pictures, labels, strict=True)):
         left, top = page.corner(number)
         draw.rectangle((left - 1, top - 1, left + page.cell[0], top + page.cell[1]), MAT, HAIRLINE)
-        small = contained(picture, page.cell)
+        small = fit_within(picture, page.cell)
         sheet.paste(small, (left + (page.cell[0] - small.width) // 2, top + (page.cell[1] - small.height) // 2))
         below = top + page.cell[1] + page.px(_ABOVE_LABELS)
         for line, text in enumerate(lines):
@@ -162,14 +162,14 @@ def _fitted(cell_px: int, *, columns: int, rows: int, shape: float, lines: int, 
         scale *= min(0.99, math.sqrt(MAX_PIXELS / pixels))
 
 
-def contained(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
+def fit_within(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
     """The whole picture, as large as the cell takes it."""
     share = min(cell[0] / picture.width, cell[1] / picture.height)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def vacant(size: tuple[int, int], reason: str, *, text_px: int) -> Image.Image:
+def placeholder(size: tuple[int, int], reason: str, *, text_px: int) -> Image.Image:
     """What stands in the place of a picture: pale, with the reason why there is none in its middle, if there is one."""
     (width, height), lead = size, round(text_px * _REASON_LEAD)
     place = Image.new("RGB", size, MAT if reason else BARE)

@@ -8,8 +8,8 @@ import json
 import shlex
 from typing import Any, Literal
 
+from headshot.backend_names import MODELSLAB
 from headshot.modelslab.bodies import enterprise_body, v6_body
-from headshot.modelslab.replies import BACKEND
 from headshot.request import HeadshotRequest
 from headshot.settings import variable
 
@@ -36,7 +36,7 @@ def as_python(request: HeadshotRequest, backend: str, face: int | None = None) -
     if face is not None:
         arguments["face"] = face
     lines = [f"    {name}={_python(value)}," for name, value in arguments.items()]
-    key = [f"# The key is read from the environment variable {variable('modelslab_key')}."] * (backend == BACKEND)
+    key = [f"# The key is read from the environment variable {variable('modelslab_key')}."] * (backend == MODELSLAB)
     return "\n".join(
         [
             "from pathlib import Path",

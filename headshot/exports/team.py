@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from .sheet import CELL_PX, contact_sheet, contained, vacant
-from .zip_bundle import archive, is_safe
+from .sheet import CELL_PX, contact_sheet, fit_within, placeholder
+from .zip_bundle import is_safe, zip_bundle
 
 SHEET, TABLE = "contact-sheet.png", "headshots.csv"  # beside the headshots
 
@@ -23,7 +23,7 @@ _CELL = (CELL_PX, CELL_PX * 5 // 4)  # a headshot's shape
 
 
 @dataclass(frozen=True)
-class Member:
+class TeamRow:
     """One person of the team. name: of the headshot's file.  told: a second line, below the name.
 
     picture: or the file that holds it; None where there is none, and then `reason` says why.
@@ -56,10 +56,10 @@ def names_of(file_names: Iterable[str]) -> list[str]:
 
 def team_zip(files: Mapping[str, bytes], sheet: bytes, table: bytes) -> bytes:
     """The headshots by the names of `names_of`, with their sheet and their table as SHEET and TABLE."""
-    return archive({**files, SHEET: sheet, TABLE: table})
+    return zip_bundle({**files, SHEET: sheet, TABLE: table})
 
 
-def team_sheet(members: Sequence[Member], *, title: str = "", footer: str = "") -> Image.Image:
+def team_sheet(members: Sequence[TeamRow], *, title: str = "", footer: str = "") -> Image.Image:
     """The team on one page, everybody's name beneath. Who has no headshot stands there with the reason.
 
     Raises ValueError for a team of nobody.
@@ -74,14 +74,14 @@ def team_sheet(members: Sequence[Member], *, title: str = "", footer: str = "") 
     )
 
 
-def _pictured(member: Member) -> Image.Image:
+def _pictured(member: TeamRow) -> Image.Image:
     """Small, so that a hundred people fit into memory."""
     if member.picture is None:
-        return vacant(_CELL, member.reason, text_px=_REASON_PX)
+        return placeholder(_CELL, member.reason, text_px=_REASON_PX)
     if isinstance(member.picture, Image.Image):
-        return contained(member.picture, _CELL)
+        return fit_within(member.picture, _CELL)
     with Image.open(member.picture) as opened:
-        return contained(opened, _CELL)
+        return fit_within(opened, _CELL)
 
 
 def _stem(file_name: str) -> str:

@@ -8,15 +8,15 @@ from PIL import Image
 
 from headshot.comparison.labels import setting_labels
 from headshot.imaging.encoding import png
-from headshot.imaging.text_drawing import plain
+from headshot.imaging.text_drawing import drawable_text
 from headshot.request import HeadshotRequest, Note
 
-from .comparison_csv import Line, csv_of
+from .comparison_csv import CsvRow, csv_of
 from .pdf import as_pdf
-from .team import Member, names_of, team_sheet, team_zip
+from .team import TeamRow, names_of, team_sheet, team_zip
 
 if TYPE_CHECKING:
-    from headshot.storage import Comparison, Kept
+    from headshot.storage import HistoryEntry, StoredHeadshot
 
 ZIP, SHEET, PDF, TABLE = "team.zip", "team.png", "team.pdf", "team.csv"
 NAMES = (SHEET, PDF, TABLE, ZIP)
@@ -28,12 +28,12 @@ class _One:
 
     name: str
     request: HeadshotRequest
-    shot: "Kept | None" = None
+    shot: "StoredHeadshot | None" = None
     reason: str = ""
 
 
 def make(
-    group: "Sequence[Comparison]", name: str, *, words: Sequence[str] = (), absent: Mapping[str, str] | None = None
+    group: "Sequence[HistoryEntry]", name: str, *, words: Sequence[str] = (), absent: Mapping[str, str] | None = None
 ) -> bytes | None:
     """The file of that name, of a group of the history; None where nobody of it has a headshot.
 
@@ -58,13 +58,13 @@ def make(
     return None
 
 
-def _people(group: "Sequence[Comparison]", absent: Mapping[str, str]) -> list[_One]:
+def _people(group: "Sequence[HistoryEntry]", absent: Mapping[str, str]) -> list[_One]:
     """Everybody once: who failed first and landed later counts as landed."""
-    landed = [(each, each.shots[-1]) for each in group if each.shots]
+    landed = [(each, each.headshots[-1]) for each in group if each.headshots]
     names = names_of(f"{each.name}.png" for each, _ in landed)
     people = [_One(name, shot.request, shot) for name, (_, shot) in zip(names, landed, strict=True)]
     there = {each.name for each, _ in landed}
-    missing = {each.name: "Not made." for each in group if not each.shots}
+    missing = {each.name: "Not made." for each in group if not each.headshots}
     told = {each.name: why for each in group for why in each.failures.values()}
     for name, reason in {**missing, **absent, **told}.items():
         if name not in there and group:
@@ -74,7 +74,7 @@ def _people(group: "Sequence[Comparison]", absent: Mapping[str, str]) -> list[_O
 
 def _sheet(people: Sequence[_One], title: str, settings: Sequence[str]) -> Image.Image:
     members = [
-        Member(_spelled(each.name, number), each.shot.picture if each.shot else None, reason=each.reason)
+        TeamRow(_spelled(each.name, number), each.shot.picture if each.shot else None, reason=each.reason)
         for number, each in enumerate(people, start=1)
     ]
     return team_sheet(members, title=title, footer=" · ".join(settings))
@@ -82,7 +82,7 @@ def _sheet(people: Sequence[_One], title: str, settings: Sequence[str]) -> Image
 
 def _spelled(name: str, number: int) -> str:
     """The name, or a number where it is in a script that the sheet's font lacks."""
-    return name if plain(name.removesuffix(".png")).strip("? ") else f"No. {number}"
+    return name if drawable_text(name.removesuffix(".png")).strip("? ") else f"No. {number}"
 
 
 def _table(people: Sequence[_One]) -> bytes:
@@ -90,11 +90,11 @@ def _table(people: Sequence[_One]) -> bytes:
     for each in people:
         photo = each.name.removesuffix(".png")
         if each.shot is None:
-            lines.append(Line(each.request, error=each.reason, photo=photo))
+            lines.append(CsvRow(each.request, error=each.reason, photo=photo))
             continue
         facts = each.shot.facts
         lines.append(
-            Line(
+            CsvRow(
                 each.request,
                 file=each.name,
                 backend=each.shot.backend,

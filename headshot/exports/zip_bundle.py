@@ -11,7 +11,7 @@ _MAX_NAME_CHARACTERS, _MAX_NAME_BYTES = 150, 240  # file systems take 255, and w
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows keeps these for devices
 
 
-def archive(files: Mapping[str, bytes]) -> bytes:
+def zip_bundle(files: Mapping[str, bytes]) -> bytes:
     """A ZIP of these files by their names. The same files give the same bytes, in whatever order they come.
 
     Stored, for pictures do not get smaller. Raises ValueError for a name that could leave the folder into which

@@ -9,7 +9,7 @@ import numpy as np
 from headshot.errors import PhotoError
 
 from . import models
-from .warp import scale_of, warp
+from .warp import scale_factor, warp
 
 _HEADSHOT_FACE_PX = 480  # hairline to chin in the studio's headshot
 _DETECT_PX = 640  # YuNet was trained for faces of 10 to 300 px; at this side an ordinary portrait falls inside
@@ -215,7 +215,7 @@ def _lay(pixels: np.ndarray, face: Face, roll: float) -> tuple[np.ndarray, float
     picture_from_crop = cv2.invertAffineTransform(crop_from_picture)
     points = np.empty_like(raw)
     points[:, :2] = raw[:, :2] @ picture_from_crop[:, :2].T + picture_from_crop[:, 2]
-    points[:, 2] = raw[:, 2] / scale_of(crop_from_picture)
+    points[:, 2] = raw[:, 2] / scale_factor(crop_from_picture)
     return points, float(trust.ravel()[0])
 
 

@@ -37,31 +37,31 @@ def write(
 
 def shortened(text: str, size: int, width: int, *, bold: bool = False) -> str:
     """As much of it on one line as fits, with an ellipsis where something is missing."""
-    text = plain(text)
+    text = drawable_text(text)
     if length(text, size, bold=bold) <= width:
         return text
-    return _joined(text[: _most(text, "", _ELLIPSIS, size, width, bold)], "", _ELLIPSIS)
+    return _joined(text[: _longest_prefix(text, "", _ELLIPSIS, size, width, bold)], "", _ELLIPSIS)
 
 
 def wrapped(text: str, size: int, width: int, *, lines: int, bold: bool = False) -> list[str]:
     """The text in at most that many lines of `width` px, broken at its blanks, or within a word that alone is wider."""
-    left = plain(text)
+    left = drawable_text(text)
     broken: list[str] = []
     while left and len(broken) < lines - 1 and length(left, size, bold=bold) > width:
         words = left.split(" ")
-        line = " ".join(words[: _most(words, " ", "", size, width, bold)])
-        line = line or left[: max(1, _most(left, "", "", size, width, bold))]
+        line = " ".join(words[: _longest_prefix(words, " ", "", size, width, bold)])
+        line = line or left[: max(1, _longest_prefix(left, "", "", size, width, bold))]
         broken.append(line)
         left = left[len(line) :].lstrip()
     return [*broken, shortened(left, size, width, bold=bold)] if left and lines > 0 else broken
 
 
 def length(text: str, size: int, *, bold: bool = False) -> int:
-    """In px, of a text in letters that the font holds: see `plain`."""
+    """In px, of a text in letters that the font holds: see `drawable_text`."""
     return int(_font(size, bold, _is_shaped(text)).getlength(text) + 0.999)
 
 
-def plain(text: str) -> str:
+def drawable_text(text: str) -> str:
     """On one line, in letters that are drawn: what the font lacks is spelled plainly, or becomes a “?”.
 
     The font holds Latin, Greek, Cyrillic, Hebrew, Arabic, Thai, Devanagari and Georgian letters. Those that must be
@@ -74,7 +74,7 @@ def plain(text: str) -> str:
     return " ".join(spelled.replace("\0", "?").split())
 
 
-def _most(pieces: Sequence[str], joint: str, ending: str, size: int, width: int, bold: bool) -> int:
+def _longest_prefix(pieces: Sequence[str], joint: str, ending: str, size: int, width: int, bold: bool) -> int:
     """How many of the first letters or words fit, with the ending behind them."""
     fits, too_many = 0, len(pieces) + 1
     while too_many - fits > 1:

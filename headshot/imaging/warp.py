@@ -11,12 +11,12 @@ Array = npt.NDArray[Any]
 _REDUCE_BELOW = 0.75  # a bare warp reads two pixels each way, which from here on skips some: an alias, and moiré
 
 
-def scale_of(affine: Array) -> float:
+def scale_factor(affine: Array) -> float:
     """Target pixels to source pixels of a (2, 3) similarity."""
     return float(np.hypot(affine[0, 0], affine[1, 0]))
 
 
-def needed(picture: Array, affine: Array, size: tuple[int, int], margin: float) -> tuple[Array, Array]:
+def source_region(picture: Array, affine: Array, size: tuple[int, int], margin: float) -> tuple[Array, Array]:
     """The part of the picture that a target of `size` (width, height) shows, and the affine from that part.
 
     margin: source pixels kept around it. A target that lies beside the picture gets the whole of it.
@@ -34,9 +34,9 @@ def needed(picture: Array, affine: Array, size: tuple[int, int], margin: float) 
     return region, moved
 
 
-def reduced(picture: Array, affine: Array) -> tuple[Array, Array]:
+def downsampled(picture: Array, affine: Array) -> tuple[Array, Array]:
     """The picture area-averaged to about the target's scale where that is a clear reduction, and the affine from it."""
-    scale = scale_of(affine)
+    scale = scale_factor(affine)
     if scale >= _REDUCE_BELOW:
         return picture, affine
     smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -48,5 +48,5 @@ def reduced(picture: Array, affine: Array) -> tuple[Array, Array]:
 
 def warp(picture: Array, affine: Array, size: tuple[int, int], interpolation: int = cv2.INTER_LINEAR) -> Array:
     """The picture on a target of `size` (width, height); beyond its border the last pixel repeats."""
-    source, moved = reduced(*needed(picture, affine, size, margin=4))
+    source, moved = downsampled(*source_region(picture, affine, size, margin=4))
     return cv2.warpAffine(source, moved, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)

@@ -13,9 +13,9 @@ bounds.py         how much of a stranger's file is read
 
 from .container import Kind
 from .difference import differences
-from .embedding import clean_copy, exported, inscribed, timed
-from .reading import Found, mark_of, read
-from .record import VERSION, details, mark, parameters
+from .embedding import convert, embed_metadata, stripped_copy, with_duration
+from .reading import Found, content_id_of, read
+from .record import VERSION, content_id, details, parameters
 from .source import Source
 
 __all__ = [
@@ -23,14 +23,14 @@ __all__ = [
     "Found",
     "Kind",
     "Source",
-    "clean_copy",
+    "content_id",
+    "content_id_of",
+    "convert",
     "details",
     "differences",
-    "exported",
-    "inscribed",
-    "mark",
-    "mark_of",
+    "embed_metadata",
     "parameters",
     "read",
-    "timed",
+    "stripped_copy",
+    "with_duration",
 ]

@@ -19,7 +19,7 @@ class Certificate:
     key: bytes
 
 
-def made() -> Certificate:
+def create_certificate() -> Certificate:
     """A certificate and the authority that vouches for it, whose key is thrown away: it never signs anything else."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization

@@ -14,7 +14,7 @@ TITLES: dict[Kind, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
 
 
 @dataclass(frozen=True)
-class Carried:
+class ContainerMetadata:
     """texts: by the name that their tool gave them.  xmp: the packet.  exif: as `exif.texts`.
 
     sealed: whether there are Content Credentials, of whatever worth.
@@ -36,7 +36,7 @@ def kind_of(data: bytes) -> Kind | None:
     return "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
 
 
-def carried(data: bytes) -> Carried:
+def container_metadata(data: bytes) -> ContainerMetadata:
     """Raises PhotoError with one sentence for another kind of file, and for what is damaged, cut short or beyond the
     bounds. The pixels are not looked at.
     """
@@ -55,13 +55,13 @@ def carried(data: bytes) -> Carried:
                     raise too_much(f"more than {MAX_ALL_BYTES / 2**20:g} MB of text")
                 texts.setdefault(name, plain(text))
             packet = texts.pop(png.XMP, "").encode()
-            return Carried("png", texts, packet, _exif(png.exif(data)), png.is_sealed(data))
+            return ContainerMetadata("png", texts, packet, _exif(png.exif(data)), png.is_sealed(data))
         case "jpeg":
             words = jpeg.comment(data)[:MAX_TEXT_BYTES].decode("utf-8", "replace")
             texts = {"comment": plain(words)} if words else {}
-            return Carried("jpeg", texts, jpeg.xmp(data), _exif(jpeg.exif(data)), jpeg.is_sealed(data))
+            return ContainerMetadata("jpeg", texts, jpeg.xmp(data), _exif(jpeg.exif(data)), jpeg.is_sealed(data))
         case "webp":
-            return Carried("webp", {}, webp.xmp(data), _exif(webp.exif(data)), webp.is_sealed(data))
+            return ContainerMetadata("webp", {}, webp.xmp(data), _exif(webp.exif(data)), webp.is_sealed(data))
         case _:
             raise PhotoError(
                 "Only PNG, JPEG and WebP files can tell how they were made: choose the file as it was saved here, "

@@ -36,7 +36,7 @@ class Credentials:
 NONE = Credentials("none", "No Content Credentials: nobody signed this file, so what it tells may have been changed.")
 
 
-def checked(data: bytes, kind: Kind, chain: str = "") -> Credentials:
+def check_credentials(data: bytes, kind: Kind, chain: str = "") -> Credentials:
     """Of a file that has some, sound or not. chain: the PEM certificates by which this server knows its own."""
     from .certificate import serial
     from .signing import trusting

@@ -18,7 +18,7 @@ _MAX_HOPS = 20  # from a sampler to the words that it was given
 
 
 @dataclass(frozen=True)
-class Told:
+class ParsedMetadata:
     """What one text tells. None and "" are for what it does not.
 
     tool: the program.  settings: everything else, as title and text, in the program's own words.
@@ -34,7 +34,7 @@ class Told:
     settings: tuple[tuple[str, str], ...] = field(default=())
 
 
-def a1111(text: str) -> Told | None:
+def a1111(text: str) -> ParsedMetadata | None:
     """`parameters` as A1111's web UI made it common: words, `Negative prompt:`, and a last line of settings."""
     *lines, last = text.strip().split("\n")
     found = _pairs(last)
@@ -43,7 +43,7 @@ def a1111(text: str) -> Told | None:
     at = next((place for place, line in enumerate(lines) if line.startswith("Negative prompt:")), len(lines))
     negative = "\n".join(lines[at:]).removeprefix("Negative prompt:").removeprefix(" ")
     version = found.get("Version", "")
-    return Told(
+    return ParsedMetadata(
         tool=f"Fooocus {version.removeprefix('Fooocus ')}" if version.startswith("Fooocus") else "",
         prompt=_text("\n".join(lines[:at])),
         negative_prompt=_text(negative),
@@ -55,14 +55,14 @@ def a1111(text: str) -> Told | None:
     )
 
 
-def fooocus(text: str) -> Told | None:
+def fooocus(text: str) -> ParsedMetadata | None:
     """`parameters` as Fooocus's own scheme has it: JSON with `guidance_scale` and `base_model`."""
     told = _object(text, "parameters")
     if not {"base_model", "performance", "metadata_scheme", "full_prompt"} & told.keys():
         return None
     named = {"prompt", "negative_prompt", "steps", "guidance_scale", "seed", "base_model", "version"}
     version = _text(told.get("version")) or ""
-    return Told(
+    return ParsedMetadata(
         tool=version if version.startswith("Fooocus") else f"Fooocus {version}".strip(),
         prompt=_text(told.get("prompt")),
         negative_prompt=_text(told.get("negative_prompt")),
@@ -74,14 +74,14 @@ def fooocus(text: str) -> Told | None:
     )
 
 
-def invokeai(text: str) -> Told | None:
+def invokeai(text: str) -> ParsedMetadata | None:
     """`invokeai_metadata`: JSON with `positive_prompt` and `cfg_scale`."""
     told = _object(text, "InvokeAI metadata")
     if not told:
         return None
     model = told.get("model")
     named = {"positive_prompt", "negative_prompt", "steps", "cfg_scale", "seed", "model", "app_version"}
-    return Told(
+    return ParsedMetadata(
         tool=f"InvokeAI {_text(told.get('app_version')) or ''}".strip(),
         prompt=_text(told.get("positive_prompt")),
         negative_prompt=_text(told.get("negative_prompt")),
@@ -93,17 +93,17 @@ def invokeai(text: str) -> Told | None:
     )
 
 
-def comfyui(prompt: str, workflow: str) -> Told | None:
+def comfyui(prompt: str, workflow: str) -> ParsedMetadata | None:
     """`prompt`, the graph as it ran, else `workflow`, the graph as it was drawn: around the first sampler there is."""
     nodes = _ran(_object(prompt, "ComfyUI graph")) if prompt else {}
     if not nodes and workflow:
         nodes = _drawn(_object(workflow, "ComfyUI workflow"))
     samplers = [node for node in nodes.values() if "sampler" in node.kind.lower() and _seed_of(node) is not None]
     if not samplers:
-        return Told("ComfyUI") if nodes else None
+        return ParsedMetadata("ComfyUI") if nodes else None
     sampler = samplers[0]
     models = (node.inputs.get("ckpt_name", node.inputs.get("unet_name")) for node in nodes.values())
-    return Told(
+    return ParsedMetadata(
         tool="ComfyUI",
         prompt=_words(nodes, sampler, "positive"),
         negative_prompt=_words(nodes, sampler, "negative"),

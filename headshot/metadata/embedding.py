@@ -20,11 +20,11 @@ from .source import Source
 _QUALITY = {"jpeg": 92, "webp": 90}
 
 
-def inscribed(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> Headshot:
+def embed_metadata(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -> Headshot:
     """The same headshot whose file tells how it was made. The same headshot gives the same bytes.
 
     Nothing in it tells who, where or when. Its seconds and its likeness stay outside: they are what one run measured,
-    and `timed` adds the seconds to what leaves the house. photo_sha256: of the cleaned photo, `Photo.sha256`.
+    and `with_duration` adds the seconds to what leaves the house. photo_sha256: of the cleaned photo, `Photo.sha256`.
     parent: the mark (`mark_of`) of the picture whose settings this one goes on from, "" where there is none.
     """
     if not headshot.png.startswith(png.SIGNATURE):
@@ -38,7 +38,7 @@ def inscribed(headshot: Headshot, *, photo_sha256: str = "", parent: str = "") -
     return replace(headshot, png=png.with_texts(headshot.png, texts))
 
 
-def timed(data: bytes, seconds: float) -> bytes:
+def with_duration(data: bytes, seconds: float) -> bytes:
     """A headshot's PNG whose record also tells how long it took; from then on no second run gives the same bytes.
 
     A PNG without our record stays as it is.
@@ -50,7 +50,7 @@ def timed(data: bytes, seconds: float) -> bytes:
     return png.with_text_anew(data, "headshot", as_json(told))
 
 
-def exported(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:
+def convert(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:
     """A headshot's PNG as another kind of file that tells the same. quality: 1…100, None for the kind's own.
 
     In JPEG and WebP `parameters` is EXIF's user comment, as other tools read it there, and our record is in the XMP.
@@ -69,7 +69,7 @@ def exported(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:
     )
 
 
-def clean_copy(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:
+def stripped_copy(data: bytes, kind: Kind, *, quality: int | None = None) -> bytes:
     """A headshot's PNG as a file of the same pixels that tells what kind of picture it is, and not how it was made."""
     texts = dict(png.texts(data))
     told = _told(texts.get("headshot", ""))

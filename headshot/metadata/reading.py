@@ -11,11 +11,11 @@ from headshot.errors import RequestError
 from headshot.request import MAX_PROMPT_CHARACTERS, MAX_SEED, HeadshotRequest, Note
 
 from . import dialects, xmp
-from .container import TITLES, Carried, carried
-from .credentials import NONE, Credentials, checked
-from .dialects import Told
+from .container import TITLES, ContainerMetadata, container_metadata
+from .credentials import NONE, Credentials, check_credentials
+from .dialects import ParsedMetadata
 from .limits import from_json, plain
-from .record import PRODUCT, VERSION, mark
+from .record import PRODUCT, VERSION, content_id
 from .source import in_words
 
 _STEPS = (21, 31, 41)
@@ -34,7 +34,7 @@ class Found:
     told: the fields of the request that the file itself gives; the others are the defaults.
     source: what kind of picture it says it is, as a phrase.  carriers: where it was read, as phrases.
     settings, versions: whatever else is told, as title and text.  seconds: that it took, None where nothing tells.
-    mark: as `mark_of`.  parent: the mark of the picture whose settings it goes on from, "" where none is told.
+    mark: as `content_id_of`.  parent: the mark of the picture whose settings it goes on from, "" where none is told.
     remarks: sentences on what could not be taken over as it is.
     """
 
@@ -47,7 +47,7 @@ class Found:
     source: str = ""
     carriers: tuple[str, ...] = ()
     photo_sha256: str = ""
-    mark: str = ""
+    content_id: str = ""
     parent: str = ""
     notes: tuple[Note, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
@@ -74,9 +74,9 @@ def read(data: bytes, *, chain: str = "") -> Found:
     Raises PhotoError or RequestError with one sentence where the file is no PNG, JPEG or WebP, is damaged, or holds
     what no recipe does: endless texts, document types, numbers that are none. The pixels are not looked at.
     """
-    file = carried(data)
+    file = container_metadata(data)
     packet = _packet(file)
-    credentials = checked(data, file.kind, chain) if file.sealed else NONE
+    credentials = check_credentials(data, file.kind, chain) if file.sealed else NONE
     ours = _ours(file, packet)
     others = _others(file)
     carriers = [
@@ -87,7 +87,7 @@ def read(data: bytes, *, chain: str = "") -> Found:
     ]
     common: dict[str, Any] = {
         "format": TITLES[file.kind],
-        "mark": _mark(ours, data),
+        "content_id": _mark(ours, data),
         "source": in_words(packet.get("source") or credentials.source),
         "carriers": tuple(carriers),
         "credentials": credentials,
@@ -110,24 +110,24 @@ def read(data: bytes, *, chain: str = "") -> Found:
     )
 
 
-def mark_of(data: bytes) -> str:
-    """What names the picture in a file: the `mark` of our record, or of a file without one the SHA-256 of its bytes.
+def content_id_of(data: bytes) -> str:
+    """What names the picture in a file: the `content_id` of our record, or, without one, the SHA-256 of its bytes.
 
     Raises as `read`.
     """
-    file = carried(data)
+    file = container_metadata(data)
     return _mark(_ours(file, _packet(file)), data)
 
 
-def _packet(file: Carried) -> dict[str, str]:
+def _packet(file: ContainerMetadata) -> dict[str, str]:
     return {name: plain(text) for name, text in xmp.read(file.xmp).items()}
 
 
 def _mark(ours: Mapping[str, Any], data: bytes) -> str:
-    return mark(ours) if ours else sha256(data).hexdigest()
+    return content_id(ours) if ours else sha256(data).hexdigest()
 
 
-def _ours(file: Carried, packet: Mapping[str, str]) -> dict[str, Any]:
+def _ours(file: ContainerMetadata, packet: Mapping[str, str]) -> dict[str, Any]:
     text = file.texts.get("headshot") or packet.get("record")
     if not text:
         return {}
@@ -144,7 +144,7 @@ def _ours(file: Carried, packet: Mapping[str, str]) -> dict[str, Any]:
     return told
 
 
-def _others(file: Carried) -> list[tuple[str, Told]]:
+def _others(file: ContainerMetadata) -> list[tuple[str, ParsedMetadata]]:
     """What other programs' texts tell, with where that was found, the most telling first."""
     comment = file.exif.get("comment", "")
     words = {"parameters": file.texts.get("parameters", ""), "EXIF user comment": comment}
@@ -157,9 +157,9 @@ def _others(file: Carried) -> list[tuple[str, Told]]:
     return [(place, told) for place, told in found if told is not None]
 
 
-def _of_ours(record: Mapping[str, Any], others: list[Told], common: Mapping[str, Any]) -> Found:
+def _of_ours(record: Mapping[str, Any], others: list[ParsedMetadata], common: Mapping[str, Any]) -> Found:
     asked, made_by, timings = record["request"], _dict(record.get("made_by")), _dict(record.get("timings"))
-    told = Told(
+    told = ParsedMetadata(
         PRODUCT,
         prompt=_text(asked.get("prompt")),
         negative_prompt=_text(asked.get("negative_prompt")),
@@ -201,7 +201,7 @@ def _of_ours(record: Mapping[str, Any], others: list[Told], common: Mapping[str,
     )
 
 
-def _request(told: Told) -> tuple[HeadshotRequest | None, frozenset[str], tuple[str, ...]]:
+def _request(told: ParsedMetadata) -> tuple[HeadshotRequest | None, frozenset[str], tuple[str, ...]]:
     """What can be asked for here of what a file tells, which fields that are, and what had to be changed for it."""
     values: dict[str, Any] = {}
     remarks = []

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from headshot.backend_names import STUDIO
 from headshot.request import Headshot
 from headshot.version import __version__
 
@@ -17,7 +18,7 @@ PRODUCT = "Headshot Playground"
 # the widest script, and what a model was told of them, stay below this.
 _MAX_BYTES = 40_000
 # The backends that tell no versions of their own, and the packages that their pixels depend on.
-_SHAPED_BY = {"studio": ("numpy", "opencv-python-headless", "onnxruntime")}
+_SHAPED_BY = {STUDIO: ("numpy", "opencv-python-headless", "onnxruntime")}
 # Entries of a backend's facts that tell of the sending and not of the picture, or of where and when.
 _NOT_TOLD = ("sent", "reply", "job", "track_id")
 
@@ -51,7 +52,7 @@ def as_json(told: Mapping[str, Any]) -> str:
     return re.sub("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
-def mark(record: Mapping[str, Any]) -> str:
+def content_id(record: Mapping[str, Any]) -> str:
     """What names a picture of ours, and tells nothing else: the SHA-256 of its own record, as JSON's types, in hex.
 
     The same in its PNG, JPEG and WebP, signed or not, whenever it was made: `timings`, which only some of them carry,

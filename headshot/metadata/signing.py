@@ -18,8 +18,8 @@ from headshot.errors import PhotoError, SettingsError
 from headshot.version import __version__
 
 from . import xmp
-from .certificate import CLAIM_SIGNING, Certificate, algorithm, days_left, made
-from .container import Kind, carried, kind_of
+from .certificate import CLAIM_SIGNING, Certificate, algorithm, create_certificate, days_left
+from .container import Kind, container_metadata, kind_of
 from .record import PRODUCT
 from .source import Source
 
@@ -34,7 +34,7 @@ _MEDIA: dict[Kind, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "im
 _signing = threading.Lock()
 
 
-class Seal:
+class C2paSigner:
     """Signs pictures with one certificate. Safe to use from several threads.
 
     Raises SettingsError where the certificate cannot sign Content Credentials, which is tried out at once.
@@ -51,7 +51,7 @@ class Seal:
         self._try_out()
 
     @classmethod
-    def of_files(cls, chain: Path, key: Path) -> "Seal":
+    def of_files(cls, chain: Path, key: Path) -> "C2paSigner":
         """The certificate chain, its own certificate first, and its private key, both PEM."""
         try:
             return cls(Certificate(chain.read_bytes(), key.read_bytes()))
@@ -60,7 +60,7 @@ class Seal:
             raise SettingsError(f"Pictures cannot be signed: “{name}” cannot be read ({error.strerror}).") from error
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "Seal":
+    def of_folder(cls, folder: Path) -> "C2paSigner":
         """The certificate that this server made for itself, made now where the folder has none, or none for long.
 
         Its file is readable by the server's user alone.
@@ -71,10 +71,10 @@ class Seal:
                 chain, begin, key = file.read_bytes().partition(_KEY)
                 with suppress(ValueError):  # of a damaged file, which the seal explains
                     if days_left(chain) < _RENEW_DAYS:
-                        _write(file, made())
+                        _write(file, create_certificate())
                         return cls.of_folder(folder)
                 return cls(Certificate(chain, begin + key))
-            _write(file, made(), anew=True)
+            _write(file, create_certificate(), anew=True)
         except OSError as error:
             raise SettingsError(
                 f"Pictures cannot be signed: “{_FILE}” cannot be kept in the data folder ({error.strerror})."
@@ -92,7 +92,7 @@ class Seal:
         parent: the picture file that this one was made from, named in the statement by its hash.
         Raises PhotoError where the file is not of that kind, or damaged.
         """
-        found = carried(data)
+        found = container_metadata(data)
         if found.kind != kind:
             raise PhotoError(f"The picture cannot be signed as {kind}: it is a {found.kind} file.")
         source = xmp.read(found.xmp).get("source") or Source.GENERATED

@@ -6,6 +6,8 @@ and social networks how much of a picture a camera saw.
 
 from enum import StrEnum
 
+from headshot.backend_names import STUDIO
+
 _NEWSCODES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 
@@ -28,7 +30,7 @@ class Source(StrEnum):
     @classmethod
     def of(cls, backend: str) -> "Source":
         """The kind of a backend's headshots; whoever is not known to keep the photo's pixels generates."""
-        return cls.COMPOSITE if backend == "studio" else cls.GENERATED
+        return cls.COMPOSITE if backend == STUDIO else cls.GENERATED
 
 
 _WORDS = {

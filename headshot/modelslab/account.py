@@ -84,7 +84,7 @@ class Key:
         raise TypeError("a key is never pickled: what is pickled ends in files and queues")
 
 
-class Sealed:
+class SecretBody:
     """A body with a key on its way, for the frames that a traceback may show."""
 
     __slots__ = ("_values",)
@@ -142,7 +142,7 @@ def _in_links(text: str) -> tuple[str, str]:
     return quote(text, safe="", errors="replace"), quote(text, errors="replace")
 
 
-class Places:
+class JobSlots:
     """The jobs of one account that are under way, over all clients, event loops and threads of this process.
 
     First come, first served. A place goes by a ticket, then by its job's number. One that nobody gives back is free
@@ -156,7 +156,7 @@ class Places:
         self._tickets = itertools.count(1)
 
     @classmethod
-    def of(cls, account: str) -> "Places":
+    def of(cls, account: str) -> "JobSlots":
         """Everybody's for that account; they live as long as somebody holds them."""
         with _REGISTRY_LOCK:
             found = _REGISTRY.get(account)
@@ -165,12 +165,12 @@ class Places:
             return found
 
     @property
-    def taken(self) -> int:
+    def in_use(self) -> int:
         with self._lock:
-            self._drop_late()
+            self._expire()
             return len(self._taken)
 
-    async def take(self, limit: int, seconds: float, *, tell: Callable[[int], None] | None = None) -> str:
+    async def acquire(self, limit: int, seconds: float, *, tell: Callable[[int], None] | None = None) -> str:
         """Wait until fewer than `limit` are taken, and take one for at most `seconds`. Returns its ticket.
 
         tell(before): how many wait before this one, at first and whenever that has changed; not called where a place is
@@ -183,14 +183,14 @@ class Places:
         try:
             while True:
                 with self._lock:
-                    self._drop_late()
+                    self._expire()
                     waiting.called.clear()
                     first = self._line[0] is waiting
                     if first and len(self._taken) < limit:
                         ticket = f"#{next(self._tickets)}"  # no job's number has this sign
                         self._taken[ticket] = time.monotonic() + seconds
                         return ticket
-                    pause, before = self._until_next_late() if first else None, waiting.before
+                    pause, before = self._seconds_to_next_expiry() if first else None, waiting.before
                 if tell is not None and before != told:
                     told = before
                     tell(before)
@@ -199,29 +199,29 @@ class Places:
             with self._lock:
                 if waiting in self._line:
                     self._line.remove(waiting)
-                self._call()
+                self._wake_next()
 
-    def keep(self, job: str, seconds: float, ticket: str = "") -> None:
+    def bind(self, job: str, seconds: float, ticket: str = "") -> None:
         """A place for a job that is under way: the ticket's, its own for longer, or one above the limit."""
         with self._lock:
             self._taken.pop(ticket, None)
             self._taken[job] = time.monotonic() + seconds
 
-    def free(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Give back a place by its ticket or job, if it is taken."""
         with self._lock:
             self._taken.pop(name, None)
-            self._call()
+            self._wake_next()
 
-    def _drop_late(self) -> None:
+    def _expire(self) -> None:
         now = time.monotonic()
         self._taken = {name: until for name, until in self._taken.items() if until > now}
 
-    def _until_next_late(self) -> float | None:
+    def _seconds_to_next_expiry(self) -> float | None:
         late = min(self._taken.values(), default=None)
         return None if late is None else max(0.0, late - time.monotonic())
 
-    def _call(self) -> None:
+    def _wake_next(self) -> None:
         """Have the first in line look again, and whoever counts those before it, where they have changed."""
         before = 0
         for waiting in tuple(self._line):
@@ -257,5 +257,5 @@ async def _within(seconds: float | None, event: asyncio.Event) -> bool:
     return True
 
 
-_REGISTRY: WeakValueDictionary[str, Places] = WeakValueDictionary()
+_REGISTRY: WeakValueDictionary[str, JobSlots] = WeakValueDictionary()
 _REGISTRY_LOCK = threading.Lock()

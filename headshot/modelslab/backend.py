@@ -10,20 +10,21 @@ from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING
 
+from headshot.backend_names import MODELSLAB, TITLES
 from headshot.backends import Readiness
 from headshot.errors import NotConfigured
 from headshot.imaging.photo import Photo
-from headshot.request import Headshot, HeadshotRequest, Progress
+from headshot.progress import Progress
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import variable
 
 from .account import Key
-from .job_runner import Hook
-from .jobs import Desk
-from .replies import BACKEND
-from .result_image import Sitter
+from .job_runner import WebhookTarget
+from .jobs import JobService
+from .result_image import Subject
 
 if TYPE_CHECKING:
-    from headshot.storage import Job
+    from headshot.storage import ModelsLabJob
 
 KEYS_PAGE = "https://modelslab.com/dashboard/api-keys"
 
@@ -37,7 +38,7 @@ _HELP = """
 
 
 @dataclass(frozen=True)
-class Record:
+class JobRecord:
     """How a headshot came about, to be shown. sent, reply: JSON without key and pictures, "" where it is not known.
 
     timeline: when, what happened, and what else there is to say; the time counts from the beginning.
@@ -49,7 +50,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class OtherRun:
     """A comparison of a visitor's. jobs: its headshots' names here."""
 
     comparison: str
@@ -74,31 +75,33 @@ def _shown(value: object) -> str:
 
 
 class ModelsLab:
-    """See Backend. As it stands it works with the server's own key; `bound` makes a visitor's view of it."""
+    """See Backend. As it stands it works with the server's own key; `for_user` makes a visitor's view of it."""
 
-    name = BACKEND
-    title = "ModelsLab"
+    name = MODELSLAB
+    title = TITLES[MODELSLAB]
     help = _HELP
-    at_once = 100  # comparisons; how many of their headshots are under way at once is the account's to say
-    lasting = True
+    max_concurrent = 100  # comparisons; how many of their headshots are under way at once is the account's to say
+    survives_disconnect = True
 
-    def __init__(self, desk: Desk, *, owner: str = "", key: Key | None = None, hook: Hook | None = None) -> None:
-        self.desk = desk
+    def __init__(
+        self, job_service: JobService, *, owner: str = "", key: Key | None = None, hook: WebhookTarget | None = None
+    ) -> None:
+        self.jobs = job_service
         self.owner = owner or sha256(secrets.token_bytes(32)).hexdigest()
         self._own_key = key
         self._hook = hook
 
-    def bound(self, owner: str, key: Key | None, hook: Hook | None = None) -> "ModelsLab":
+    def for_user(self, owner: str, key: Key | None, hook: WebhookTarget | None = None) -> "ModelsLab":
         """As one visitor sees it. owner: the mark of a secret that nobody else has.  key: None for the server's."""
-        return ModelsLab(self.desk, owner=owner, key=key, hook=hook)
+        return ModelsLab(self.jobs, owner=owner, key=key, hook=hook)
 
     @property
     def key(self) -> Key:
         """Raises NotConfigured where there is none."""
-        key = self._own_key or self.desk.key
+        key = self._own_key or self.jobs.key
         if key is None:
             raise NotConfigured(
-                BACKEND,
+                MODELSLAB,
                 f"ModelsLab needs a key: enter yours below, or start the server with {variable('modelslab_key')}.",
             )
         return key
@@ -118,13 +121,13 @@ class ModelsLab:
     def estimate(
         self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
     ) -> float | None:
-        if not self.desk.pace.known:
+        if not self.jobs.pace.known:
             return None
-        return ceil(len(requests) / self.desk.at_once) * self.desk.pace.seconds
+        return ceil(len(requests) / self.jobs.at_once) * self.jobs.pace.seconds
 
-    async def record(self, job: str) -> Record:
+    async def record(self, job: str) -> JobRecord:
         """Of one of this visitor's headshots. Raises RequestError where it is gone."""
-        found, events = await self.desk.record(self.owner, job)
+        found, events = await self.jobs.record(self.owner, job)
         lines = [
             (f"{(at.at - events[0].at).total_seconds():.1f} s", _WORDS.get(at.what, at.what), at.sentence)
             for at in events
@@ -132,73 +135,73 @@ class ModelsLab:
         if found.polls:
             lines.insert(-1, ("", "Asked once" if found.polls == 1 else f"Asked {found.polls} times", ""))
         sent, reply = (_shown(found.facts.get(name)) for name in ("sent", "reply"))
-        return Record(sent, reply, tuple(lines))
+        return JobRecord(sent, reply, tuple(lines))
 
-    async def found(self, comparison: str | None = None) -> "tuple[Job, ...]":
+    async def running_jobs(self, comparison: str | None = None) -> "tuple[ModelsLabJob, ...]":
         """A comparison of this visitor's, the last if none is named. What nobody looks after is taken up again where
         the key allows it.
         """
-        if not self.desk.has_jobs:
+        if not self.jobs.has_jobs:
             return ()
-        key = self._own_key or self.desk.key
+        key = self._own_key or self.jobs.key
         if key is not None and not key.problem:
-            await self.desk.resume(self.owner, key)
-        return await self.desk.comparison(self.owner, comparison)
+            await self.jobs.resume(self.owner, key)
+        return await self.jobs.comparison(self.owner, comparison)
 
-    async def earlier(self) -> list[Earlier]:
+    async def other_runs(self) -> list[OtherRun]:
         """This visitor's comparisons of which something is there or may still come, the latest first."""
         return [
-            Earlier(
+            OtherRun(
                 jobs[0].comparison,
                 min(job.created_at for job in jobs),
                 frozenset(job.id for job in jobs),
                 sum(job.picture is not None for job in jobs),
             )
-            for jobs in (await self.desk.comparisons(self.owner) if self.desk.has_jobs else ())
+            for jobs in (await self.jobs.comparisons(self.owner) if self.jobs.has_jobs else ())
             if any(job.picture is not None or not job.state.ended for job in jobs)
         ]
 
     async def check_again(self, job: str) -> str:
-        """As `Desk.check_again` does it. Returns the comparison's name."""
-        await self.desk.check_again(self.owner, job, self.key)
+        """As `JobService.check_again` does it. Returns the comparison's name."""
+        await self.jobs.check_again(self.owner, job, self.key)
         return await self._comparison(job)
 
     async def send_again(self, job: str, photo: Photo, face: int | None) -> str:
-        """As `Desk.send_again` does it. Returns the comparison's name."""
-        await self.desk.send_again(self.owner, job, self.key, Sitter(photo, face))
+        """As `JobService.send_again` does it. Returns the comparison's name."""
+        await self.jobs.send_again(self.owner, job, self.key, Subject(photo, face))
         return await self._comparison(job)
 
     async def delete(self) -> None:
         """All of this visitor's jobs and their pictures."""
-        if self.desk.has_jobs:
-            await self.desk.forget(self.owner)
+        if self.jobs.has_jobs:
+            await self.jobs.forget(self.owner)
 
     async def _comparison(self, job: str) -> str:
-        return (await self.desk.record(self.owner, job))[0].comparison
+        return (await self.jobs.record(self.owner, job))[0].comparison
 
-    def forget(self, photo: Photo) -> None:
+    def drop_cache(self, photo: Photo) -> None:
         """Nothing of a photo is remembered: it is sent, and gone."""
 
-    async def shoot(
+    async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         """Yield the headshots as they land, in any order. What was sent goes on, also after `progress.stop()`."""
         progress.check()
         progress.report("Sending your photo to ModelsLab", 0, len(requests))
-        comparison = await self.desk.begin(self.owner, self.key, requests, Sitter(photo, face), hook=self._hook)
+        comparison = await self.jobs.begin(self.owner, self.key, requests, Subject(photo, face), hook=self._hook)
         async with aclosing(self.follow(comparison, len(requests), progress)) as headshots:
             async for headshot in headshots:
                 yield headshot
 
     async def follow(self, comparison: str, total: int, progress: Progress) -> AsyncGenerator[Headshot]:
-        """The headshots of a comparison that was begun before, as `Desk.follow` gives them; Stop drops the unsent."""
+        """The headshots of a comparison that was begun before; see `JobService.follow`. Stop drops the unsent."""
         done = 0
         try:
-            async with aclosing(self.desk.follow(self.owner, comparison, progress)) as headshots:
+            async with aclosing(self.jobs.follow(self.owner, comparison, progress)) as headshots:
                 async for headshot in headshots:
                     done += 1
                     progress.report("ModelsLab is at work" if done < total else "Done", done, total)
                     yield headshot
         finally:
             if progress.stopped:
-                self.desk.stop(comparison)
+                self.jobs.stop(comparison)

@@ -12,7 +12,7 @@ from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 
 from .account import MASK, Key
-from .redaction import redacted
+from .redaction import redact
 
 _V6_WIDTH, _V6_HEIGHT = 512, 640  # 4:5, the frame of the other backends, within the endpoint's 512 × 768
 
@@ -113,5 +113,5 @@ def shown_body(
     """The same body to be looked at: without the key, and with the picture and the webhook's last part shortened."""
     if webhook is not None:
         webhook = f"{webhook.rpartition('/')[0]}/{MASK}"
-    shown: dict[str, Any] = redacted(BODIES[api](Key(MASK), request, face_image, webhook=webhook, track_id=track_id))
+    shown: dict[str, Any] = redact(BODIES[api](Key(MASK), request, face_image, webhook=webhook, track_id=track_id))
     return shown

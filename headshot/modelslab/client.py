@@ -6,7 +6,7 @@
 
 A request may be billed as soon as it was sent, and the service knows no idempotency key. So a request is repeated only
 where nothing can have been accepted: no connection came about, or the service turned it away for its rate. Everything
-else that is no clear answer is `Unknown`. Asking for a job and downloading its picture cost nothing, and are repeated.
+else that is no clear answer is `OutcomeUnknown`. Asking for a job and downloading its picture are free, and repeated.
 """
 
 import asyncio
@@ -25,16 +25,17 @@ import stamina
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
-from headshot.errors import NotConfigured, Refused, RequestError, Unavailable, Unknown
+from headshot.backend_names import MODELSLAB
+from headshot.errors import NotConfigured, OutcomeUnknown, Refused, RequestError, Unavailable
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 
 from . import safe_url
-from .account import Key, KeyFilter, Places, Sealed
+from .account import JobSlots, Key, KeyFilter, SecretBody
 from .bodies import enterprise_body, face_image, v6_body
 from .output import MAX_OUTPUT_BYTES, is_cut_short, picture_in
-from .polling import Waits, wait_for
-from .replies import ASK_AGAIN, BACKEND, Busy, Failed, Missing, Reply, parse, unknown, unknown_picture
+from .polling import PollingPolicy, poll_until_done
+from .replies import ASK_AGAIN, JobFailed, JobNotFound, JobResponse, RateLimited, outcome_unknown, parse, unknown_result
 
 BASE_URL = "https://modelslab.com"
 TIMEOUT_SECONDS = 90.0  # for one exchange: the service may hold a submission until its picture is done
@@ -56,26 +57,26 @@ for _name in ("httpx", "httpcore.connection", "httpcore.http11"):  # at DEBUG th
 logging.getLogger("stamina").addHandler(logging.NullHandler())  # a script without logging is not told of every retry
 
 Api = Literal["enterprise", "v6"]
-Resolve = Callable[[str], Awaitable[safe_url.Target]]
+Resolve = Callable[[str], Awaitable[safe_url.ResolvedUrl]]
 
 
-class Unreached(Unavailable):
+class ConnectionFailed(Unavailable):
     """No connection came about, so that nothing was sent."""
 
 
-class Books(Protocol):
+class SubmissionObserver(Protocol):
     """Who keeps account of a submission as it happens, so that it is known after a crash what may have been sent."""
 
-    def waiting(self, before: int) -> None:
+    def on_queued(self, before: int) -> None:
         """So many of this account's submissions wait before this one: at first, and whenever that has changed.
 
         Not called where a place is free at once. What it raises ends the submission, nothing sent.
         """
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         """Awaited before every POST, once there is a place. What it raises ends the submission, that POST not sent."""
 
-    async def untaken(self, error: Unavailable) -> None:
+    async def on_rejected(self, error: Unavailable) -> None:
         """Awaited after a POST that cannot have been accepted, also where it is going to be repeated.
 
         error: Busy or Unreached.
@@ -120,12 +121,12 @@ class HeadShotClient:
         timeout: float = TIMEOUT_SECONDS,
         max_in_flight: int = 5,
         give_up_after_seconds: float = GIVE_UP_AFTER_SECONDS,
-        waits: Waits | None = None,
+        waits: PollingPolicy | None = None,
         resolve: Resolve | None = None,
     ) -> None:
         key = Key.of(key)
         if key.problem:
-            raise NotConfigured(BACKEND, key.problem)
+            raise NotConfigured(MODELSLAB, key.problem)
         parts = urlsplit(base_url)
         if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
             raise ValueError("base_url must start with https://, for the key is sent there")
@@ -135,9 +136,9 @@ class HeadShotClient:
         self._base = base_url.rstrip("/") + _PATHS[api]
         self._body = _BODIES[api]
         self._timeout, self._limit, self._give_up_after = timeout, max_in_flight, give_up_after_seconds
-        self._waits = waits or Waits()
+        self._waits = waits or PollingPolicy()
         self._resolve = resolve or partial(safe_url.resolve, https_only=True)
-        self._places = Places.of(key.fingerprint(f"{parts.scheme}://{parts.netloc}"))
+        self._places = JobSlots.of(key.fingerprint(f"{parts.scheme}://{parts.netloc}"))
         self._mine: set[str] = set()  # jobs whose places this client keeps
         self._connections = asyncio.Semaphore(_CONNECTIONS)
         self._http = httpx.AsyncClient(
@@ -176,32 +177,32 @@ class HeadShotClient:
         *,
         webhook: str | None = None,
         track_id: str | None = None,
-        books: Books | None = None,
-    ) -> Reply:
+        books: SubmissionObserver | None = None,
+    ) -> JobResponse:
         """Send one job, once a place is free for it. The place is kept until the job's end is heard of.
 
         face_image: from `bodies.face_image`.  webhook: an https link that the service calls at the end.
         books: told of each step before it is taken; what they raise ends the call, and the place is given back.
         Raises RequestError, NotConfigured, Refused, Unavailable where nothing was accepted, and Unknown where something
-        may have been. A cancelled call may have been sent: treat it as Unknown.
+        may have been. A cancelled call may have been sent: treat it as OutcomeUnknown.
         """
-        body = Sealed(self._body(self._key, request, face_image, webhook=webhook, track_id=track_id))
-        tell = None if books is None else books.waiting
-        ticket = await self._places.take(self._limit, self._give_up_after + self._waits.busy, tell=tell)
+        body = SecretBody(self._body(self._key, request, face_image, webhook=webhook, track_id=track_id))
+        tell = None if books is None else books.on_queued
+        ticket = await self._places.acquire(self._limit, self._give_up_after + self._waits.busy, tell=tell)
         try:
             reply = await self._submitted(body, books)
             if reply.state == "waiting" and reply.id is not None:
                 self._keep(reply.id, ticket)
             return reply
         finally:
-            self._places.free(ticket)
+            self._places.release(ticket)
 
-    async def fetch(self, job: str) -> Reply:
+    async def fetch(self, job: str) -> JobResponse:
         """Ask once for a job by its number.
 
         Raises what `parse` raises for a question, and Unavailable where the service cannot be reached.
         """
-        return await self._asked(Reply.of_job(job))
+        return await self._asked(JobResponse.of_job(job))
 
     async def check(self) -> None:
         """Test the key at no cost, by asking for a job that does not exist.
@@ -209,28 +210,28 @@ class HeadShotClient:
         Raises NotConfigured for a bad one, and Unavailable where the service cannot tell.
         """
         try:
-            await self._asked(Reply.of_job(_NO_JOB))
-        except (Missing, Failed, Refused):
+            await self._asked(JobResponse.of_job(_NO_JOB))
+        except (JobNotFound, JobFailed, Refused):
             return  # whatever it says of the job, it let the key in
-        except Unknown as error:
+        except OutcomeUnknown as error:
             raise Unavailable(
-                BACKEND, "ModelsLab's answer about the key is not understood: try again later."
+                MODELSLAB, "ModelsLab's answer about the key is not understood: try again later."
             ) from error
 
     async def result(
         self,
-        reply: Reply,
+        reply: JobResponse,
         *,
         told: asyncio.Event | None = None,
-        heard: Callable[[Reply], None] | None = None,
+        heard: Callable[[JobResponse], None] | None = None,
         asking: Callable[[], None] | None = None,
-    ) -> Reply:
+    ) -> JobResponse:
         """Wait until the job is done: first for its eta, then asking at growing intervals.
 
         told: set it when a webhook has called, which is a hint to ask at once; it is cleared then.
         heard: gets every answer.  asking: called before every question, also one that is never answered.
         Raises Refused or Failed for a job that ended without a picture, NotConfigured, and Unknown when the time is up:
-        the job's number is in the sentence, and `Reply.of_job` with this method resumes it.
+        the job's number is in the sentence, and `JobResponse.of_job` with this method resumes it.
         """
         if reply.state == "done" and reply.output:
             return reply
@@ -238,14 +239,14 @@ class HeadShotClient:
             raise RequestError("This reply names no job that could be waited for.")
         self._keep(reply.id)  # also one that was sent before a restart
         try:
-            return await wait_for(
+            return await poll_until_done(
                 reply, self._asked, self._waits, self._give_up_after, told=told, heard=heard, asking=asking
             )
         finally:
             self._release(reply.id)
 
     async def download(self, output: str) -> bytes:
-        """The picture file behind one entry of `Reply.output`: a link, or a picture inline.
+        """The picture file behind one entry of `JobResponse.output`: a link, or a picture inline.
 
         A link is retried until it can be read. At most 10 MB; PNG, JPEG, WebP or AVIF by its first bytes, not decoded.
         Raises Unknown where there is no such picture: the job itself is done and paid.
@@ -257,35 +258,35 @@ class HeadShotClient:
                 with attempt:
                     return await self._downloaded(output)
         except _NotYet as error:
-            raise unknown_picture(str(error)) from error
+            raise unknown_result(str(error)) from error
         raise AssertionError("stamina returns or raises")
 
     # Submitting.
 
-    async def _submitted(self, body: Sealed, books: Books | None) -> Reply:
+    async def _submitted(self, body: SecretBody, books: SubmissionObserver | None) -> JobResponse:
         """Waits for a full queue, and tries thrice for a connection."""
-        async for busy in self._again(Busy, timeout=self._waits.busy):
+        async for busy in self._again(RateLimited, timeout=self._waits.busy):
             with busy:
-                async for unreached in self._again(Unreached, attempts=_CONNECT_ATTEMPTS):
+                async for unreached in self._again(ConnectionFailed, attempts=_CONNECT_ATTEMPTS):
                     with unreached:
                         return await self._posted(body) if books is None else await self._booked(body, books)
         raise AssertionError("stamina returns or raises")
 
-    async def _booked(self, body: Sealed, books: Books) -> Reply:
-        await books.sending()
+    async def _booked(self, body: SecretBody, books: SubmissionObserver) -> JobResponse:
+        await books.before_send()
         try:
             return await self._posted(body)
-        except (Busy, Unreached) as error:
-            await books.untaken(error)
+        except (RateLimited, ConnectionFailed) as error:
+            await books.on_rejected(error)
             raise
 
-    async def _posted(self, body: Sealed) -> Reply:
+    async def _posted(self, body: SecretBody) -> JobResponse:
         answer = await self._exchange("POST", f"{self._base}/head_shot", body)
         if isinstance(answer, _Answer):
             return parse(answer.status_code, answer.headers, answer.body, key=self._key)
         if answer.sent:
-            raise unknown(f"ModelsLab was sent the request, but {answer.reason}")
-        raise Unreached(BACKEND, f"ModelsLab cannot be reached: {answer.reason}. Try again in a moment.")
+            raise outcome_unknown(f"ModelsLab was sent the request, but {answer.reason}")
+        raise ConnectionFailed(MODELSLAB, f"ModelsLab cannot be reached: {answer.reason}. Try again in a moment.")
 
     def _again(
         self, kind: type[Unavailable], *, attempts: int | None = None, timeout: float | None = None
@@ -310,15 +311,17 @@ class HeadShotClient:
 
     # Asking.
 
-    async def _asked(self, sent: Reply) -> Reply:
+    async def _asked(self, sent: JobResponse) -> JobResponse:
         answer = await self._exchange(
-            "POST", f"{self._base}/fetch/{quote(sent.id or '', safe='')}", Sealed({"key": self._key.reveal()})
+            "POST", f"{self._base}/fetch/{quote(sent.id or '', safe='')}", SecretBody({"key": self._key.reveal()})
         )
         if isinstance(answer, _Fault):
-            raise Unavailable(BACKEND, f"ModelsLab cannot be asked about job {sent.id}, for {answer.reason}{ASK_AGAIN}")
+            raise Unavailable(
+                MODELSLAB, f"ModelsLab cannot be asked about job {sent.id}, for {answer.reason}{ASK_AGAIN}"
+            )
         try:
             reply = parse(answer.status_code, answer.headers, answer.body, sent=sent, key=self._key)
-        except (Refused, Failed):
+        except (Refused, JobFailed):
             self._release(sent.id)
             raise
         if reply.state == "done":
@@ -326,11 +329,11 @@ class HeadShotClient:
         return reply
 
     def _keep(self, job: str, ticket: str = "") -> None:
-        self._places.keep(job, self._give_up_after, ticket)
+        self._places.bind(job, self._give_up_after, ticket)
         self._mine.add(job)
 
     def _release(self, job: str | None) -> None:
-        self._places.free(job or "")
+        self._places.release(job or "")
         self._mine.discard(job or "")
 
     # Downloading.
@@ -339,9 +342,9 @@ class HeadShotClient:
         try:
             target = await self._resolve(url)
         except RequestError as error:
-            raise unknown_picture(f"its link is not followed: {error}") from error
+            raise unknown_result(f"its link is not followed: {error}") from error
         except Unavailable as error:
-            raise _NotYet(BACKEND, f"its link cannot be opened: {error}") from error
+            raise _NotYet(MODELSLAB, f"its link cannot be opened: {error}") from error
         address = httpx.URL(target.url)
         answer = await self._exchange(
             "GET",
@@ -353,14 +356,14 @@ class HeadShotClient:
         )
         if isinstance(answer, _Fault):
             if answer.reason == _TOO_LARGE:
-                raise unknown_picture(_TOO_LARGE)
-            raise _NotYet(BACKEND, answer.reason)
+                raise unknown_result(_TOO_LARGE)
+            raise _NotYet(MODELSLAB, answer.reason)
         if 300 <= answer.status_code < 400:
-            raise unknown_picture(f"its link leads on to another address (HTTP {answer.status_code})")
+            raise unknown_result(f"its link leads on to another address (HTTP {answer.status_code})")
         if answer.status_code != 200:
-            raise _NotYet(BACKEND, f"its link answers HTTP {answer.status_code}")
+            raise _NotYet(MODELSLAB, f"its link answers HTTP {answer.status_code}")
         if not answer.body:
-            raise _NotYet(BACKEND, "its file is empty")
+            raise _NotYet(MODELSLAB, "its file is empty")
         return _whole(picture_in(answer.body))
 
     # One exchange.
@@ -369,7 +372,7 @@ class HeadShotClient:
         self,
         method: Literal["GET", "POST"],
         url: str | httpx.URL,
-        body: Sealed | None = None,
+        body: SecretBody | None = None,
         *,
         max_bytes: int = MAX_REPLY_BYTES,
         headers: Mapping[str, str] | None = None,
@@ -458,9 +461,9 @@ def _reason(error: Exception, sent: bool) -> str:
 
 def _whole(picture: bytes | None) -> bytes:
     if picture is None:
-        raise unknown_picture("what it sent is not a picture")
+        raise unknown_result("what it sent is not a picture")
     if is_cut_short(picture):
-        raise _NotYet(BACKEND, "its file is cut short")
+        raise _NotYet(MODELSLAB, "its file is cut short")
     return picture
 
 

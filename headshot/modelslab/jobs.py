@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
-from headshot.durations import Pace
-from headshot.errors import HeadshotError, NotConfigured, Refused, RequestError, Unknown
-from headshot.request import Headshot, HeadshotRequest, Progress, Standing
+from headshot.backend_names import MODELSLAB
+from headshot.durations import DurationEstimator
+from headshot.errors import HeadshotError, NotConfigured, OutcomeUnknown, Refused, RequestError
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
-from headshot.storage.async_store import Ledger
+from headshot.storage.async_store import AsyncStore
 
 from .account import Key
 from .bodies import shown_body
 from .client import Api, HeadShotClient, Resolve
-from .job_runner import DROPPED, Hook, Trip
-from .polling import Waits
-from .replies import BACKEND, Reply
-from .result_image import Sitter, restored
+from .job_runner import MSG_CANCELLED_BEFORE_SEND, JobRunner, WebhookTarget
+from .polling import PollingPolicy
+from .replies import JobResponse
+from .result_image import Subject, from_record
 
 if TYPE_CHECKING:  # SQLAlchemy takes half a second to load, for which a visitor without a key should not wait
-    from headshot.storage import Event, Job, JobId, Store
+    from headshot.storage import Event, JobId, ModelsLabJob, Store
 
 _LISTEN_SECONDS = 0.25  # how soon a Stop is noticed that comes from another thread
 _GONE = "This headshot is no longer here: pictures are deleted after a while."
@@ -37,15 +39,17 @@ _REMEMBERED = 100  # errors and unkept headshots of jobs that ended, for those w
 _T = TypeVar("_T")
 
 
-class Desk:
+class JobService:
     """The jobs of one server or program, of all its visitors. The store is opened when it is first needed.
 
     resolve, waits: as HeadShotClient takes them. What takes an owner finds nothing of anybody else's.
     """
 
-    def __init__(self, settings: Settings, *, waits: Waits | None = None, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, waits: PollingPolicy | None = None, resolve: Resolve | None = None
+    ) -> None:
         self._settings = settings
-        self._ledger = Ledger(settings.data_dir.expanduser(), settings.database_url.get_secret_value() or None)
+        self._ledger = AsyncStore(settings.data_dir.expanduser(), settings.database_url.get_secret_value() or None)
         self._options: dict[str, Any] = {
             "base_url": settings.modelslab_url,
             "max_in_flight": settings.modelslab_in_flight,
@@ -57,19 +61,19 @@ class Desk:
         self.at_once = settings.modelslab_in_flight
         own = settings.modelslab_key.get_secret_value()
         self.key = Key(own) if own.strip() else None  # the server's own
-        self._trips: dict[str, dict[JobId, Trip]] = {}  # by comparison
+        self._runners: dict[str, dict[JobId, JobRunner]] = {}  # by comparison
         self._again: set[tuple[str, str]] = set()  # whose job another try is being written down beside
         self._carrying: set[asyncio.Task[None]] = set()
         self._listeners: dict[str, set[asyncio.Queue[None]]] = {}
         self._errors: dict[JobId, HeadshotError] = {}
         self._unkept: dict[JobId, Headshot] = {}  # that the disk had no room for
-        self.pace = Pace(0.0)  # of one headshot, from its POST to its picture
+        self.pace = DurationEstimator(0.0)  # of one headshot, from its POST to its picture
         self._recovered: asyncio.Event | None = None  # None: nothing is to be recovered
 
     @property
     def has_jobs(self) -> bool:
         """Whether there may be some, without a look into the store."""
-        return self._ledger.has_entries
+        return self._ledger.may_have_data
 
     # At the server's start and end.
 
@@ -77,7 +81,7 @@ class Desk:
         """Make sense of what the server before has left, and go on with what this server's own key can ask for."""
         recovered = self._recovered = asyncio.Event()
         try:
-            recovery = await self._ledger.do(lambda store: store.recover())
+            recovery = await self._ledger.run(lambda store: store.recover())
             if self.key is not None:
                 await self._resume(lambda _: recovery.to_poll, self.key)
         finally:
@@ -86,7 +90,7 @@ class Desk:
     async def expire(self, seconds: float) -> None:
         """Delete what has been at rest for that long."""
         before = datetime.now(UTC) - timedelta(seconds=seconds)
-        await self._ledger.do(lambda store: store.expire(before))
+        await self._ledger.run(lambda store: store.expire(before))
 
     async def close(self) -> None:
         """Leave everything as it stands: the next start finds it."""
@@ -108,10 +112,10 @@ class Desk:
         owner: str,
         key: Key,
         requests: Sequence[HeadshotRequest],
-        sitter: Sitter,
+        subject: Subject,
         *,
-        hook: Hook | None = None,
-        beside: "Job | None" = None,
+        hook: WebhookTarget | None = None,
+        beside: "ModelsLabJob | None" = None,
     ) -> str:
         """Write down a job for each request, and send them one after the other as places come free.
 
@@ -121,18 +125,18 @@ class Desk:
         if self._recovered is not None:  # or what begins now would be taken for what the server before has left
             await self._recovered.wait()
         if key.problem:
-            raise NotConfigured(BACKEND, key.problem)
-        sent_as = await anyio.to_thread.run_sync(sitter.face_image)
+            raise NotConfigured(MODELSLAB, key.problem)
+        sent_as = await anyio.to_thread.run_sync(subject.face_image)
         comparison = secrets.token_hex(8) if beside is None else beside.comparison
         first = 0 if beside is None else beside.position
 
-        def add(store: "Store") -> list[Trip]:
+        def add(store: "Store") -> list[JobRunner]:
             return [
-                self._written_down(store, owner, comparison, position, request, key, sitter, sent_as, hook)
+                self._written_down(store, owner, comparison, position, request, key, subject, sent_as, hook)
                 for position, request in enumerate(requests, first)
             ]
 
-        self._start(await self._ledger.do(add), key, self.api)
+        self._start(await self._ledger.run(add), key, self.api)
         return comparison
 
     def _written_down(
@@ -143,18 +147,18 @@ class Desk:
         position: int,
         request: HeadshotRequest,
         key: Key,
-        sitter: Sitter,
+        subject: Subject,
         face_image: str,
-        hook: Hook | None,
-    ) -> Trip:
-        from headshot.storage import key_mark, mark
+        hook: WebhookTarget | None,
+    ) -> JobRunner:
+        from headshot.storage import hash_token, key_fingerprint
 
         webhook_mark = None
         if hook is None and self._settings.public_url:
             token = secrets.token_urlsafe(32)
-            webhook_mark = mark(token)
-            hook = Hook.here(self._settings.public_url, token)
-        hook = hook or Hook()
+            webhook_mark = hash_token(token)
+            hook = WebhookTarget.for_this_server(self._settings.public_url, token)
+        hook = hook or WebhookTarget()
         shown = shown_body(self.api, request, face_image, webhook=hook.url or None, track_id=hook.track_id)
         job = store.add(
             owner,
@@ -162,59 +166,59 @@ class Desk:
             position,
             request,
             api=self.api,
-            key_mark=key_mark(key.reveal(), store.salt),
-            photo_sha256=sitter.photo.sha256,
+            key_fingerprint=key_fingerprint(key.reveal(), store.salt),
+            photo_sha256=subject.photo.sha256,
             track_id=hook.track_id,
             webhook_mark=webhook_mark,
             facts={"sent": shown},
         )
-        return Trip(job, owner, comparison, request, self._ledger, self._tell, face_image, sitter, hook)
+        return JobRunner(job, owner, comparison, request, self._ledger, self._tell, face_image, subject, hook)
 
-    async def _resume(self, find: "Callable[[Store], Iterable[Job]]", key: Key) -> None:
+    async def _resume(self, find: "Callable[[Store], Iterable[ModelsLabJob]]", key: Key) -> None:
         """Go on with those of these jobs that were sent with this key, have not ended, and that nobody looks after."""
         mine = await self._mark(key)
-        trips: dict[Api, list[Trip]] = {}
-        for job in await self._ledger.do(find):  # last of all, for what was read before may have ended since
-            if job.key_mark != mine or job.remote_id is None or job.state.ended or self._trip(job) is not None:
+        runners: dict[Api, list[JobRunner]] = {}
+        for job in await self._ledger.run(find):  # last of all, for what was read before may have ended since
+            if job.key_fingerprint != mine or job.remote_id is None or job.state.ended or self._runner(job) is not None:
                 continue
-            reply = Reply.of_job(job.remote_id)
-            trip = Trip(job.id, job.owner, job.comparison, job.request, self._ledger, self._tell, reply=reply)
-            trips.setdefault("v6" if job.api == "v6" else "enterprise", []).append(trip)
-        for api, found in trips.items():
+            reply = JobResponse.of_job(job.remote_id)
+            runner = JobRunner(job.id, job.owner, job.comparison, job.request, self._ledger, self._tell, reply=reply)
+            runners.setdefault("v6" if job.api == "v6" else "enterprise", []).append(runner)
+        for api, found in runners.items():
             self._start(found, key, api)
 
     async def _mark(self, key: Key) -> str:
-        from headshot.storage import key_mark
+        from headshot.storage import key_fingerprint
 
-        return await self._ledger.do(lambda store: key_mark(key.reveal(), store.salt))
+        return await self._ledger.run(lambda store: key_fingerprint(key.reveal(), store.salt))
 
-    def _start(self, trips: Sequence[Trip], key: Key, api: Api) -> None:
-        for trip in trips:
-            self._trips.setdefault(trip.comparison, {})[trip.job] = trip
-        carrying = asyncio.create_task(self._carry(trips, key, api))
+    def _start(self, runners: Sequence[JobRunner], key: Key, api: Api) -> None:
+        for runner in runners:
+            self._runners.setdefault(runner.comparison, {})[runner.job] = runner
+        carrying = asyncio.create_task(self._carry(runners, key, api))
         self._carrying.add(carrying)  # a task that nobody holds may be collected while it runs
         carrying.add_done_callback(self._carrying.discard)
 
-    async def _carry(self, trips: Sequence[Trip], key: Key, api: Api) -> None:
+    async def _carry(self, runners: Sequence[JobRunner], key: Key, api: Api) -> None:
         """All the trips over one client, whose connections they share."""
         async with self._client(key, api) as client:
-            await asyncio.gather(*(self._look_after(trip, client) for trip in trips), return_exceptions=True)
+            await asyncio.gather(*(self._look_after(runner, client) for runner in runners), return_exceptions=True)
 
-    async def _look_after(self, trip: Trip, client: HeadShotClient) -> None:
+    async def _look_after(self, runner: JobRunner, client: HeadShotClient) -> None:
         try:
-            await trip.start(client)
+            await runner.start(client)
         finally:
-            if trip.seconds is not None:
-                self.pace.tell(trip.seconds)
-            if trip.error is not None:
-                _remember(self._errors, trip.job, trip.error)
-            if trip.unkept is not None:
-                _remember(self._unkept, trip.job, trip.unkept)
-            siblings = self._trips[trip.comparison]
-            del siblings[trip.job]
+            if runner.seconds is not None:
+                self.pace.record(runner.seconds)
+            if runner.error is not None:
+                _remember(self._errors, runner.job, runner.error)
+            if runner.unsaved_result is not None:
+                _remember(self._unkept, runner.job, runner.unsaved_result)
+            siblings = self._runners[runner.comparison]
+            del siblings[runner.job]
             if not siblings:
-                del self._trips[trip.comparison]
-            self._tell(trip)
+                del self._runners[runner.comparison]
+            self._tell(runner)
 
     def _client(self, key: Key, api: Api) -> HeadShotClient:
         return HeadShotClient(key, api=api, **self._options)
@@ -229,16 +233,18 @@ class Desk:
         """
         news: asyncio.Queue[None] = asyncio.Queue()
         self._listeners.setdefault(comparison, set()).add(news)
-        told: dict[int, Standing] = {}
+        told: dict[int, HeadshotStatus] = {}
         landed: set[int] = set()
         try:
             under_way = True
             while under_way:
-                carried = set(self._trips.get(comparison, ()))  # before the books are read, so that the last news is in
+                carried = set(
+                    self._runners.get(comparison, ())
+                )  # before the books are read, so that the last news is in
                 under_way = bool(carried)
-                jobs = await self._ledger.do(lambda store: store.comparison(owner, comparison))
+                jobs = await self._ledger.run(lambda store: store.comparison(owner, comparison))
                 for job in latest(jobs):
-                    if job.position in landed or (job.id in carried and self._trip(job) is None):
+                    if job.position in landed or (job.id in carried and self._runner(job) is None):
                         continue  # the latter has ended meanwhile: the next round reads how
                     headshot = await self._headshot(job)
                     if headshot is not None:
@@ -249,9 +255,9 @@ class Desk:
                     before, standing = told.get(job.position), self.standing(job)
                     told[job.position] = standing
                     if before is None or (before.kind, before.text) != (standing.kind, standing.text):
-                        progress.stand(standing)
+                        progress.report_item(standing)
                 if under_way:
-                    await _heard(news, progress)
+                    await _on_news(news, progress)
         finally:
             self._listeners[comparison].discard(news)
             if not self._listeners[comparison]:
@@ -262,31 +268,33 @@ class Desk:
 
     def stop(self, comparison: str) -> None:
         """Drop what was not sent. What was is looked after to its end: it is paid."""
-        for trip in list(self._trips.get(comparison, {}).values()):
-            trip.stop()
+        for runner in list(self._runners.get(comparison, {}).values()):
+            runner.cancel()
 
-    def standing(self, job: "Job") -> Standing:
+    def standing(self, job: "ModelsLabJob") -> HeadshotStatus:
         """Where a job stands that has no picture."""
-        from headshot.storage import State
+        from headshot.storage import JobState
 
-        trip = self._trip(job)
-        error = self._errors.get(job.id) if trip is None else trip.error
+        runner = self._runner(job)
+        error = self._errors.get(job.id) if runner is None else runner.error
         match job.state:
-            case State.FAILED:
-                error = error or Refused(BACKEND, job.sentence)
-                return Standing(job.request, "failed", job.sentence, job.id, error)
-            case State.UNKNOWN:
-                error = error or Unknown(BACKEND, job.sentence)
-                return Standing(job.request, "unknown", job.sentence, job.id, error)
-            case State.PENDING if trip is None:
+            case JobState.FAILED:
+                error = error or Refused(MODELSLAB, job.sentence)
+                return HeadshotStatus(job.request, "failed", job.sentence, job.id, error)
+            case JobState.UNKNOWN:
+                error = error or OutcomeUnknown(MODELSLAB, job.sentence)
+                return HeadshotStatus(job.request, "unknown", job.sentence, job.id, error)
+            case JobState.PENDING if runner is None:
                 text = job.sentence if job.stranded or error is None else str(error)
-                return Standing(job.request, "never sent", text or DROPPED, job.id, error)
-            case _ if trip is None:
-                error = Unknown(BACKEND, "ModelsLab has this headshot: enter the key it was sent with, or check again.")
-                return Standing(job.request, "unknown", str(error), job.id, error)
-        return Standing(job.request, "under way" if trip.at_service else "waiting", trip.text, job.id)
+                return HeadshotStatus(job.request, "never sent", text or MSG_CANCELLED_BEFORE_SEND, job.id, error)
+            case _ if runner is None:
+                error = OutcomeUnknown(
+                    MODELSLAB, "ModelsLab has this headshot: enter the key it was sent with, or check again."
+                )
+                return HeadshotStatus(job.request, "unknown", str(error), job.id, error)
+        return HeadshotStatus(job.request, "under way" if runner.was_sent else "waiting", runner.text, job.id)
 
-    async def _headshot(self, job: "Job") -> Headshot | None:
+    async def _headshot(self, job: "ModelsLabJob") -> Headshot | None:
         """None while there is none."""
         if job.id in self._unkept:
             return self._unkept[job.id]
@@ -297,37 +305,37 @@ class Desk:
             png = await anyio.to_thread.run_sync(picture.read_bytes)
         except FileNotFoundError as error:  # deleted since the books were read
             raise RequestError(_GONE) from error
-        return await anyio.to_thread.run_sync(lambda: restored(png, job.request, job.facts, job.id))
+        return await anyio.to_thread.run_sync(lambda: from_record(png, job.request, job.facts, job.id))
 
     # What a visitor asks for later.
 
-    async def comparison(self, owner: str, comparison: str | None = None) -> "tuple[Job, ...]":
+    async def comparison(self, owner: str, comparison: str | None = None) -> "tuple[ModelsLabJob, ...]":
         """The jobs of one comparison, the latest where none is named, one for each of its headshots."""
         if comparison is None:
-            last = await self._ledger.do(lambda store: store.jobs(owner, limit=1))
+            last = await self._ledger.run(lambda store: store.jobs(owner, limit=1))
             if not last:
                 return ()
             comparison = last[0].comparison
         name = comparison
-        return latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
+        return latest(await self._ledger.run(lambda store: store.comparison(owner, name)))
 
-    async def comparisons(self, owner: str) -> "list[tuple[Job, ...]]":
+    async def comparisons(self, owner: str) -> "list[tuple[ModelsLabJob, ...]]":
         """This visitor's comparisons as `comparison` gives them, the latest first; at most 50 jobs' worth."""
-        found: dict[str, list[Job]] = {}
-        for job in await self._ledger.do(lambda store: store.jobs(owner)):
+        found: dict[str, list[ModelsLabJob]] = {}
+        for job in await self._ledger.run(lambda store: store.jobs(owner)):
             found.setdefault(job.comparison, []).append(job)
         return [latest(reversed(jobs)) for jobs in found.values()]
 
-    async def record(self, owner: str, job: str) -> "tuple[Job, tuple[Event, ...]]":
+    async def record(self, owner: str, job: str) -> "tuple[ModelsLabJob, tuple[Event, ...]]":
         """A job and its timeline. Raises RequestError where it is gone."""
         found = await self._job(owner, job)
-        return found, await self._ledger.do(lambda store: store.timeline(owner, found.id))
+        return found, await self._ledger.run(lambda store: store.timeline(owner, found.id))
 
     async def resume(self, owner: str, key: Key) -> None:
         """Go on with what this visitor sent with this key and what nobody looks after."""
-        from headshot.storage import State
+        from headshot.storage import JobState
 
-        await self._resume(lambda store: store.in_state(owner, State.PROCESSING), key)
+        await self._resume(lambda store: store.in_state(owner, JobState.PROCESSING), key)
 
     async def check_again(self, owner: str, job: str, key: Key) -> None:
         """Ask for a job whose end is not known. Follow its comparison to hear.
@@ -335,25 +343,25 @@ class Desk:
         Raises RequestError where it is gone, Unknown where it cannot be asked for, NotConfigured for another key.
         """
         found = await self._job(owner, job)
-        trip = self._trip(found)
-        if trip is not None:
-            trip.told.set()
+        runner = self._runner(found)
+        if runner is not None:
+            runner.webhook_received.set()
             return
         if found.state.ended:
             return
         if found.remote_id is None:
-            raise Unknown(
-                BACKEND,
+            raise OutcomeUnknown(
+                MODELSLAB,
                 "ModelsLab never gave this headshot a number, so it cannot be asked for: look at modelslab.com.",
             )
         remote_id = found.remote_id
-        if found.key_mark != await self._mark(key):
-            raise NotConfigured(BACKEND, "This headshot was sent with another key: enter that one, then check again.")
-        await self._ledger.do(lambda store: store.accepted(found.id, remote_id))
+        if found.key_fingerprint != await self._mark(key):
+            raise NotConfigured(MODELSLAB, "This headshot was sent with another key: enter that one, then check again.")
+        await self._ledger.run(lambda store: store.accepted(found.id, remote_id))
         self._errors.pop(found.id, None)
         await self._resume(lambda store: filter(None, [store.job(owner, found.id)]), key)
 
-    async def send_again(self, owner: str, job: str, key: Key, sitter: Sitter) -> None:
+    async def send_again(self, owner: str, job: str, key: Key, subject: Subject) -> None:
         """Another try beside a job, which may be billed beside it. Follow its comparison to hear.
 
         Raises RequestError where the job is gone, or was of another photo.
@@ -363,69 +371,69 @@ class Desk:
         self._again.add((owner, job))  # before anything is read, or what was read could be older than the other try
         try:
             found = await self._job(owner, job)
-            if found.photo_sha256 != sitter.photo.sha256:
+            if found.photo_sha256 != subject.photo.sha256:
                 raise RequestError("This headshot was made of another photo: choose that one again, then send it.")
             name = found.comparison
-            tries = latest(await self._ledger.do(lambda store: store.comparison(owner, name)))
+            tries = latest(await self._ledger.run(lambda store: store.comparison(owner, name)))
             newer = all(one.id != found.id for one in tries)
-            if newer or self._trip(found) is not None or found.picture is not None:
+            if newer or self._runner(found) is not None or found.picture is not None:
                 return
-            await self.begin(owner, key, [found.request], sitter, beside=found)
+            await self.begin(owner, key, [found.request], subject, beside=found)
         finally:
             self._again.discard((owner, job))
 
     async def forget(self, owner: str) -> None:
         """Delete a visitor's jobs and their pictures. What the service has is made and billed nevertheless."""
-        for trips in list(self._trips.values()):
-            for trip in [trip for trip in trips.values() if trip.owner == owner]:
-                trip.stop(whatever=True)
-        await self._ledger.do(lambda store: store.forget(owner))
+        for runners in list(self._runners.values()):
+            for runner in [runner for runner in runners.values() if runner.owner == owner]:
+                runner.cancel(whatever=True)
+        await self._ledger.run(lambda store: store.forget(owner))
 
     async def called(self, token: str, track_id: str | None, remote_id: str) -> bool:
         """A webhook has called: ask for what it names, for the call itself proves nothing. False: it fits no job."""
-        from headshot.storage import mark
+        from headshot.storage import hash_token
 
         try:
-            Reply.of_job(remote_id)
+            JobResponse.of_job(remote_id)
         except RequestError:  # no number that anything could be asked by
             return False
-        found = await self._ledger.do(lambda store: store.called_back(mark(token), track_id, remote_id))
+        found = await self._ledger.run(lambda store: store.by_webhook(hash_token(token), track_id, remote_id))
         if found is None:
             return False
         if found.state.ended:
             return True
         job = found.id
-        await self._ledger.do(lambda store: store.note(job, "webhook"))
-        trip = self._trip(found)
-        if trip is not None:
-            trip.named = remote_id
-            trip.told.set()
+        await self._ledger.run(lambda store: store.note(job, "webhook"))
+        runner = self._runner(found)
+        if runner is not None:
+            runner.webhook_job_id = remote_id
+            runner.webhook_received.set()
         else:
-            await self._ledger.do(lambda store: store.accepted(job, remote_id))
+            await self._ledger.run(lambda store: store.accepted(job, remote_id))
             if self.key is not None:
                 await self._resume(lambda store: filter(None, [store.job(found.owner, job)]), self.key)
         return True
 
-    def _trip(self, job: "Job") -> Trip | None:
-        return self._trips.get(job.comparison, {}).get(job.id)
+    def _runner(self, job: "ModelsLabJob") -> JobRunner | None:
+        return self._runners.get(job.comparison, {}).get(job.id)
 
-    def _tell(self, trip: Trip) -> None:
+    def _tell(self, runner: JobRunner) -> None:
         """Have those look who follow."""
-        for listener in self._listeners.get(trip.comparison, ()):
+        for listener in self._listeners.get(runner.comparison, ()):
             listener.put_nowait(None)
 
-    async def _job(self, owner: str, job: str) -> "Job":
+    async def _job(self, owner: str, job: str) -> "ModelsLabJob":
         from headshot.storage import JobId
 
-        found = await self._ledger.do(lambda store: store.job(owner, JobId(job)))
+        found = await self._ledger.run(lambda store: store.job(owner, JobId(job)))
         if found is None:
             raise RequestError(_GONE)
         return found
 
 
-def latest(jobs: "Iterable[Job]") -> "tuple[Job, ...]":
+def latest(jobs: "Iterable[ModelsLabJob]") -> "tuple[ModelsLabJob, ...]":
     """One job for each headshot of a comparison: the one with a picture, else the last that was sent for it."""
-    chosen: dict[int, Job] = {}
+    chosen: dict[int, ModelsLabJob] = {}
     for job in jobs:
         former = chosen.get(job.position)
         if former is None or former.picture is None:
@@ -433,7 +441,7 @@ def latest(jobs: "Iterable[Job]") -> "tuple[Job, ...]":
     return tuple(chosen.values())
 
 
-async def _heard(news: "asyncio.Queue[None]", progress: Progress) -> None:
+async def _on_news(news: "asyncio.Queue[None]", progress: Progress) -> None:
     """Wait for news, as many as there are. Raises Stopped."""
     while news.empty():
         progress.check()

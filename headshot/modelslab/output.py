@@ -58,7 +58,7 @@ def is_cut_short(picture: bytes) -> bool:
     return False
 
 
-def suspicious(picture: np.ndarray) -> str | None:
+def detect_placeholder(picture: np.ndarray) -> str | None:
     """A sentence where a picture is black, blank or blurred beyond any portrait, else None.
 
     picture: (H, W, 3) uint8 RGB.  A safety filter replaces what it objects to in these ways and still reports success.

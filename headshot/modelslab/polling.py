@@ -5,13 +5,14 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from headshot.errors import Unavailable, Unknown
+from headshot.backend_names import MODELSLAB
+from headshot.errors import OutcomeUnknown, Unavailable
 
-from .replies import ASK_AGAIN, BACKEND, Failed, Missing, Reply
+from .replies import ASK_AGAIN, JobFailed, JobNotFound, JobResponse
 
 
 @dataclass(frozen=True)
-class Waits:
+class PollingPolicy:
     """How long is waited for what, in seconds. The defaults suit the service; tests are quicker."""
 
     first_poll_max: float = 60.0  # of the eta that the service names
@@ -20,7 +21,9 @@ class Waits:
     poll_growth: float = 1.5
     poll_max: float = 10.0
     poll_min: float = 0.5  # however often a webhook calls
-    grace: float = 20.0  # a job may be unknown for a moment after it was sent, and done before its link is named
+    missing_grace: float = (
+        20.0  # a job may be unknown for a moment after it was sent, and done before its link is named
+    )
     download: float = 60.0  # a link answers 404 for some seconds
     retry_after_max: float = 60.0  # longer waits are the person's to decide
     busy: float = 90.0  # how long a full queue is waited for: a place is free after the next picture
@@ -28,16 +31,16 @@ class Waits:
     backoff_max: float = 8.0
 
 
-async def wait_for(
-    reply: Reply,
-    ask: Callable[[Reply], Awaitable[Reply]],
-    waits: Waits,
+async def poll_until_done(
+    reply: JobResponse,
+    ask: Callable[[JobResponse], Awaitable[JobResponse]],
+    waits: PollingPolicy,
     give_up_after_seconds: float,
     *,
     told: asyncio.Event | None = None,
-    heard: Callable[[Reply], None] | None = None,
+    heard: Callable[[JobResponse], None] | None = None,
     asking: Callable[[], None] | None = None,
-) -> Reply:
+) -> JobResponse:
     """Ask for a job until there is output: after its eta first, then at growing intervals, which chance varies.
 
     told: set from outside it is a hint to ask at once; it is cleared then.  heard: gets every answer.
@@ -61,10 +64,10 @@ async def wait_for(
             asking()
         try:
             reply = await ask(reply)
-        except Failed:
+        except JobFailed:
             raise
         except Unavailable as error:
-            last, strange = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + ".", isinstance(error, Missing)
+            last, strange = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + ".", isinstance(error, JobNotFound)
             if error.retry_after is not None:
                 pause = min(max(error.retry_after, waits.poll_min), waits.retry_after_max)
         else:
@@ -78,9 +81,9 @@ async def wait_for(
             doubted = None
         elif doubted is None:
             doubted = asked
-        if now() >= deadline or (doubted is not None and now() - doubted >= waits.grace):
-            raise Unknown(
-                BACKEND,
+        if now() >= deadline or (doubted is not None and now() - doubted >= waits.missing_grace):
+            raise OutcomeUnknown(
+                MODELSLAB,
                 f"ModelsLab gave no picture for job {reply.id} within {_spoken(now() - started)}. {last} "
                 "It may have been billed: ask for the job again later.",
             )

@@ -16,7 +16,7 @@ _LONG_BASE64 = re.compile(r"([A-Za-z0-9+/=_-]{24})[A-Za-z0-9+/=_-]{180,}")
 _SECRET_NAMES = ("key", "api_key", "apikey")
 
 
-def redacted(value: Any, key: Key | None = None) -> Any:
+def redact(value: Any, key: Key | None = None) -> Any:
     """A copy for the screen: keys masked, data URIs and long base64 shortened, at any depth.
 
     Takes anything that JSON can hold, however deep or long, and returns what JSON can write. Never raises.

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from headshot.errors import BackendError, NotConfigured, Refused, RequestError, Unavailable, Unknown
+from headshot.backend_names import MODELSLAB
+from headshot.errors import BackendError, NotConfigured, OutcomeUnknown, Refused, RequestError, Unavailable
 from headshot.request import MAX_SEED
 
 from .account import Key
-from .redaction import redacted
+from .redaction import redact
 
-BACKEND = "modelslab"
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # whoever asks for more than a day means something else, or nothing
 ASK_AGAIN = ": ask again in a moment."
 MAX_OUTPUTS = 16  # the service makes two at most
@@ -30,20 +30,20 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 State = Literal["done", "waiting"]
 
 
-class Busy(Unavailable):
+class RateLimited(Unavailable):
     """Turned away for the rate or the queue: nothing was accepted, so that the same request may be sent again."""
 
 
-class Failed(Unavailable):
+class JobFailed(Unavailable):
     """The service took the job and gave it up: asking for it again gives nothing."""
 
 
-class Missing(Unavailable):
+class JobNotFound(Unavailable):
     """The service does not know this job: for a moment after it was sent, and for ever after 24 hours."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class JobResponse:
     """What the service said of one job, merged over all it has said so far.
 
     output: links, or pictures as base64 or data URIs; may be empty although the job is done.
@@ -62,7 +62,7 @@ class Reply:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of_job(cls, job: str) -> "Reply":
+    def of_job(cls, job: str) -> "JobResponse":
         """What is known of a job of which only the number was kept. Raises RequestError for what is no number."""
         if not isinstance(job, str) or not _ID.fullmatch(job):
             raise RequestError("This is not the number of a ModelsLab job: it holds letters, digits, - and _ only.")
@@ -74,9 +74,9 @@ def parse(
     headers: Mapping[str, str],
     body_bytes: bytes,
     *,
-    sent: Reply | None = None,
+    sent: JobResponse | None = None,
     key: Key | None = None,
-) -> Reply:
+) -> JobResponse:
     """Read a reply: the body first, then the HTTP status.
 
     sent: None reads the answer to a submission, else this answers a question for that job, and is merged with it.
@@ -88,16 +88,16 @@ def parse(
     del body_bytes, headers  # they may echo the key, and a traceback may show this frame
     job = said.id or (sent.id if sent else None)
     if sent is not None and said.id is not None and said.id != sent.id:
-        raise Unavailable(BACKEND, f"ModelsLab answered about another job than {sent.id}{ASK_AGAIN}")
+        raise Unavailable(MODELSLAB, f"ModelsLab answered about another job than {sent.id}{ASK_AGAIN}")
     if said.status == "success" and (said.output or job):
-        return _merged(said, "done", job, sent)
+        return _merge(said, "done", job, sent)
     if said.status == "processing" and job:
-        return _merged(said, "waiting", job, sent)
-    raise _complaint(status_code, said, sent)
+        return _merge(said, "waiting", job, sent)
+    raise _error_for(status_code, said, sent)
 
 
-def _merged(said: "_Said", state: State, job: str | None, sent: Reply | None) -> Reply:
-    old = sent or Reply(state, job)
+def _merge(said: "_ParsedBody", state: State, job: str | None, sent: JobResponse | None) -> JobResponse:
+    old = sent or JobResponse(state, job)
     return replace(
         old,
         state=state,
@@ -111,7 +111,7 @@ def _merged(said: "_Said", state: State, job: str | None, sent: Reply | None) ->
     )
 
 
-class _Said(NamedTuple):
+class _ParsedBody(NamedTuple):
     """A reply's facts, whatever it looked like. Nothing in it shows the key."""
 
     status: str
@@ -128,7 +128,7 @@ class _Said(NamedTuple):
     raw: Mapping[str, Any]
 
 
-def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _Said:
+def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _ParsedBody:
     """Never raises."""
     text = body.decode("utf-8-sig", errors="replace")
     try:
@@ -143,7 +143,7 @@ def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _Said:
     meta = meta if isinstance(meta, dict) else {}
     name, message = _message(value)
     message = " ".join(_scrubbed(message, key).split())
-    return _Said(
+    return _ParsedBody(
         status=_word(value.get("status")),
         message=message if len(message) <= _MAX_SAID_CHARS else message[:_MAX_SAID_CHARS] + "…",
         code=_word(value.get("code")),
@@ -155,7 +155,7 @@ def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _Said:
         seconds=_number(value.get("generationTime")),
         nsfw=_truth(value.get("nsfw_content_detected", meta.get("nsfw_content_detected"))),
         retry_after=_retry_after(value, headers, message),
-        raw=redacted(value, key) if value else {"unreadable": _scrubbed(text, key)[:_MAX_SHOWN_CHARS]},
+        raw=redact(value, key) if value else {"unreadable": _scrubbed(text, key)[:_MAX_SHOWN_CHARS]},
     )
 
 
@@ -276,7 +276,7 @@ _BY_STATUS: dict[int, Kind] = {
 }
 
 
-def _kind(status_code: int, said: _Said) -> Kind | None:
+def _kind(status_code: int, said: _ParsedBody) -> Kind | None:
     """None for what is no complaint that anybody could understand."""
     if said.field:
         return "key" if said.field == "key" else "field"
@@ -288,7 +288,7 @@ def _kind(status_code: int, said: _Said) -> Kind | None:
     return None
 
 
-def _complaint(status_code: int, said: _Said, sent: Reply | None) -> BackendError:
+def _error_for(status_code: int, said: _ParsedBody, sent: JobResponse | None) -> BackendError:
     """The error for a reply that brought no job any further."""
     kind = _kind(status_code, said)
     quoted = f" (“{said.message.rstrip('.')}”)" if said.message else ""
@@ -296,26 +296,27 @@ def _complaint(status_code: int, said: _Said, sent: Reply | None) -> BackendErro
         kind = None  # “processing” without a job's number, “success” without a picture, or a new word
     refused = _REFUSALS.get(kind or "")
     if kind == "key":
-        return NotConfigured(BACKEND, "ModelsLab does not accept this key: copy it again from modelslab.com.")
+        return NotConfigured(MODELSLAB, "ModelsLab does not accept this key: copy it again from modelslab.com.")
     if kind == "field" and said.field:
-        return Refused(BACKEND, f"ModelsLab does not accept {said.field}{quoted}: change it and try again.")
+        return Refused(MODELSLAB, f"ModelsLab does not accept {said.field}{quoted}: change it and try again.")
     if refused is not None:
-        return Refused(BACKEND, refused.format(quoted=quoted))
+        return Refused(MODELSLAB, refused.format(quoted=quoted))
     if kind == "rate":
         return _busy(said)
     if sent is not None:
         return _about(sent, status_code, kind, said, quoted)
     if kind == "missing":
         return Refused(
-            BACKEND, f"ModelsLab has no head shot at this address{quoted}: choose the other API, or check the address."
+            MODELSLAB,
+            f"ModelsLab has no head shot at this address{quoted}: choose the other API, or check the address.",
         )
     if kind == "warming":
-        return Failed(BACKEND, "ModelsLab is still loading its model (“Try Again”): try again in a minute.")
+        return JobFailed(MODELSLAB, "ModelsLab is still loading its model (“Try Again”): try again in a minute.")
     if said.status == "failed":
         return _failed(said, quoted)
     if kind == "declined":
-        return Refused(BACKEND, f"ModelsLab declined the request{quoted or f' (HTTP {status_code})'}: change it.")
-    return unknown(_what_came(status_code, said, quoted))
+        return Refused(MODELSLAB, f"ModelsLab declined the request{quoted or f' (HTTP {status_code})'}: change it.")
+    return outcome_unknown(_what_came(status_code, said, quoted))
 
 
 _REFUSALS = {
@@ -326,37 +327,39 @@ _REFUSALS = {
 }
 
 
-def _about(sent: Reply, status_code: int, kind: Kind | None, said: _Said, quoted: str) -> BackendError:
+def _about(sent: JobResponse, status_code: int, kind: Kind | None, said: _ParsedBody, quoted: str) -> BackendError:
     """The error for a question about a job."""
     if kind == "missing":
-        return Missing(BACKEND, f"ModelsLab does not know job {sent.id}: it keeps them for 24 hours.")
+        return JobNotFound(MODELSLAB, f"ModelsLab does not know job {sent.id}: it keeps them for 24 hours.")
     if said.status == "failed":
         return _failed(said, quoted)
     if kind == "declined" and said.status:
-        return Refused(BACKEND, f"ModelsLab gave up job {sent.id}{quoted}: change the request.")
+        return Refused(MODELSLAB, f"ModelsLab gave up job {sent.id}{quoted}: change the request.")
     if kind == "declined" or (kind is None and said.status):
         what = _what_came(status_code, said, quoted)
-        return Unknown(BACKEND, f"{what} about job {sent.id}, which may have been billed: look at modelslab.com.")
-    return Unavailable(BACKEND, f"{_what_came(status_code, said, quoted)} about job {sent.id}{ASK_AGAIN}")
+        return OutcomeUnknown(
+            MODELSLAB, f"{what} about job {sent.id}, which may have been billed: look at modelslab.com."
+        )
+    return Unavailable(MODELSLAB, f"{_what_came(status_code, said, quoted)} about job {sent.id}{ASK_AGAIN}")
 
 
-def _busy(said: _Said) -> Busy:
+def _busy(said: _ParsedBody) -> RateLimited:
     seconds = said.retry_after
     when = f"in {math.ceil(seconds)} seconds" if seconds else "in a moment"
     limit = re.search(r"\bmaximum (\d{1,3}) ", said.message, re.IGNORECASE)
     full = f"takes {limit[1]} headshots of this key at once" if limit else "has taken as many headshots as it may"
-    return Busy(BACKEND, f"ModelsLab {full}: try again {when}.", retry_after=seconds)
+    return RateLimited(MODELSLAB, f"ModelsLab {full}: try again {when}.", retry_after=seconds)
 
 
-def _failed(said: _Said, quoted: str) -> BackendError:
+def _failed(said: _ParsedBody, quoted: str) -> BackendError:
     if not said.message or re.search(r"try again|time[d ]*out|\berror\b|unavailable", said.message, re.IGNORECASE):
-        return Failed(
-            BACKEND, f"ModelsLab could not make this headshot{quoted}: try again, which may be charged again."
+        return JobFailed(
+            MODELSLAB, f"ModelsLab could not make this headshot{quoted}: try again, which may be charged again."
         )
-    return Refused(BACKEND, f"ModelsLab did not make this headshot{quoted}: change the photo or the prompt.")
+    return Refused(MODELSLAB, f"ModelsLab did not make this headshot{quoted}: change the photo or the prompt.")
 
 
-def _what_came(status_code: int, said: _Said, quoted: str) -> str:
+def _what_came(status_code: int, said: _ParsedBody, quoted: str) -> str:
     if 300 <= status_code < 400:
         return f"ModelsLab sent the request on to another address (HTTP {status_code}), where the key must not go"
     if status_code >= 400 or said.status in ("error", "failed"):
@@ -370,19 +373,19 @@ def _what_came(status_code: int, said: _Said, quoted: str) -> str:
     return "ModelsLab's answer cannot be read"
 
 
-def unknown(what: str) -> Unknown:
+def outcome_unknown(what: str) -> OutcomeUnknown:
     """`what` happened after the request had been sent, without a full stop."""
-    return Unknown(
-        BACKEND,
+    return OutcomeUnknown(
+        MODELSLAB,
         f"{what}. The request may have been billed, so it was not sent again: "
         "look at modelslab.com, or try again, which may be charged twice.",
     )
 
 
-def unknown_picture(why: str) -> Unknown:
+def unknown_result(why: str) -> OutcomeUnknown:
     """For a job that is done, whose picture cannot be had; `why` is a clause."""
-    return Unknown(
-        BACKEND,
+    return OutcomeUnknown(
+        MODELSLAB,
         f"ModelsLab made the headshot, but {why.rstrip('.')}. It was billed: "
         "ask for it again later, within 24 hours, or look at modelslab.com.",
     )

@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headshot.backend_names import MODELSLAB
 from headshot.imaging import face
 from headshot.imaging.encoding import png
 from headshot.imaging.photo import Photo
 from headshot.request import Headshot, HeadshotRequest, Note
 
 from .bodies import face_image
-from .output import suspicious
-from .replies import BACKEND, Reply
+from .output import detect_placeholder
+from .replies import JobResponse
 
 _HEADS = 1.5  # face heights kept on every side of a face that was picked: hair and shoulders stay, most neighbours go
 
 
-class Sitter:
+class Subject:
     """Whom a comparison is of. face: which of `face.find(photo)`, None for the first.
 
     Its methods take a moment: call them in a worker thread.
@@ -54,11 +55,11 @@ class Sitter:
         return None if self.embedding is None else face.likeness(self.embedding, face.embed(pixels, found))
 
 
-def developed(
+def headshot_from_bytes(
     data: bytes,
     request: HeadshotRequest,
-    reply: Reply,
-    sitter: Sitter | None,
+    reply: JobResponse,
+    subject: Subject | None,
     made_by: Mapping[str, Any],
     *,
     seconds: float,
@@ -66,21 +67,21 @@ def developed(
 ) -> Headshot:
     """The headshot that a picture file is, whatever its format: cleaned as a stranger's photo is, and written as PNG.
 
-    sitter: None where the photo is not at hand any more; then nothing is said of its likeness.
+    subject: None where the photo is not at hand any more; then nothing is said of its likeness.
     made_by: the headshot's facts.  Raises PhotoError where the file is no usable picture.
     """
     pixels = Photo.from_bytes(data).pixels
     image = Image.fromarray(pixels)
     found = next(iter(face.find(pixels)), None)
-    likeness = None if sitter is None or found is None else sitter.likeness(pixels, found)
+    likeness = None if subject is None or found is None else subject.likeness(pixels, found)
     box = None if found is None else found.box
     notes = tuple(_notes(pixels, request, reply))
-    return Headshot(image, png(image), request, BACKEND, seconds, notes, likeness, job, box, made_by)
+    return Headshot(image, png(image), request, MODELSLAB, seconds, notes, likeness, job, box, made_by)
 
 
-def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: Reply) -> list[Note]:
+def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: JobResponse) -> list[Note]:
     notes = []
-    replaced = suspicious(pixels)
+    replaced = detect_placeholder(pixels)
     if replaced:
         notes.append(Note("advice", replaced))
     elif reply.nsfw:
@@ -90,7 +91,7 @@ def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: Reply) -> list[N
     return notes
 
 
-def kept(headshot: Headshot) -> dict[str, Any]:
+def to_record(headshot: Headshot) -> dict[str, Any]:
     """What is to be remembered of a headshot beside its file and its request, as JSON's types."""
     return {
         "seconds": headshot.seconds,
@@ -101,8 +102,8 @@ def kept(headshot: Headshot) -> dict[str, Any]:
     }
 
 
-def restored(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job: str) -> Headshot:
-    """The headshot that `kept` and its file remember."""
+def from_record(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job: str) -> Headshot:
+    """The headshot that `to_record` and its file remember."""
     image = Image.open(io.BytesIO(png))
     image.load()
     notes = tuple(Note(note["kind"], note["text"]) for note in facts["notes"])
@@ -111,7 +112,7 @@ def restored(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job
         image,
         png,
         request,
-        BACKEND,
+        MODELSLAB,
         facts["seconds"],
         notes,
         facts["likeness"],

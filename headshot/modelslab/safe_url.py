@@ -112,7 +112,7 @@ Resolver = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class Target:
+class ResolvedUrl:
     """Where to send a request, and nowhere else.
 
     url: the link written anew in ASCII, without fragment; for the request line and the Host header.
@@ -133,7 +133,7 @@ async def resolve(
     resolver: Resolver | None = None,
     https_only: bool = False,
     give_up_after_seconds: float = RESOLVE_SECONDS,
-) -> Target:
+) -> ResolvedUrl:
     """Judge a link and pin the address that it leads to; the resolver is asked at most once.
 
     Raises RequestError where the link is malformed or leads anywhere but to the public internet, and Unavailable
@@ -152,17 +152,17 @@ async def resolve(
     authority = f"[{host}]" if ":" in host else host
     if port != _DEFAULT_PORTS[scheme]:
         authority += f":{port}"
-    return Target(f"{scheme}://{authority}{rest}", scheme, host, port, str(ip_address(answers[0])))
+    return ResolvedUrl(f"{scheme}://{authority}{rest}", scheme, host, port, str(ip_address(answers[0])))
 
 
 async def next_target(
-    previous: Target,
+    previous: ResolvedUrl,
     location: str,
     *,
     resolver: Resolver | None = None,
     https_only: bool = False,
     give_up_after_seconds: float = RESOLVE_SECONDS,
-) -> Target:
+) -> ResolvedUrl:
     """Judge a redirect as strictly as the first link; `location` may be relative. The caller counts: `MAX_REDIRECTS`.
 
     Raises what `resolve` raises, and RequestError where https leads to http.

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from headshot.errors import RequestError
-from headshot.streams import up_to
+from headshot.streams import read_limited
 
-from .jobs import Desk
-from .replies import Reply
+from .jobs import JobService
+from .replies import JobResponse
 
 MAX_BYTES = 64 * 2**10  # a result's few links are under 2 KB; one that echoes the photo too is heard of by asking
 _SECONDS = 10.0  # for the body: the service sends it in one piece, and wants its answer within 30
@@ -20,17 +20,17 @@ class Call(NamedTuple):
     track_id: str | None
 
 
-async def heard(desk: Desk, token: str, body: AsyncIterator[bytes]) -> bool:
+async def receive(job_service: JobService, token: str, body: AsyncIterator[bytes]) -> bool:
     """Pass a call on to the desk. False: it fits no job, or cannot be read, which is the same to who calls.
 
     Raises StoreError where nobody can say now whether it fits.
     """
     try:
         async with asyncio.timeout(_SECONDS):
-            call = read(await up_to(MAX_BYTES, body))
+            call = read(await read_limited(MAX_BYTES, body))
     except TimeoutError:
         return False
-    return call is not None and await desk.called(token, call.track_id, call.remote_id)
+    return call is not None and await job_service.called(token, call.track_id, call.remote_id)
 
 
 def read(body: bytes) -> Call | None:
@@ -48,7 +48,7 @@ def read(body: bytes) -> Call | None:
 def _number(value: object) -> str | None:
     """A job's number at the service, which is no number in some of its replies."""
     try:
-        return Reply.of_job((_text(value) or "").strip()).id
+        return JobResponse.of_job((_text(value) or "").strip()).id
     except RequestError:
         return None
 

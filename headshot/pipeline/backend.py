@@ -16,24 +16,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from headshot.backend_names import LOCAL, TITLES
 from headshot.backends import Readiness
-from headshot.durations import Pace, spoken_duration
+from headshot.durations import DurationEstimator, spoken_duration
 from headshot.errors import HeadshotError, NotConfigured, Refused, Stopped, Unavailable
 from headshot.imaging import face as faces
 from headshot.imaging import safety
 from headshot.imaging.photo import Photo
 from headshot.imaging.photo_check import sitter
-from headshot.request import Headshot, HeadshotRequest, Note, Progress, Standing
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import Headshot, HeadshotRequest, Note
 from headshot.settings import Settings, variable
 
 from . import hardware, loading, zerogpu
 from .cost_model import passes, speed, teraflops
-from .device_run import Made, Stepped, work
-from .device_worker import Bench, Benches
+from .device_run import BatchEvent, StepEvent, run_comparison
+from .device_worker import DevicePool, DeviceWorker
 from .face_crop import face_region
-from .hardware import NAME
-from .model_specs import RECIPES, Recipe, fitting
-from .results import Finish, finished, show
+from .model_specs import MODEL_SPECS, ModelSpec, fitting
+from .results import OutputSteps, finished, publish_previews
 
 if TYPE_CHECKING:
     from .hardware import Device
@@ -47,7 +48,7 @@ _HANDS = 2  # threads that check, finish and encode beside the device, which mus
 
 
 @dataclass(eq=False)
-class _Job:
+class _DeviceTask:
     """One comparison. left: what is still to be made.  gone: nobody listens any more.  shown: the latest previews."""
 
     face: Image.Image
@@ -76,16 +77,16 @@ class Pipeline:
     devices, recipe: instead of what is found and chosen.  idle_seconds: instead of the setting.
     """
 
-    name = NAME
-    title = "Local pipeline"
-    lasting = False
+    name = LOCAL
+    title = TITLES[LOCAL]
+    survives_disconnect = False
 
     def __init__(
         self,
         settings: Settings,
         *,
         devices: "Sequence[Device] | None" = None,
-        recipe: Recipe | None = None,
+        recipe: ModelSpec | None = None,
         idle_seconds: float | None = None,
     ) -> None:
         self._settings = settings
@@ -94,19 +95,19 @@ class Pipeline:
         self._idle_seconds: float | None = (
             60.0 * settings.pipeline_idle_minutes if idle_seconds is None else idle_seconds
         )
-        self._finish = Finish(settings.pipeline_sharpen, settings.pipeline_grain)
+        self._finish = OutputSteps(settings.pipeline_sharpen, settings.pipeline_grain)
         self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="pipeline-hand")
         self._looking = threading.Lock()
-        self._benches: Benches | None = None
-        self._pace = Pace(0.0)  # of one pass of the model over one picture
+        self._benches: DevicePool | None = None
+        self._pace = DurationEstimator(0.0)  # of one pass of the model over one picture
         self._ready = ""
         self._broken = ""  # why loading failed the last time
         self._lent: zerogpu.Lent | None = None
         self.help = self._help()
         # Before torch is asked: the NVIDIA cards in the machine, or 1.
         cards = len(list(_CARDS.glob("*"))) if settings.pipeline_device == "auto" else 1
-        self.at_once = max(1, cards if devices is None else len(devices))
-        self._on_zero = zerogpu.here()
+        self.max_concurrent = max(1, cards if devices is None else len(devices))
+        self._on_zero = zerogpu.on_zerogpu()
         if self._on_zero:
             self._place()
 
@@ -139,10 +140,10 @@ class Pipeline:
         waking = 0.0 if self._benches.are_loaded else self._benches.loading_seconds
         return waking + passes(requests) * self._pace.seconds
 
-    def forget(self, photo: Photo) -> None:
+    def drop_cache(self, photo: Photo) -> None:
         """Nothing of a photo is remembered: its face is encoded for one comparison, and gone with it."""
 
-    async def shoot(
+    async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         """Yield the headshots bucket by bucket: four of equal steps land together.
@@ -151,14 +152,14 @@ class Pipeline:
         """
         progress.check()
         loop = asyncio.get_running_loop()
-        news: asyncio.Queue[Made | None] = asyncio.Queue()
+        news: asyncio.Queue[BatchEvent | None] = asyncio.Queue()
 
-        def tell(made: Made | None) -> None:
+        def tell(made: BatchEvent | None) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(news.put_nowait, made)
 
         if self._on_zero and self._lent is None:
-            raise NotConfigured(NAME, self._broken)
+            raise NotConfigured(LOCAL, self._broken)
         benches = await loop.run_in_executor(self._hands, self._open)
         job = await loop.run_in_executor(self._hands, self._job, benches.recipe, photo, requests, progress, face)
         job.report("Waiting for a free device")
@@ -174,7 +175,7 @@ class Pipeline:
                         )
                     except Refused as error:
                         refusal = error
-                        progress.stand(Standing(request, "failed", str(error), error=error))
+                        progress.report_item(HeadshotStatus(request, "failed", str(error), error=error))
                         continue
                     job.landed += 1
                     if job.landed == job.total:
@@ -191,25 +192,25 @@ class Pipeline:
         try:
             return self._candidates()[1][0].help
         except HeadshotError:  # a folder without a recipe: readiness says so
-            return next(iter(RECIPES.values())).help
+            return next(iter(MODEL_SPECS.values())).help
 
-    def _candidates(self) -> tuple[Path | None, list[Recipe]]:
+    def _candidates(self) -> tuple[Path | None, list[ModelSpec]]:
         """The folder with the weights, None for the cache, and the recipes that are wished for, best first."""
         named = self._settings.pipeline
         if self._recipe is not None:
             return (Path(named) if named else None), [self._recipe]
-        if named in RECIPES:
-            return None, [RECIPES[named]]
+        if named in MODEL_SPECS:
+            return None, [MODEL_SPECS[named]]
         if named:
             folder = Path(named).expanduser()
             return folder, [loading.recognised(folder)]
-        return None, list(RECIPES.values())
+        return None, list(MODEL_SPECS.values())
 
-    def _open(self) -> Benches:
+    def _open(self) -> DevicePool:
         with self._looking:
             return self._look()
 
-    def _look(self) -> Benches:
+    def _look(self) -> DevicePool:
         """Packages, weights, devices, memory, in this order: each costs more to look for. Raises the BackendError that
         says what is missing.
         """
@@ -217,12 +218,12 @@ class Pipeline:
             return self._benches
         if absent := loading.absent_packages():
             raise NotConfigured(
-                NAME,
+                LOCAL,
                 f"The local pipeline needs {', '.join(absent)}: install what it needs with "
                 "`pip install -r requirements-gpu.txt`.",
             )
         if sentence := safety.problem():
-            raise NotConfigured(NAME, sentence)
+            raise NotConfigured(LOCAL, sentence)
         folder, wished = self._candidates()
         lacks = {recipe.name: loading.weights(recipe, folder) for recipe in wished}
         whole = [recipe for recipe in wished if not lacks[recipe.name]]
@@ -232,29 +233,30 @@ class Pipeline:
                 wished,
                 key=lambda recipe: round(sum(lack.gigabytes for lack in lacks[recipe.name]) / recipe.gigabytes, 1),
             )
-            raise NotConfigured(NAME, loading.what_to_do(best, lacks[best.name], folder))
+            raise NotConfigured(LOCAL, loading.what_to_do(best, lacks[best.name], folder))
         if self._given is None:
             self._given = hardware.chosen(self._settings.pipeline_device)
         devices = self._given
         recipe = fitting(max(device.free_gb() for device in devices), whole)
         able = [device for device in devices if hardware.tiers(recipe, device)]
         if not able:
-            raise Unavailable(NAME, hardware.too_little(recipe, devices[0]))
+            raise Unavailable(LOCAL, hardware.too_little(recipe, devices[0]))
         compiled = self._settings.pipeline_compile and not self._on_zero
         benches = [
-            Bench(recipe, device, partial(hardware.tiers, recipe, device), folder, compiled=compiled) for device in able
+            DeviceWorker(recipe, device, partial(hardware.tiers, recipe, device), folder, compiled=compiled)
+            for device in able
         ]
         # On ZeroGPU there is no device to time before one is lent.
         pace = zerogpu.TERAFLOPS if self._on_zero else speed(able[0], hardware.dtype_for(recipe, able[0]))
-        self._pace = Pace(teraflops(recipe) / pace)
-        self._recipe, self.help, self.at_once = recipe, recipe.help, len(able)
+        self._pace = DurationEstimator(teraflops(recipe) / pace)
+        self._recipe, self.help, self.max_concurrent = recipe, recipe.help, len(able)
         four = passes([HeadshotRequest(seed=0)]) * self._pace.seconds  # a bucket costs the same with one in it
         where = " and ".join(dict.fromkeys(device.title for device in able))
         self._ready = (
             f"The local pipeline is ready: {recipe.title} on {where}, about {spoken_duration(four)} for one to four "
             "headshots. Your photo stays on this machine."
         )
-        self._benches = Benches(benches, self._idle_seconds)
+        self._benches = DevicePool(benches, self._idle_seconds)
         return self._benches
 
     def _place(self) -> None:
@@ -262,7 +264,7 @@ class Pipeline:
         self._idle_seconds = None
         try:
             benches = self._open()
-            benches.submit(lambda bench: setattr(self, "_lent", zerogpu.place(bench.open()))).result()
+            benches.submit(lambda bench: setattr(self, "_lent", zerogpu.move_to_gpu(bench.open()))).result()
         except HeadshotError as error:
             self._broken = f"{error} Then restart the Space."
 
@@ -272,43 +274,43 @@ class Pipeline:
 
     def _job(
         self,
-        recipe: Recipe,
+        recipe: ModelSpec,
         photo: Photo,
         requests: Sequence[HeadshotRequest],
         progress: Progress,
         face: int | None,
-    ) -> _Job:
+    ) -> _DeviceTask:
         """Raises PhotoError where there is no face that a headshot can be made of."""
         _, chosen = sitter(photo.pixels, face)
         region = face_region(photo.pixels, recipe, face)
-        return _Job(region, faces.embed(photo.pixels, chosen), list(requests), len(requests), progress)
+        return _DeviceTask(region, faces.embed(photo.pixels, chosen), list(requests), len(requests), progress)
 
-    def _run(self, bench: Bench, job: _Job, tell: Callable[[Made], None]) -> None:
+    def _run(self, bench: DeviceWorker, job: _DeviceTask, tell: Callable[[BatchEvent], None]) -> None:
         """In the bench's thread."""
         job.check()
         if not bench.is_loaded:
             job.report(f"Loading {bench.recipe.title}")
 
-        def hear(news: Stepped | Made) -> None:
+        def hear(news: StepEvent | BatchEvent) -> None:
             job.check()
-            if isinstance(news, Stepped):
+            if isinstance(news, StepEvent):
                 job.report(f"Step {news.step} of {news.steps}")
                 # Where the last previews are still being looked at, these are left out: the device waits for nobody.
                 if job.shown is None or job.shown.done():
-                    job.shown = self._hands.submit(show, news, job.progress)
+                    job.shown = self._hands.submit(publish_previews, news, job.progress)
                 return
             if job.shown is not None:
                 job.shown.result()  # or a preview would come after the picture
             made = set(news.requests)
             job.left = [request for request in job.left if request not in made]
-            self._pace.tell(news.seconds * len(news.requests) / passes(news.requests))
+            self._pace.record(news.seconds * len(news.requests) / passes(news.requests))
             tell(replace(news, notes=(*news.notes, *job.notes)))
 
         def develop(loaded: "Loaded") -> None:
             job.check()
             job.report("Reading the face and the words")
             if self._lent is None:
-                work(loaded, job.face, job.left, hear)
+                run_comparison(loaded, job.face, job.left, hear)
                 return
             with closing(self._lent(job.face, job.left)) as lent:
                 for news in lent:
@@ -321,7 +323,7 @@ class Pipeline:
                 wait([job.shown])  # or a preview would come after what is said of an error
         self._broken = ""
 
-    def _within_memory(self, bench: Bench, notes: list[Note], attempt: "Callable[[Loaded], None]") -> None:
+    def _within_memory(self, bench: DeviceWorker, notes: list[Note], attempt: "Callable[[Loaded], None]") -> None:
         """Try, and once more in the next smaller tier where the device's memory runs out."""
         for retried in (False, True):
             try:
@@ -346,13 +348,13 @@ class Pipeline:
             )
         bench.empty()
         raise Unavailable(
-            NAME,
+            LOCAL,
             f"{_opening(bench.device.title)} ran out of memory with {bench.recipe.title}, in the smallest way tried "
             f"too: close other programs that use it, or choose a smaller recipe with {variable('pipeline')}.",
         )
 
 
-async def _next(news: "asyncio.Queue[Made | None]", progress: Progress) -> Made | None:
+async def _next(news: "asyncio.Queue[BatchEvent | None]", progress: Progress) -> BatchEvent | None:
     """Raises Stopped within a moment, however long a step takes; what is done by then still comes."""
     while True:
         if news.empty():
@@ -374,7 +376,7 @@ def _first_step(loaded: "Loaded") -> None:
 
     grey = Image.new("RGB", (loaded.recipe.reference_px,) * 2, (127, 127, 127))
     with suppress(Stopped):
-        work(loaded, grey, [HeadshotRequest(seed=0)], leave)
+        run_comparison(loaded, grey, [HeadshotRequest(seed=0)], leave)
 
 
 def _opening(words: str) -> str:

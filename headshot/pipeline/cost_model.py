@@ -12,7 +12,7 @@ from .model_specs import BUCKET
 
 if TYPE_CHECKING:
     from .hardware import Device
-    from .model_specs import Family, Recipe
+    from .model_specs import Family, ModelSpec
 
 # Operations (10^12) of one pass over one picture of 896 × 1120 px: for the transformers 2 × parameters × tokens (the
 # picture's 3,920, the reference's 2,304, the prompt's 512) and 4 × tokens² × width × layers of attention; SDXL's U-Net
@@ -36,7 +36,7 @@ def passes(requests: Sequence[HeadshotRequest]) -> int:
     )
 
 
-def teraflops(recipe: "Recipe") -> float:
+def teraflops(recipe: "ModelSpec") -> float:
     """The operations of one pass over one picture, in 10^12; right within a half."""
     width, height = recipe.size
     return _PASS[recipe.family] * width * height / _PASS_AREA

@@ -9,14 +9,14 @@ from PIL import Image
 
 from headshot.request import HeadshotRequest, Note
 
-from .sampling import Session
+from .sampling import Conditioning
 
 if TYPE_CHECKING:
     from .loading import Loaded
 
 
 @dataclass(frozen=True)
-class Stepped:
+class StepEvent:
     """One more step is done, `step` of `steps`. previews: small pictures of what each request is becoming."""
 
     requests: tuple[HeadshotRequest, ...]
@@ -26,7 +26,7 @@ class Stepped:
 
 
 @dataclass(frozen=True)
-class Made:
+class BatchEvent:
     """A bucket is done. seconds: a picture's share of it.  by: what made it, in words.
 
     facts: what it takes to repeat it, as JSON's types.
@@ -40,11 +40,11 @@ class Made:
     notes: tuple[Note, ...]
 
 
-def work(
+def run_comparison(
     loaded: "Loaded",
     face: Image.Image,
     requests: Sequence[HeadshotRequest],
-    tell: Callable[[Stepped | Made], None],
+    tell: Callable[[StepEvent | BatchEvent], None],
 ) -> None:
     """Make the headshots bucket by bucket. What `tell` raises ends the work between two steps, and is raised.
 
@@ -55,22 +55,22 @@ def work(
     for request in requests:
         by_words.setdefault((request.prompt, request.negative_prompt), []).append(request)
     for words, alike in by_words.items():
-        session = Session(loaded, face, *words)
+        session = Conditioning(loaded, face, *words)
         for bucket in session.batches(alike):
-            _develop(loaded, session, tuple(bucket), tell)
+            _decode(loaded, session, tuple(bucket), tell)
 
 
-def _develop(
+def _decode(
     loaded: "Loaded",
-    session: Session,
+    session: Conditioning,
     bucket: tuple[HeadshotRequest, ...],
-    tell: Callable[[Stepped | Made], None],
+    tell: Callable[[StepEvent | BatchEvent], None],
 ) -> None:
     def on_step(step: int, steps: int, previews: Sequence[Image.Image | None]) -> None:
-        tell(Stepped(bucket, step, steps, tuple(previews)))
+        tell(StepEvent(bucket, step, steps, tuple(previews)))
 
     started = time.perf_counter()
     pictures = session.run(bucket, on_step)
     seconds = (time.perf_counter() - started) / len(bucket)
     by = f"{loaded.recipe.title} on {loaded.device.title}, {loaded.tier}"
-    tell(Made(bucket, tuple(pictures), seconds, by, session.recipe_facts(), session.notes))
+    tell(BatchEvent(bucket, tuple(pictures), seconds, by, session.recipe_facts(), session.notes))

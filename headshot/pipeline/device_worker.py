@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from headshot.durations import Pace
+from headshot.backend_names import LOCAL
+from headshot.durations import DurationEstimator
 from headshot.errors import Unavailable
 
-from .hardware import NAME, too_little
+from .hardware import too_little
 from .loading import load
 
 if TYPE_CHECKING:
@@ -17,22 +18,22 @@ if TYPE_CHECKING:
 
     from .hardware import Device, Tier
     from .loading import Loaded
-    from .model_specs import Recipe
+    from .model_specs import ModelSpec
 
 Result = TypeVar("Result")
 # Of all threads: while weights are read, torch makes modules without memory for whoever makes one.
 _loading = threading.Lock()
 
 
-class Bench:
-    """One device and what is loaded on it. Belongs to one thread at a time, the one whose work `Benches` runs on it.
+class DeviceWorker:
+    """One device and what is loaded on it. Belongs to one thread at a time, the one whose work `DevicePool` runs on it.
 
     tiers: the ways in which the recipe fits the device, best first, measured anew whenever nothing is loaded.
     """
 
     def __init__(
         self,
-        recipe: "Recipe",
+        recipe: "ModelSpec",
         device: "Device",
         tiers: "Callable[[], Sequence[Tier]]",
         folder: "Path | None",
@@ -41,7 +42,7 @@ class Bench:
     ) -> None:
         self.recipe = recipe
         self.device = device
-        self.loading = Pace(0.0)
+        self.loading = DurationEstimator(0.0)
         self._tiers = tiers
         self._left: list[Tier] = []
         self._folder = folder
@@ -63,7 +64,7 @@ class Bench:
             if not self._left:
                 self._left = list(self._tiers())
             if not self._left:
-                raise Unavailable(NAME, too_little(self.recipe, self.device))
+                raise Unavailable(LOCAL, too_little(self.recipe, self.device))
             with _loading, self.loading.measured():
                 self._loaded = load(
                     self.recipe, self.device, self._left[0], folder=self._folder, compile=self._compiled
@@ -87,26 +88,26 @@ class Bench:
             loaded.unload()
 
 
-class Benches:
+class DevicePool:
     """Runs work on whichever device is free, first come, first served, in threads of its own.
 
     A device that has the models already is taken before one that would have to load them; one that nobody has worked on
     for `idle_seconds` is emptied (None: never).
     """
 
-    def __init__(self, benches: Sequence[Bench], idle_seconds: float | None) -> None:
+    def __init__(self, benches: Sequence[DeviceWorker], idle_seconds: float | None) -> None:
         self._all = tuple(benches)
         self._idle_seconds = idle_seconds
         self._free = list(benches)
         self._lock = threading.Lock()
-        self._timers: dict[Bench, threading.Timer] = {}
+        self._timers: dict[DeviceWorker, threading.Timer] = {}
         self._threads = ThreadPoolExecutor(len(benches), thread_name_prefix="pipeline")
 
     def __len__(self) -> int:
         return len(self._all)
 
     @property
-    def recipe(self) -> "Recipe":
+    def recipe(self) -> "ModelSpec":
         """The one that all of them have."""
         return self._all[0].recipe
 
@@ -120,11 +121,11 @@ class Benches:
         """What loading took the last few times, 0 while nobody knows."""
         return max(bench.loading.seconds for bench in self._all)
 
-    def submit(self, work: Callable[[Bench], Result]) -> "Future[Result]":
+    def submit(self, work: Callable[[DeviceWorker], Result]) -> "Future[Result]":
         """Run `work` when its turn comes, in this thread's context. Cancel the future to give up one that waits."""
         return self._threads.submit(contextvars.copy_context().run, self._on_a_free_one, work)
 
-    def _on_a_free_one(self, work: Callable[[Bench], Result]) -> Result:
+    def _on_a_free_one(self, work: Callable[[DeviceWorker], Result]) -> Result:
         with self._lock:  # there are as many threads as benches, so that one is free
             bench = max(self._free, key=lambda bench: bench.is_loaded)
             self._free.remove(bench)
@@ -136,7 +137,7 @@ class Benches:
         finally:
             self._leave(bench)
 
-    def _leave(self, bench: Bench) -> None:
+    def _leave(self, bench: DeviceWorker) -> None:
         with self._lock:
             self._free.append(bench)
             if bench.is_loaded and self._idle_seconds is not None:
@@ -145,7 +146,7 @@ class Benches:
                 self._timers[bench] = timer
                 timer.start()
 
-    def _empty_if_idle(self, bench: Bench) -> None:
+    def _empty_if_idle(self, bench: DeviceWorker) -> None:
         with self._lock:
             mine = self._timers.get(bench) is threading.current_thread()  # else somebody came in the same moment
             if mine:

@@ -13,26 +13,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from headshot.backend_names import LOCAL
 from headshot.errors import BackendError, NotConfigured, RequestError, Unavailable
 
-from .hardware import NAME
-from .model_specs import RECIPES, Part, Recipe
-from .weights import Missing, cache_of, root_of, size_in_words, wanted, weights, what_to_do
+from .model_specs import MODEL_SPECS, ModelSpec, WeightsRepo
+from .weights import MissingWeights, cache_of, root_of, size_in_words, wanted, weights, what_to_do
 
 _PARTIAL = ".partial"
 _SPARE_GB = 0.5  # left free on the disk: a system without room behaves in ways that no sentence explains
 
 
-def recipe_called(name: str) -> Recipe:
+def spec_named(name: str) -> ModelSpec:
     """Raises RequestError, which names those there are."""
     try:
-        return RECIPES[name]
+        return MODEL_SPECS[name]
     except KeyError as error:
-        *others, last = RECIPES
+        *others, last = MODEL_SPECS
         raise RequestError(f"There is no recipe “{name[:40]}”: choose {', '.join(others)} or {last}.") from error
 
 
-def download(recipe: Recipe, to: Path | None = None) -> None:
+def download(recipe: ModelSpec, to: Path | None = None) -> None:
     """Fetch what is missing into Hugging Face's cache, or into a folder; shows progress on the standard error.
 
     Damaged files are replaced. Raises NotConfigured where the package is missing, the folder cannot be used or the
@@ -40,12 +40,12 @@ def download(recipe: Recipe, to: Path | None = None) -> None:
     """
     if importlib.util.find_spec("huggingface_hub") is None:
         raise NotConfigured(
-            NAME, "The package huggingface_hub is missing: install it with `pip install -r requirements-gpu.txt`."
+            LOCAL, "The package huggingface_hub is missing: install it with `pip install -r requirements-gpu.txt`."
         )
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        raise NotConfigured(NAME, "HF_HUB_OFFLINE forbids the download: unset it for this one command.")
+        raise NotConfigured(LOCAL, "HF_HUB_OFFLINE forbids the download: unset it for this one command.")
     if to is not None:
         _make(to)
     missing = weights(recipe, to)
@@ -62,10 +62,10 @@ def download(recipe: Recipe, to: Path | None = None) -> None:
     # The hub's library takes what lies there for good where the network fails, so its word is not enough.
     still = weights(recipe, to)
     if still:
-        raise Unavailable(NAME, f"The download did not finish. {what_to_do(recipe, still, to)}")
+        raise Unavailable(LOCAL, f"The download did not finish. {what_to_do(recipe, still, to)}")
 
 
-def _fetch(recipe: Recipe, part: Part, to: Path | None) -> None:
+def _fetch(recipe: ModelSpec, part: WeightsRepo, to: Path | None) -> None:
     from huggingface_hub import snapshot_download
 
     folder = None if to is None else root_of(part, to) or to / part.folder
@@ -79,7 +79,7 @@ def _fetch(recipe: Recipe, part: Part, to: Path | None) -> None:
         raise _in_words(error, recipe, part, to) from error
 
 
-def _fetch_large(part: Part, folder: Path | None) -> None:
+def _fetch_large(part: WeightsRepo, folder: Path | None) -> None:
     from huggingface_hub import HfApi, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -112,7 +112,7 @@ def _fetch_large(part: Part, folder: Path | None) -> None:
         partial.replace(whole)
 
 
-def _places(part: Part, folder: Path | None, commit: str, name: str, digest: str) -> tuple[Path, Path]:
+def _places(part: WeightsRepo, folder: Path | None, commit: str, name: str, digest: str) -> tuple[Path, Path]:
     """Where a large file belongs, and where it grows until it is whole."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import are_symlinks_supported
@@ -125,27 +125,27 @@ def _places(part: Part, folder: Path | None, commit: str, name: str, digest: str
     return bytes_themselves if linked else held / "snapshots" / commit / name, held / "blobs" / f"{digest}{_PARTIAL}"
 
 
-def _in_words(error: BaseException, recipe: Recipe, part: Part, to: Path | None) -> BackendError:
+def _in_words(error: BaseException, recipe: ModelSpec, part: WeightsRepo, to: Path | None) -> BackendError:
     again = f"Run `{command(recipe, to)}` again: it goes on where it was."
     if _disk_full(error):
-        return NotConfigured(NAME, f"The disk is full. Make room, or name another disk's folder with --to. {again}")
+        return NotConfigured(LOCAL, f"The disk is full. Make room, or name another disk's folder with --to. {again}")
     if isinstance(error, OSError) and error.errno == errno.EIO:
-        return Unavailable(NAME, f"What arrived of {error.filename} is damaged, and was thrown away. {again}")
+        return Unavailable(LOCAL, f"What arrived of {error.filename} is damaged, and was thrown away. {again}")
     if isinstance(error, PermissionError):
-        return NotConfigured(NAME, f"Nothing may be written to {error.filename}: name another folder with --to.")
+        return NotConfigured(LOCAL, f"Nothing may be written to {error.filename}: name another folder with --to.")
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403, 404):
         return NotConfigured(
-            NAME,
+            LOCAL,
             f"The hub does not give out {part.repo} (status {status}): see on its page there whether it asks for an "
             "agreement or a login (`hf auth login`).",
         )
     if status is not None:
-        return Unavailable(NAME, f"The hub has trouble of its own (status {status}). {again}")
-    return Unavailable(NAME, f"The hub cannot be reached ({type(error).__name__}): check the network. {again}")
+        return Unavailable(LOCAL, f"The hub has trouble of its own (status {status}). {again}")
+    return Unavailable(LOCAL, f"The hub cannot be reached ({type(error).__name__}): check the network. {again}")
 
 
-def command(recipe: Recipe, to: Path | None) -> str:
+def command(recipe: ModelSpec, to: Path | None) -> str:
     return recipe.command + (f" --to {shlex.quote(str(to))}" if to else "")
 
 
@@ -171,17 +171,17 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NotConfigured(NAME, f"The folder {folder} cannot be made ({error.strerror}): name another.") from error
+        raise NotConfigured(LOCAL, f"The folder {folder} cannot be made ({error.strerror}): name another.") from error
 
 
-def _check_room(missing: list[Missing], target: Path) -> None:
+def _check_room(missing: list[MissingWeights], target: Path) -> None:
     standing = next(folder for folder in (target, *target.parents) if folder.exists())
     free = shutil.disk_usage(standing).free
     begun = sum(path.stat().st_size for path in target.rglob(f"*{_PARTIAL}")) if target.is_dir() else 0
     needed = sum(lack.gigabytes for lack in missing) * 10**9 - begun
     if missing and needed + _SPARE_GB * 10**9 > free:
         raise NotConfigured(
-            NAME,
+            LOCAL,
             f"The download needs {size_in_words(needed / 10**9)}, and {size_in_words(free / 10**9)} are free on the "
             f"disk of {target}: make room, or name another disk's folder with --to.",
         )

@@ -6,7 +6,7 @@ from PIL import Image
 
 from headshot.imaging import face
 
-from .model_specs import Family, Recipe
+from .model_specs import Family, ModelSpec
 
 # The square's side in heights of the face's box, hairline to chin. The editors need hair, neck and shoulders to keep
 # them; the IP-Adapter was trained on tight face crops and looks at 224 pixels, of which it should waste none.
@@ -16,7 +16,7 @@ _TIGHTEST = 1.5  # in the same unit: a smaller photo is filled up to this, as fa
 _SOFT = 1 / 16  # of the side, the sigma of what is filled in: stripes of the photo's edge would be copied as a pattern
 
 
-def face_region(pixels: np.ndarray, recipe: Recipe, index: int | None = None) -> Image.Image:
+def face_region(pixels: np.ndarray, recipe: ModelSpec, index: int | None = None) -> Image.Image:
     """The face that `index` names (None: the first) with what belongs to it, RGB, `recipe.reference_px` square.
 
     pixels: (H, W, 3) uint8 RGB. The square is moved rather than filled up where the photo ends; where the photo is

@@ -9,11 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from headshot.backend_names import LOCAL
 from headshot.errors import NotConfigured, SettingsError
 
-from .model_specs import BUCKET, RECIPES, Recipe, least_gb
+from .model_specs import BUCKET, MODEL_SPECS, ModelSpec, least_gb
 
-NAME = "local"  # this backend's, in every error it raises
 _GIB = 2**30
 _OFFLOADING = ("cuda", "xpu")  # where the device's memory is its own; elsewhere offloading would move nothing
 _QUANTISER = "bitsandbytes"
@@ -102,7 +102,7 @@ def chosen(setting: str) -> list[Device]:
     found = devices()
     if not found:
         raise NotConfigured(
-            NAME,
+            LOCAL,
             "No accelerator was found: the local pipeline wants a GPU (CUDA, ROCm, Apple or Intel) and a PyTorch that "
             "knows it. HEADSHOT_PIPELINE_DEVICE=cpu runs it on the processor, where one headshot takes many minutes.",
         )
@@ -115,14 +115,14 @@ def chosen(setting: str) -> list[Device]:
     return named
 
 
-def dtype_for(recipe: Recipe, device: Device) -> str:
+def dtype_for(recipe: ModelSpec, device: Device) -> str:
     """The number format a recipe runs in: the device's, save that only SDXL stays within float16's range."""
     if device.dtype != "float16" or recipe.family == "sdxl-face":
         return device.dtype
     return "bfloat16" if device.kind == "cuda" else "float32"  # CUDA emulates it on older cards, Metal does not
 
 
-def needed_gb(recipe: Recipe, device: Device, tier: Tier) -> float | None:
+def needed_gb(recipe: ModelSpec, device: Device, tier: Tier) -> float | None:
     """What a full bucket needs on the device, None where this recipe or device has no such tier."""
     wide = 2 if dtype_for(recipe, device) == "float32" else 1
     extra = (BUCKET - 1) * recipe.extra_gb_per_image * wide
@@ -138,7 +138,7 @@ def needed_gb(recipe: Recipe, device: Device, tier: Tier) -> float | None:
     return alone * wide + extra
 
 
-def tiers(recipe: Recipe, device: Device, *, free_gb: float | None = None) -> list[Tier]:
+def tiers(recipe: ModelSpec, device: Device, *, free_gb: float | None = None) -> list[Tier]:
     """The tiers that fit, best first, from the memory that is free now; empty where none does.
 
     free_gb: what to reckon with instead, for example after a fault has shown less.
@@ -157,7 +157,7 @@ def tiers(recipe: Recipe, device: Device, *, free_gb: float | None = None) -> li
     return fit
 
 
-def too_little(recipe: Recipe, device: Device) -> str:
+def too_little(recipe: ModelSpec, device: Device) -> str:
     """The sentence for a recipe of which no tier fits: how much it needs, how much is there, and what to do."""
     needs = [needed for tier in Tier if (needed := needed_gb(recipe, device, tier)) is not None]
     free = device.free_gb()
@@ -170,7 +170,7 @@ def too_little(recipe: Recipe, device: Device) -> str:
             f"{recipe.title} fits on {device.title} only with its weights kept in the computer's own memory, which "
             f"wants {recipe.memory_gb:.0f} GB, and {_host_free_gb():.1f} GB are free."
         )
-    smaller = [other for other in RECIPES.values() if least_gb(other) < least_gb(recipe)]
+    smaller = [other for other in MODEL_SPECS.values() if least_gb(other) < least_gb(recipe)]
     advice = "Close what else uses it"
     if smaller:
         advice += f", or choose a smaller recipe: HEADSHOT_PIPELINE={min(smaller, key=least_gb).name}"
@@ -190,7 +190,7 @@ def _torch() -> Any:
         import torch
     except (ImportError, OSError) as error:
         raise NotConfigured(
-            NAME,
+            LOCAL,
             f"PyTorch is installed and cannot be loaded ({type(error).__name__}): install it anew with "
             "`pip install --force-reinstall -r requirements-gpu.txt`.",
         ) from error

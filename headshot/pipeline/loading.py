@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headshot.backend_names import LOCAL
 from headshot.errors import NotConfigured
 
-from .hardware import NAME, Device, Tier, dtype_for, out_of_memory
-from .model_specs import Recipe
-from .weights import CLASSES, Missing, recognised, revision, root_of, weights, what_to_do
+from .hardware import Device, Tier, dtype_for, out_of_memory
+from .model_specs import ModelSpec
+from .weights import CLASSES, MissingWeights, recognised, revision, root_of, weights, what_to_do
 
-__all__ = ["Loaded", "Missing", "absent_packages", "load", "offline", "recognised", "weights", "what_to_do"]
+__all__ = ["Loaded", "MissingWeights", "absent_packages", "load", "offline", "recognised", "weights", "what_to_do"]
 
 _log = logging.getLogger(__name__)
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
@@ -37,7 +38,7 @@ class Loaded:
     """
 
     pipe: Any
-    recipe: Recipe
+    recipe: ModelSpec
     device: Device
     tier: Tier
     dtype: str
@@ -69,7 +70,7 @@ def offline() -> None:
 
 
 def load(
-    recipe: Recipe,
+    recipe: ModelSpec,
     device: Device,
     tier: Tier,
     *,
@@ -86,11 +87,11 @@ def load(
     if absent:
         names = " and ".join([", ".join(absent[:-1]), absent[-1]] if absent[1:] else absent)
         raise NotConfigured(
-            NAME, f"The local pipeline lacks {names}: install it with `pip install -r requirements-gpu.txt`."
+            LOCAL, f"The local pipeline lacks {names}: install it with `pip install -r requirements-gpu.txt`."
         )
     missing = weights(recipe, folder)
     if missing:
-        raise NotConfigured(NAME, what_to_do(recipe, missing, folder))
+        raise NotConfigured(LOCAL, what_to_do(recipe, missing, folder))
     offline()
     _check_packages(recipe)
     try:
@@ -101,13 +102,13 @@ def load(
             raise
         if tier.bits is not None:
             raise NotConfigured(
-                NAME,
+                LOCAL,
                 f"{recipe.title} cannot be held at {tier.bits} bit on {device.title} ({type(error).__name__}): bring "
                 "bitsandbytes up to date, or choose a smaller recipe.",
             ) from error
         where = f"in {folder}" if folder else "in the cache"
         raise NotConfigured(
-            NAME,
+            LOCAL,
             f"The weights of {recipe.title} {where} cannot be read ({type(error).__name__}): they are damaged or of "
             f"another version. Delete them and run `{recipe.command}` anew.",
         ) from error
@@ -116,7 +117,7 @@ def load(
         raise
 
 
-def _check_packages(recipe: Recipe) -> None:
+def _check_packages(recipe: ModelSpec) -> None:
     """Import what the recipe needs apart from reading any weights, so that neither is blamed for the other."""
     try:
         import diffusers
@@ -124,13 +125,13 @@ def _check_packages(recipe: Recipe) -> None:
         getattr(diffusers, CLASSES[recipe.family])
     except (ImportError, AttributeError, RuntimeError) as error:  # diffusers wraps what its parts raise
         raise NotConfigured(
-            NAME,
+            LOCAL,
             f"The installed packages do not suit the local pipeline ({type(error).__name__} on loading "
             f"{CLASSES[recipe.family]}): bring them up to date with `pip install -U -r requirements-gpu.txt`.",
         ) from error
 
 
-def _load(recipe: Recipe, device: Device, tier: Tier, folder: Path | None, *, compiling: bool) -> Loaded:
+def _load(recipe: ModelSpec, device: Device, tier: Tier, folder: Path | None, *, compiling: bool) -> Loaded:
     import torch
 
     roots = [root_of(part, folder) for part in recipe.parts]
@@ -281,7 +282,7 @@ def _compile(pipe: Any) -> None:
     (pipe.unet if hasattr(pipe, "unet") else pipe.transformer).compile_repeated_blocks()
 
 
-def _tiny_vae(recipe: Recipe, roots: list[Path | None], device: Device, dtype: Any) -> Any:
+def _tiny_vae(recipe: ModelSpec, roots: list[Path | None], device: Device, dtype: Any) -> Any:
     for part, root in zip(recipe.parts, roots, strict=True):
         if not part.optional or root is None:
             continue

@@ -13,7 +13,7 @@ BUCKET = 4  # headshots denoised side by side, always in this shape: a picture t
 
 
 @dataclass(frozen=True)
-class Part:
+class WeightsRepo:
     """One repository of weights.
 
     files: patterns of what is fetched of it; a name without a wildcard must be there for the part to be whole.
@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ModelSpec:
     """How one family of models makes a headshot.
 
     The memory figures are in GiB and hold for one picture at `size`; each further one of a bucket costs
@@ -49,7 +49,7 @@ class Recipe:
     name: str
     title: str
     family: Family
-    parts: tuple[Part, ...]
+    parts: tuple[WeightsRepo, ...]
     memory_gb: float
     offload_gb: float
     sequential_gb: float
@@ -82,12 +82,12 @@ _NUMBERS = (
 )
 _PIPELINE_FILES = ("model_index.json", "scheduler/*", "tokenizer/*", "text_encoder/*", "transformer/*", "vae/*")
 
-FLUX2_KLEIN = Recipe(
+FLUX2_KLEIN = ModelSpec(
     name="flux2-klein",
     title="FLUX.2 klein base 4B",
     family="flux2-klein",
     # The base model, not the distilled one of four steps, which knows neither guidance nor a negative prompt.
-    parts=(Part("black-forest-labs/FLUX.2-klein-base-4B", _PIPELINE_FILES, 16.0, "Apache-2.0"),),
+    parts=(WeightsRepo("black-forest-labs/FLUX.2-klein-base-4B", _PIPELINE_FILES, 16.0, "Apache-2.0"),),
     memory_gb=17.0,
     offload_gb=9.0,
     sequential_gb=3.5,
@@ -102,12 +102,12 @@ FLUX2_KLEIN = Recipe(
         "**Steps**: as given; more are finer and take proportionally longer. " + _NUMBERS
     ),
 )
-SDXL_FACE = Recipe(
+SDXL_FACE = ModelSpec(
     name="sdxl-face",
     title="SDXL with the face as a prompt",
     family="sdxl-face",
     parts=(
-        Part(
+        WeightsRepo(
             "stabilityai/stable-diffusion-xl-base-1.0",
             (
                 "model_index.json",
@@ -123,7 +123,7 @@ SDXL_FACE = Recipe(
             6.9,
             "CreativeML Open RAIL++-M",
         ),
-        Part(
+        WeightsRepo(
             "h94/IP-Adapter",
             (
                 "sdxl_models/ip-adapter-plus-face_sdxl_vit-h.safetensors",
@@ -133,7 +133,7 @@ SDXL_FACE = Recipe(
             3.4,
             "Apache-2.0",
         ),
-        Part(
+        WeightsRepo(
             "madebyollin/taesdxl",
             ("config.json", "diffusion_pytorch_model.safetensors"),
             0.01,
@@ -154,11 +154,11 @@ SDXL_FACE = Recipe(
         "The likeness is weaker than with the other recipes. " + _NUMBERS
     ),
 )
-QWEN_EDIT = Recipe(
+QWEN_EDIT = ModelSpec(
     name="qwen-edit",
     title="Qwen-Image-Edit 2511",
     family="qwen-edit",
-    parts=(Part("Qwen/Qwen-Image-Edit-2511", (*_PIPELINE_FILES, "processor/*"), 57.7, "Apache-2.0"),),
+    parts=(WeightsRepo("Qwen/Qwen-Image-Edit-2511", (*_PIPELINE_FILES, "processor/*"), 57.7, "Apache-2.0"),),
     memory_gb=57.0,
     offload_gb=42.0,
     sequential_gb=5.0,
@@ -175,12 +175,12 @@ QWEN_EDIT = Recipe(
 )
 
 # In order of preference: klein is a tenth of Qwen's work at a likeness that serves, and fits where most people are.
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
+MODEL_SPECS: Mapping[str, ModelSpec] = MappingProxyType(
     {recipe.name: recipe for recipe in (FLUX2_KLEIN, SDXL_FACE, QWEN_EDIT)}
 )
 
 
-def fitting(free_gb: float, among: Iterable[Recipe] = ()) -> Recipe:
+def fitting(free_gb: float, among: Iterable[ModelSpec] = ()) -> ModelSpec:
     """The best recipe for this much free memory, by the tiers that do not crawl; where nothing fits, the smallest.
 
     among: what to choose from, best first (for example the recipes whose weights are there); empty: all of them, save
@@ -193,7 +193,7 @@ def fitting(free_gb: float, among: Iterable[Recipe] = ()) -> Recipe:
     return min(candidates, key=least_gb)
 
 
-def least_gb(recipe: Recipe) -> float:
+def least_gb(recipe: ModelSpec) -> float:
     """The GiB a full bucket needs in the smallest tier that keeps a usable pace, which sequential offload does not."""
     smallest = min(recipe.offload_gb, *(gb for _, gb in recipe.quantised), recipe.memory_gb)
     return smallest + (BUCKET - 1) * recipe.extra_gb_per_image

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from headshot.backend_names import LOCAL
 from headshot.imaging import face, finishing, safety
 from headshot.imaging.encoding import fast_png, jpeg
-from headshot.request import Headshot, HeadshotRequest, Note, Progress, Standing
-
-from .hardware import NAME
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import Headshot, HeadshotRequest, Note
 
 if TYPE_CHECKING:
-    from .device_run import Made, Stepped
+    from .device_run import BatchEvent, StepEvent
 
 _SIZE = (1024, 1280)  # of every headshot, whichever backend made it
 _PREVIEW_QUALITY = 80  # a preview is 160 px and lives for one step
 
 
 @dataclass(frozen=True)
-class Finish:
+class OutputSteps:
     """Which of the studio's output steps a model's picture gets: none unasked, for a model draws grain and edges."""
 
     sharpen: bool = False
@@ -47,10 +47,10 @@ class Finish:
 
 
 def finished(
-    picture: Image.Image, request: HeadshotRequest, made: "Made", embedding: np.ndarray, finish: Finish
+    picture: Image.Image, request: HeadshotRequest, made: "BatchEvent", embedding: np.ndarray, finish: OutputSteps
 ) -> Headshot:
     """embedding: the photo's, as `face.embed` gives it. Raises Refused where the picture must be withheld."""
-    safety.check(picture, NAME)
+    safety.check(picture, LOCAL)
     enlargement = _SIZE[0] / picture.width
     if enlargement > 1:
         picture = picture.resize(_SIZE, Image.Resampling.LANCZOS)
@@ -65,7 +65,7 @@ def finished(
         image=Image.fromarray(pixels),
         png=fast_png(pixels),
         request=request,
-        backend=NAME,
+        backend=LOCAL,
         seconds=made.seconds,
         notes=notes,
         likeness=face.likeness(embedding, face.embed(pixels, found[0])) if found else None,
@@ -74,7 +74,7 @@ def finished(
     )
 
 
-def show(news: "Stepped", progress: Progress) -> None:
+def publish_previews(news: "StepEvent", progress: Progress) -> None:
     """Tell where each headshot stands, with a preview; without one where even that would have to be withheld."""
     for request, preview in zip(news.requests, news.previews, strict=True):
         seen = b""
@@ -82,4 +82,4 @@ def show(news: "Stepped", progress: Progress) -> None:
             seen = jpeg(preview, _PREVIEW_QUALITY)
         if progress.stopped:  # who pressed Stop has been answered
             return
-        progress.stand(Standing(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))
+        progress.report_item(HeadshotStatus(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))

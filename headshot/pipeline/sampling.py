@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from headshot.backend_names import LOCAL
 from headshot.errors import Unavailable
 from headshot.request import HeadshotRequest, Note
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 OnStep = Callable[[int, int, Sequence[Image.Image | None]], None]
 
 
-class Session:
+class Conditioning:
     """A photo's face and a prompt, ready to be denoised with any seed, guidance and steps.
 
     Not for two threads at once: a pipeline holds the state of the one job that it runs.
@@ -48,7 +49,7 @@ class Session:
         self._asked, self._preview_seconds = (prompt, negative_prompt), preview_seconds
         self._instruction = loaded.recipe.wrapped(prompt)
         with torch.no_grad(), self._usable_afterwards():
-            self._conditions = families.encode(loaded, face, self._instruction, negative_prompt)
+            self._conditions = families.encode_conditioning(loaded, face, self._instruction, negative_prompt)
             if loaded.tiny_vae is not None:
                 self._preview: Any = TinyDecoder(loaded.tiny_vae, self._pipe.vae_scale_factor)
             else:
@@ -168,7 +169,7 @@ class Session:
     def _check_numbers(self, latents: Any) -> None:
         if not bool(latents.isfinite().all()):
             raise Unavailable(
-                "local",
+                LOCAL,
                 f"The model's numbers left the range of {self._loaded.dtype} on {self._loaded.device.title}, and there "
                 "is no picture to show. Try a lower guidance, or another recipe.",
             )

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from headshot.backend_names import LOCAL
 from headshot.errors import NotConfigured
 
-from .hardware import NAME
-from .model_specs import RECIPES, Family, Part, Recipe
+from .model_specs import MODEL_SPECS, Family, ModelSpec, WeightsRepo
 
 _INDEX = "model_index.json"
 CLASSES: dict[Family, str] = {  # diffusers' own names
@@ -29,20 +29,20 @@ _HEADER_MOST = 100 * 2**20  # the format's own bound; a longer one is not such a
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingWeights:
     """A part that is absent or damaged.
 
     gigabytes: about what is still to be fetched.  reason: what is wrong, as words that follow “because”.
     broken: the damaged files, which a new download replaces.
     """
 
-    part: Part
+    part: WeightsRepo
     gigabytes: float
     reason: str
     broken: tuple[Path, ...] = ()
 
 
-def weights(recipe: Recipe, folder: Path | None = None) -> list[Missing]:
+def weights(recipe: ModelSpec, folder: Path | None = None) -> list[MissingWeights]:
     """What this recipe lacks in the folder, or in the cache without one; empty when all is there and whole.
 
     Raises NotConfigured where the folder is not one, or holds another model's weights.
@@ -61,11 +61,11 @@ def weights(recipe: Recipe, folder: Path | None = None) -> list[Missing]:
         reason = "they are not there" if root is None or not _present(part, root) else faults[0].words
         there = 0 if root is None else sum(path.stat().st_size for path in _present(part, root))
         broken = tuple(fault.file for fault in faults if fault.file is not None)
-        missing.append(Missing(part, max(part.gigabytes - there / _GB, 0.0), reason, broken))
+        missing.append(MissingWeights(part, max(part.gigabytes - there / _GB, 0.0), reason, broken))
     return missing
 
 
-def what_to_do(recipe: Recipe, missing: list[Missing], folder: Path | None = None) -> str:
+def what_to_do(recipe: ModelSpec, missing: list[MissingWeights], folder: Path | None = None) -> str:
     """The sentence for a person: what is missing of how much, and the command that fetches it."""
     command = recipe.command + (f" --to {shlex.quote(str(folder))}" if folder else "")
     if all(lack.reason == "they are not there" for lack in missing) and len(missing) == _needed(recipe):
@@ -81,20 +81,20 @@ def what_to_do(recipe: Recipe, missing: list[Missing], folder: Path | None = Non
     )
 
 
-def recognised(folder: Path) -> Recipe:
+def recognised(folder: Path) -> ModelSpec:
     """The recipe whose weights a folder holds. Raises NotConfigured where it holds none of them."""
     if not folder.is_dir():
-        raise NotConfigured(NAME, f"There is no folder {folder}: HEADSHOT_PIPELINE must name a recipe or a folder.")
-    for recipe in RECIPES.values():
+        raise NotConfigured(LOCAL, f"There is no folder {folder}: HEADSHOT_PIPELINE must name a recipe or a folder.")
+    for recipe in MODEL_SPECS.values():
         if any(_class_in(root) == CLASSES[recipe.family] for root in (folder / recipe.parts[0].folder, folder)):
             return recipe
-    known = " or ".join(f"`{recipe.command} --to {shlex.quote(str(folder))}`" for recipe in RECIPES.values())
+    known = " or ".join(f"`{recipe.command} --to {shlex.quote(str(folder))}`" for recipe in MODEL_SPECS.values())
     raise NotConfigured(
-        NAME, f"The folder {folder} holds no model that the local pipeline knows. Fill it with {known}."
+        LOCAL, f"The folder {folder} holds no model that the local pipeline knows. Fill it with {known}."
     )
 
 
-def root_of(part: Part, folder: Path | None) -> Path | None:
+def root_of(part: WeightsRepo, folder: Path | None) -> Path | None:
     """The folder that holds a part's files, or None where nothing of it is there."""
     if folder is None:
         return _cached(part)
@@ -105,7 +105,7 @@ def root_of(part: Part, folder: Path | None) -> Path | None:
     return folder if not part.optional and _present(part, folder) else None
 
 
-def revision(part: Part, root: Path) -> str:
+def revision(part: WeightsRepo, root: Path) -> str:
     """The commit that the files of a part are of; for a folder that does not know it, a mark of its contents."""
     if root.parent.name == "snapshots":
         return root.name
@@ -125,7 +125,7 @@ class _Fault:
     file: Path | None = None
 
 
-def _faults(part: Part, root: Path) -> Iterator[_Fault]:
+def _faults(part: WeightsRepo, root: Path) -> Iterator[_Fault]:
     for pattern in part.files:
         if "*" not in pattern and not (root / pattern).is_file():
             yield _Fault(f"{pattern} is not there")
@@ -177,25 +177,25 @@ def _cut_short(path: Path, root: Path) -> Iterator[_Fault]:
         yield _Fault(f"{name} is cut short, {size_in_words(size / _GB)} of {size_in_words(whole / _GB)}", path)
 
 
-def _present(part: Part, root: Path) -> list[Path]:
+def _present(part: WeightsRepo, root: Path) -> list[Path]:
     """The files under a root that belong to a part."""
     files = [path for path in root.rglob("*") if path.is_file() and ".cache" not in path.relative_to(root).parts]
     return [path for path in files if wanted(part, path.relative_to(root).as_posix())]
 
 
-def wanted(part: Part, name: str) -> bool:
+def wanted(part: WeightsRepo, name: str) -> bool:
     """Whether a file of the repository, by its path there, is one of the part's."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in part.files)
 
 
-def cache_of(part: Part) -> Path:
+def cache_of(part: WeightsRepo) -> Path:
     """Where Hugging Face's cache keeps a part, whether or not it has any of it."""
     from huggingface_hub import constants  # the package's lightest corner
 
     return Path(constants.HF_HUB_CACHE) / f"models--{part.repo.replace('/', '--')}"
 
 
-def _cached(part: Part) -> Path | None:
+def _cached(part: WeightsRepo) -> Path | None:
     held = cache_of(part)
     noted = held / "refs" / part.revision
     commit = noted.read_text(encoding="utf-8").strip() if noted.is_file() else part.revision
@@ -203,17 +203,17 @@ def _cached(part: Part) -> Path | None:
     return root if root.is_dir() else None
 
 
-def _check_folder(recipe: Recipe, folder: Path) -> None:
+def _check_folder(recipe: ModelSpec, folder: Path) -> None:
     fill = f"`{recipe.command} --to {shlex.quote(str(folder))}` fills it."
     if not folder.is_dir():
-        raise NotConfigured(NAME, f"There is no folder {folder} with the weights of {recipe.title}: {fill}")
+        raise NotConfigured(LOCAL, f"There is no folder {folder} with the weights of {recipe.title}: {fill}")
     root = root_of(recipe.parts[0], folder)
     held = root and _class_in(root)
     if held and held != CLASSES[recipe.family]:
-        raise NotConfigured(NAME, f"The folder {folder} holds another model ({held}), not {recipe.title}: {fill}")
+        raise NotConfigured(LOCAL, f"The folder {folder} holds another model ({held}), not {recipe.title}: {fill}")
     if root and held and json.loads((root / _INDEX).read_text(encoding="utf-8")).get("is_distilled"):
         raise NotConfigured(
-            NAME,
+            LOCAL,
             f"The folder {folder} holds the distilled model of four steps, which knows neither guidance nor a negative "
             f"prompt; {recipe.title} is wanted: {fill}",
         )
@@ -226,7 +226,7 @@ def _class_in(root: Path) -> str | None:
         return None
 
 
-def _needed(recipe: Recipe) -> int:
+def _needed(recipe: ModelSpec) -> int:
     return sum(not part.optional for part in recipe.parts)
 
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
+from headshot.backend_names import LOCAL
 from headshot.errors import BackendError, Stopped, Unavailable
 from headshot.request import HeadshotRequest
 
 from .cost_model import passes, teraflops
-from .device_run import Made, Stepped, work
-from .hardware import NAME
+from .device_run import BatchEvent, StepEvent, run_comparison
 
 if TYPE_CHECKING:
     from .loading import Loaded
@@ -38,11 +38,11 @@ _FETCHING_SECONDS = 15.0  # the weights come to the device first, 17 GB at most,
 _MOST_SECONDS = 300  # chosen: a visitor's share of a day is counted in minutes, and asking for more is refused
 
 _placed: "dict[str, Loaded]" = {}
-Lent = Callable[[Image.Image, Sequence[HeadshotRequest]], Stream[Stepped | Made]]
+Lent = Callable[[Image.Image, Sequence[HeadshotRequest]], Stream[StepEvent | BatchEvent]]
 
 
 @dataclass(frozen=True)
-class Failed:
+class SerializedError:
     """One of our errors on its way between processes, where `spaces` would make it one of Gradio's."""
 
     kind: type[BackendError]
@@ -50,7 +50,7 @@ class Failed:
     sentence: str
 
 
-def here() -> bool:
+def on_zerogpu() -> bool:
     """Whether this program runs on a Space with ZeroGPU. Must be asked before torch has touched a device."""
     found = find_spec("spaces")
     if found is None or found.origin is None:  # nothing, or any folder of that name
@@ -60,9 +60,9 @@ def here() -> bool:
     return bool(Config.zero_gpu)
 
 
-def lent(task: Callable[..., Stream[News]], seconds: Callable[..., int]) -> Callable[..., Stream[News]]:
+def gpu_function(task: Callable[..., Stream[News]], seconds: Callable[..., int]) -> Callable[..., Stream[News]]:
     """The task with a GPU lent to it for `seconds` of its arguments; the task itself where none is lent."""
-    if not here():
+    if not on_zerogpu():
         return task
     import spaces
 
@@ -70,34 +70,36 @@ def lent(task: Callable[..., Stream[News]], seconds: Callable[..., int]) -> Call
     return borrowing
 
 
-def place(loaded: "Loaded") -> Lent:
+def move_to_gpu(loaded: "Loaded") -> Lent:
     """What the work with these models is called by. Once, at the start: a Space counts its tasks before it serves."""
     _placed[loaded.recipe.name] = loaded
-    task = lent(_task, _seconds)
+    task = gpu_function(_task, _seconds)
 
-    def run(face: Image.Image, requests: Sequence[HeadshotRequest]) -> Stream[Stepped | Made]:
+    def run(face: Image.Image, requests: Sequence[HeadshotRequest]) -> Stream[StepEvent | BatchEvent]:
         try:
             with closing(task(loaded.recipe.name, face, tuple(requests))) as lending:
                 for news in lending:
-                    if isinstance(news, Failed):
+                    if isinstance(news, SerializedError):
                         raise news.kind(news.backend, news.sentence)
                     yield news
         except Exception as error:
-            if sentence := _declined(error):
-                raise Unavailable(NAME, sentence) from error
+            if sentence := _quota_error(error):
+                raise Unavailable(LOCAL, sentence) from error
             raise
 
     return run
 
 
-def _task(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> Stream[Stepped | Made | Failed]:
-    def running(tell: Callable[[Stepped | Made], None]) -> None:
-        work(_placed[name], face, requests, tell)
+def _task(
+    name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]
+) -> Stream[StepEvent | BatchEvent | SerializedError]:
+    def running(tell: Callable[[StepEvent | BatchEvent], None]) -> None:
+        run_comparison(_placed[name], face, requests, tell)
 
     try:
-        yield from told(running)
+        yield from forward_events(running)
     except BackendError as error:
-        yield Failed(type(error), error.backend, str(error))
+        yield SerializedError(type(error), error.backend, str(error))
 
 
 def _seconds(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> int:
@@ -106,7 +108,7 @@ def _seconds(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]
     return min(_MOST_SECONDS, ceil(_FETCHING_SECONDS + needed))
 
 
-def told(running: Callable[[Callable[[News], None]], None]) -> Stream[News]:
+def forward_events(running: Callable[[Callable[[News], None]], None]) -> Stream[News]:
     """Turn work that calls back into an iterator. Closing it ends the work at the next thing it would tell."""
     news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
     closed = threading.Event()
@@ -127,7 +129,7 @@ def told(running: Callable[[Callable[[News], None]], None]) -> Stream[News]:
         future.result()
 
 
-def _declined(error: Exception) -> str:
+def _quota_error(error: Exception) -> str:
     """A sentence where Gradio's own error says that no GPU can be had: the quota is spent, or the queue too long."""
     if not any(kind.__module__.partition(".")[0] == "gradio" for kind in type(error).__mro__):
         return ""

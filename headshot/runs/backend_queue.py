@@ -9,7 +9,7 @@ import anyio
 from headshot.errors import Unavailable
 
 
-class Line:
+class BackendQueue:
     """Lets `at_once` comparisons in; up to `at_most` others wait. Lives on one event loop."""
 
     def __init__(self, backend: str, at_once: int, at_most: int) -> None:
@@ -19,7 +19,7 @@ class Line:
         self._waiting: deque[_Waiting] = deque()
 
     @asynccontextmanager
-    async def turn(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
+    async def acquire(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
         """Wait until it is this one's turn, and hold the place.
 
         tell(before): how many wait before this one, at first and whenever that changes; not called where a place is
@@ -48,7 +48,7 @@ class Line:
         except BaseException:  # cancelled: given up by its visitor
             if mine in self._waiting:
                 self._waiting.remove(mine)
-                self._say_how_many()
+                self._report_positions()
             else:  # called in the same moment: the place goes to the next
                 self._leave()
             raise
@@ -58,9 +58,9 @@ class Line:
             self._free += 1
             return
         self._waiting.popleft().called.set()
-        self._say_how_many()
+        self._report_positions()
 
-    def _say_how_many(self) -> None:
+    def _report_positions(self) -> None:
         for before, waiting in enumerate(self._waiting):
             waiting.tell(before)
 

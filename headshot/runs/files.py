@@ -10,18 +10,17 @@ from PIL import Image
 from headshot.imaging.encoding import jpeg
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
-from headshot.metadata import mark_of
-from headshot.modelslab.backend import Record
+from headshot.metadata import content_id_of
+from headshot.modelslab.backend import JobRecord
 from headshot.request import Headshot, Note
 
-from .history_recorder import Keeper
-from .run import Job
-from .saved_headshot import Original, Shot
+from .history_recorder import HistoryRecorder
+from .run import Run
+from .saved_headshot import PhotoCopy, SavedHeadshot
 
 if TYPE_CHECKING:
-    from headshot.storage import Kept
+    from headshot.storage import StoredHeadshot
 
-    from .run import Job
 
 # What is made of a visitor's headshots when it is asked for: see exports.py.
 OVERLAID, SHEET, ZIP = "original.jpg", "contact-sheet.png", "headshots.zip"
@@ -34,41 +33,46 @@ _COMMIT = re.compile(r"(@[0-9a-f]{7})[0-9a-f]{33}\b")  # shortened as git does
 _COPY_PX = 2048  # of the photo, to lay beside a headshot of 1280: a face fills at most half of it
 
 
-class Album(Protocol):
+class FileSink(Protocol):
     """Where a job's files go: its visitor's folder."""
 
-    def write(self, name: str, data: bytes, job: Job | None = None) -> Path: ...
+    def write(self, name: str, data: bytes, run: Run | None = None) -> Path: ...
 
     def address(self, corner: str, name: str) -> str: ...
 
 
-def put_down_original(album: Album, photo: Photo, chosen: Face, job: Job | None = None) -> Original:
+def save_photo_copy(sink: FileSink, photo: Photo, chosen: Face, run: Run | None = None) -> PhotoCopy:
     """The photo's copy, to lay beside the headshots."""
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = min(1.0, _COPY_PX / max(image.size))
     image.thumbnail((_COPY_PX, _COPY_PX), Image.Resampling.LANCZOS)
     x, y, width, height = (float(value) * scale for value in chosen.box)
-    return Original(album.write("photo.jpg", jpeg(image, 90), job), (x, y, width, height))
+    return PhotoCopy(sink.write("photo.jpg", jpeg(image, 90), run), (x, y, width, height))
 
 
-def put_down(
-    album: Album, job: Job, headshot: Headshot, original: Original | None, record: Record | None, keeper: Keeper
-) -> Shot:
+def save(
+    sink: FileSink,
+    run: Run,
+    headshot: Headshot,
+    original: PhotoCopy | None,
+    record: JobRecord | None,
+    recorder: HistoryRecorder,
+) -> SavedHeadshot:
     """The headshot's own file, signed, under its own name, and a thumbnail for the page; both, too, in the history."""
     small = headshot.image.copy()
     # Reduced by a whole number first, which for a headshot is all there is to do: 3 ms with the JPEG, where Lanczos and
     # WebP take 65.
     small.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.LANCZOS, reducing_gap=1.0)
-    png, mark = keeper.signer.finished(headshot), mark_of(headshot.png)
-    path = album.write(headshot.filename, png, job)
-    thumbnail = album.write("thumbnail.jpg", jpeg(small, 88), job)
-    return Shot(
+    png, mark = recorder.signer.finished(headshot), content_id_of(headshot.png)
+    path = sink.write(headshot.filename, png, run)
+    thumbnail = sink.write("thumbnail.jpg", jpeg(small, 88), run)
+    return SavedHeadshot(
         id=path.parent.name,
         request=headshot.request,
         backend=headshot.backend,
         made_by=_model(headshot.facts),
-        photo_sha256=job.photo_sha256,
-        face=job.face,
+        photo_sha256=run.photo_sha256,
+        face=run.face,
         filename=headshot.filename,
         size=headshot.image.size,
         seconds=headshot.seconds,
@@ -77,22 +81,22 @@ def put_down(
         notes=headshot.notes,
         path=path,
         thumbnail_path=thumbnail,
-        picture=album.address(path.parent.name, path.name),
-        thumbnail=album.address(thumbnail.parent.name, thumbnail.name),
-        overlaid="" if original is None else album.address(path.parent.name, OVERLAID),
-        original=original,
+        picture=sink.address(path.parent.name, path.name),
+        thumbnail=sink.address(thumbnail.parent.name, thumbnail.name),
+        overlaid="" if original is None else sink.address(path.parent.name, OVERLAID),
+        photo_copy=original,
         face_box=headshot.face_box,
         job=headshot.job,
-        mark=mark,
+        content_id=mark,
         record=record,
-        kept=keeper.land(job, headshot, png, small, mark),
+        history_id=recorder.save(run, headshot, png, small, mark),
     )
 
 
-def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
+def load(sink: FileSink, kept: "StoredHeadshot", original: PhotoCopy | None) -> SavedHeadshot:
     """A headshot of the history as the page shows it; its files stay where they are."""
     facts = kept.facts
-    return Shot(
+    return SavedHeadshot(
         id=kept.id,
         request=kept.request,
         backend=kept.backend,
@@ -107,13 +111,13 @@ def found_again(album: Album, kept: "Kept", original: Original | None) -> Shot:
         notes=tuple(Note(note["kind"], note["text"]) for note in facts.get("notes", ())),
         path=kept.picture,
         thumbnail_path=kept.picture,
-        picture=album.address(kept.id, kept.filename),
-        thumbnail=album.address(kept.id, THUMBNAIL),
-        overlaid="" if original is None else album.address(kept.id, OVERLAID),
-        original=original,
+        picture=sink.address(kept.id, kept.filename),
+        thumbnail=sink.address(kept.id, THUMBNAIL),
+        overlaid="" if original is None else sink.address(kept.id, OVERLAID),
+        photo_copy=original,
         face_box=tuple(facts["face"]) if facts.get("face") else None,
-        mark=str(facts.get("mark") or ""),
-        kept=kept.id,
+        content_id=str(facts.get("mark") or ""),
+        history_id=kept.id,
         stored=True,
     )
 

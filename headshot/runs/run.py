@@ -10,9 +10,10 @@ from headshot.backends import Backend
 from headshot.errors import Stopped
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
-from headshot.request import HeadshotRequest, Progress, Standing, Step
+from headshot.progress import HeadshotStatus, Progress, Step
+from headshot.request import HeadshotRequest
 
-from .saved_headshot import Shot
+from .saved_headshot import SavedHeadshot
 
 
 class Attempt:
@@ -26,56 +27,56 @@ class Attempt:
         self.started = False
         self.stopped = False
         self.ended = False
-        self.at: Backend | None = None
-        self.news: asyncio.Queue[Step | Standing | Shot | Exception | None] = asyncio.Queue()
-        self.progress = Progress(self._tell, self._tell)
+        self.current_backend: Backend | None = None
+        self.events: asyncio.Queue[Step | HeadshotStatus | SavedHeadshot | Exception | None] = asyncio.Queue()
+        self.progress = Progress(self._put, self._put)
 
-    def leave(self) -> None:
-        """As `Job.leave`."""
+    def detach(self) -> None:
+        """As `Run.leave`."""
         self.stopped = True
-        if self.at is None or not self.at.lasting:
-            self.progress.stop()
-        self._tell(Stopped("Stopped. The headshots that had landed are kept."))
+        if self.current_backend is None or not self.current_backend.survives_disconnect:
+            self.progress.cancel()
+        self._put(Stopped("Stopped. The headshots that had landed are kept."))
 
-    def _tell(self, news: Step | Standing | Exception) -> None:
+    def _put(self, news: Step | HeadshotStatus | Exception) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.news.put_nowait, news)
+            self._loop.call_soon_threadsafe(self.events.put_nowait, news)
 
 
 @dataclass
-class Job:
+class Run:
     """One comparison from the press of Generate to its end. Made on the event loop.
 
-    chain: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
+    backends: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
     that was found again.  chosen: the photo's face, if the photo was at hand.  resumed: the name of a comparison that
     goes on, or went on, without this page.  photo_sha256: of the photo, at hand or not.
     parent: as `inscribed` takes it. What is found again has it from a headshot of its own; one of which none had landed
     has lost it.
     owner: in whose history it is written down, "" for nobody's.  kind, group, name: as there.
-    kept: its id there, "" before it is begun.  kept_shots: by position, the ids of those that are there.
-    unkept: why it is not there.  failures: why one did not come.  alone: the one that is to be made, None for all.
+    history_id: its id there, "" before it is begun.  kept_shots: by position, the ids of those that are there.
+    history_error: why it is not there.  failures: why one did not come.  only: the one to be made, None for all.
     """
 
     requests: list[HeadshotRequest]
     photo: Photo | None
     chosen: Face | None
     face: int | None
-    chain: Sequence[Backend]
-    resumed: str = ""
+    backends: Sequence[Backend]
+    remote_id: str = ""
     owner: str = ""
     photo_sha256: str = ""
     parent: str = ""
     kind: Literal["comparison", "matrix", "team"] = "comparison"
     group: str = ""
     name: str = ""
-    kept: str = ""
-    kept_shots: dict[int, str] = field(default_factory=dict)
-    unkept: str = ""
+    history_id: str = ""
+    history_ids: dict[int, str] = field(default_factory=dict)
+    history_error: str = ""
     failures: dict[HeadshotRequest, str] = field(default_factory=dict)
-    alone: HeadshotRequest | None = None
+    only: HeadshotRequest | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
-    shots: list[Shot] = field(default_factory=list)
-    standings: dict[HeadshotRequest, Standing] = field(default_factory=dict)  # of those that have not landed
+    headshots: list[SavedHeadshot] = field(default_factory=list)
+    statuses: dict[HeadshotRequest, HeadshotStatus] = field(default_factory=dict)  # of those that have not landed
     seconds: float = 0.0  # from its turn to its end, what the headshots share included
 
     def __post_init__(self) -> None:
@@ -88,20 +89,20 @@ class Job:
         self.attempt = Attempt()
 
     @property
-    def landed(self) -> list[Shot]:
+    def completed(self) -> list[SavedHeadshot]:
         """The headshots that are there, in the order in which they were asked for."""
-        return sorted(self.shots, key=lambda shot: self.requests.index(shot.request))
+        return sorted(self.headshots, key=lambda shot: self.requests.index(shot.request))
 
     @property
     def missing(self) -> list[HeadshotRequest]:
         """What has not landed."""
-        there = {shot.request for shot in self.shots}
+        there = {shot.request for shot in self.headshots}
         return [request for request in self.requests if request not in there]
 
     @property
     def can_go_on(self) -> bool:
         """Whether what is missing can be made now. What is paid for may still come: its own card asks for it."""
-        return not (self.alive or self.resumed) and bool(self.chain) and not self.chain[0].lasting
+        return not (self.alive or self.remote_id) and bool(self.backends) and not self.backends[0].survives_disconnect
 
     @property
     def alive(self) -> bool:
@@ -115,10 +116,10 @@ class Job:
 
     def stop(self) -> None:
         """At its visitor's wish. From any thread."""
-        self.attempt.progress.stop()
-        self.leave()
+        self.attempt.progress.cancel()
+        self.detach()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Nobody looks any more: a backend whose work lasts goes on. From any thread."""
         self.photo = None
-        self.attempt.leave()
+        self.attempt.detach()

@@ -5,24 +5,24 @@ import threading
 from typing import TYPE_CHECKING
 
 from headshot.errors import SettingsError
-from headshot.metadata import Kind, timed
+from headshot.metadata import Kind, with_duration
 from headshot.request import Headshot
 from headshot.settings import Settings, variable
 
 if TYPE_CHECKING:  # signing takes a tenth of a second to load
-    from headshot.metadata.signing import Seal
+    from headshot.metadata.signing import C2paSigner
 
 _log = logging.getLogger(__name__)
 
 
-class Signer:
+class LazySigner:
     """Signs what leaves the house, with a certificate that is opened, or made, when it is first needed."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError where the certificate that is named cannot sign."""
         self._settings = settings
         self._opening = threading.Lock()
-        self._seal: Seal | None = None
+        self._seal: C2paSigner | None = None
         self._broken = not settings.content_credentials
         if settings.content_credentials and settings.c2pa_certificate is not None:
             self._open()
@@ -49,15 +49,15 @@ class Signer:
 
     def finished(self, headshot: Headshot) -> bytes:
         """A headshot's file as it leaves the house. Unsigned it is the same file whenever it is made."""
-        return self.signed(timed(headshot.png, headshot.seconds)) if self.signs else headshot.png
+        return self.signed(with_duration(headshot.png, headshot.seconds)) if self.signs else headshot.png
 
     def _open(self) -> None:
-        from headshot.metadata.signing import Seal
+        from headshot.metadata.signing import C2paSigner
 
         certificate, key = self._settings.c2pa_certificate, self._settings.c2pa_key
         if certificate is None:
-            self._seal = Seal.of_folder(self._settings.data_dir.expanduser())
+            self._seal = C2paSigner.of_folder(self._settings.data_dir.expanduser())
         elif key is None:
             raise SettingsError(f"{variable('c2pa_certificate')} needs its private key: set {variable('c2pa_key')}.")
         else:
-            self._seal = Seal.of_files(certificate.expanduser(), key.expanduser())
+            self._seal = C2paSigner.of_files(certificate.expanduser(), key.expanduser())

@@ -20,26 +20,26 @@ from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 
-from .execution import reopened
-from .files import Album
-from .run import Job
-from .saved_headshot import Shot
+from .execution import run_from_history
+from .files import FileSink
+from .run import Run
+from .saved_headshot import SavedHeadshot
 
 if TYPE_CHECKING:
-    from headshot.storage import Comparison
+    from headshot.storage import HistoryEntry
 
 
 @dataclass(frozen=True)
-class Locked:
+class TeamLook:
     """The look of a run: read once, and the same for everybody. words: as of `setting_labels`."""
 
     request: HeadshotRequest
-    chain: Sequence[Backend]
+    backends: Sequence[Backend]
     words: Sequence[str]
 
-    def is_like(self, other: "Locked | None") -> bool:
+    def same_as(self, other: "TeamLook | None") -> bool:
         """Whether the other one makes the same headshots."""
-        return other is not None and (self.request, self.chain[0].name) == (other.request, other.chain[0].name)
+        return other is not None and (self.request, self.backends[0].name) == (other.request, other.backends[0].name)
 
 
 @dataclass(eq=False)
@@ -56,21 +56,21 @@ class Person:
     name: str = ""
     photo: Path | None = None
     sha256: str = ""
-    chosen: Face | None = None
+    chosen_face: Face | None = None
     face: int | None = None
     thumbnail: str = ""
     thumbnail_path: Path | None = None
     refusal: str = ""
     remarks: Sequence[str] = ()
-    job: Job | None = None
+    run: Run | None = None
     failure: str = ""
     crowd: str = ""
     size_bytes: int = 0
     key: str = field(default_factory=lambda: secrets.token_urlsafe(8))
 
     @property
-    def shot(self) -> Shot | None:
-        return self.job.shots[0] if self.job is not None and self.job.shots else None
+    def headshot(self) -> SavedHeadshot | None:
+        return self.run.headshots[0] if self.run is not None and self.run.headshots else None
 
     @property
     def reason(self) -> str:
@@ -106,40 +106,42 @@ class Team:
 
     def __init__(self) -> None:
         self.people: list[Person] = []
-        self.locked: Locked | None = None
+        self.look: TeamLook | None = None
         self.group = ""
         self.found = False
-        self.due = False
+        self.run_requested = False
         self.running = False
         self.stopped = False
-        self.turn = 0
-        self.at: Person | None = None
-        self.unkept = ""
+        self.run_version = 0
+        self.current: Person | None = None
+        self.history_error = ""
         self.checking = asyncio.Lock()  # held while photos are looked at
         self.making = asyncio.Lock()  # held by a run: the next one waits until a stopped one has put its things away
 
     @classmethod
-    def of(cls, group: "Sequence[Comparison]", registry: Mapping[str, Backend], album: Album) -> "Team":
+    def of(cls, group: "Sequence[HistoryEntry]", registry: Mapping[str, Backend], sink: FileSink) -> "Team":
         """A team of the history, everybody once: who failed first and landed later counts as landed."""
         team, asked = cls(), group[0].backend
         maker = [registry[asked]] if asked in registry else []
         request = group[0].requests[0]
         team.group, team.found = group[0].group, True
-        team.locked = Locked(request, maker, setting_labels(request, maker[0].title if maker else ""))
-        landed = {run.name for run in group if run.shots}
-        missing = {run.name: run for run in group if run.name not in landed}
-        for run in group:
-            if run.shots or missing.get(run.name) is run:
-                why = next(iter(run.failures.values()), "Not made.")
-                job = reopened(run, maker, None, album)
-                name = run.name or "photo"
-                team.people.append(Person(name, name, sha256=run.photo_sha256, job=job, failure=why))
+        team.look = TeamLook(request, maker, setting_labels(request, maker[0].title if maker else ""))
+        landed = {entry.name for entry in group if entry.headshots}
+        missing = {entry.name: entry for entry in group if entry.name not in landed}
+        for entry in group:
+            if entry.headshots or missing.get(entry.name) is entry:
+                why = next(iter(entry.failures.values()), "Not made.")
+                run = run_from_history(entry, maker, None, sink)
+                name = entry.name or "photo"
+                team.people.append(Person(name, name, sha256=entry.photo_sha256, run=run, failure=why))
         return team
 
     @property
     def waiting(self) -> bool:
         """Whether there are photos that wait for their headshots, or headshots that are in no history."""
-        return bool(self.unkept) or any(person.photo is not None and person.shot is None for person in self.people)
+        return bool(self.history_error) or any(
+            person.photo is not None and person.headshot is None for person in self.people
+        )
 
     def add(self, person: Person) -> None:
         self.people.append(person)
@@ -152,50 +154,50 @@ class Team:
     def _name(self) -> None:
         """Nobody's name changes once there is a headshot under it."""
         for person, name in zip(self.people, names_of(each.file_name for each in self.people), strict=True):
-            if person.job is None:
+            if person.run is None:
                 person.name = name.removesuffix(".png")
 
     @property
-    def able(self) -> list[Person]:
+    def usable(self) -> list[Person]:
         """Those whose photos can be used."""
         return [person for person in self.people if not person.refusal]
 
     @property
-    def shots(self) -> list[Shot]:
-        return [person.shot for person in self.people if person.shot is not None]
+    def headshots(self) -> list[SavedHeadshot]:
+        return [person.headshot for person in self.people if person.headshot is not None]
 
     @property
-    def absent(self) -> dict[str, str]:
+    def without_result(self) -> dict[str, str]:
         """By name, why somebody has no headshot."""
-        return {each.name: each.reason or "Not made." for each in self.people if each.shot is None}
+        return {each.name: each.reason or "Not made." for each in self.people if each.headshot is None}
 
-    def missing(self, locked: Locked) -> list[Person]:
+    def missing(self, locked: TeamLook) -> list[Person]:
         """Those who have no headshot in that look."""
-        same = locked.is_like(self.locked)
-        return [person for person in self.able if not same or person.shot is None]
+        same = locked.same_as(self.look)
+        return [person for person in self.usable if not same or person.headshot is None]
 
-    def begin(self, locked: Locked) -> list[Shot]:
+    def begin(self, locked: TeamLook) -> list[SavedHeadshot]:
         """A run in that look: of those who lack it, or of everybody. Returns the headshots that it replaces."""
-        former: list[Shot] = []
-        if not locked.is_like(self.locked):
-            former, self.group, self.unkept = self.shots, secrets.token_hex(16), ""
+        former: list[SavedHeadshot] = []
+        if not locked.same_as(self.look):
+            former, self.group, self.history_error = self.headshots, secrets.token_hex(16), ""
             for person in self.people:
-                person.job = None
+                person.run = None
             self._name()
-        self.locked = locked
+        self.look = locked
         for person in self.people:
             person.failure = ""
-        self.turn += 1
-        self.due, self.running, self.stopped = True, True, False
+        self.run_version += 1
+        self.run_requested, self.running, self.stopped = True, True, False
         return former
 
-    def unmake(self) -> list[Shot]:
+    def reset_results(self) -> list[SavedHeadshot]:
         """Nobody has a headshot any more, and who has no photo is not there. Returns the headshots."""
-        former = self.shots
+        former = self.headshots
         self.people = [person for person in self.people if person.photo is not None or person.refusal]
         for person in self.people:
-            person.job, person.failure = None, ""
-        self.locked, self.group, self.found, self.unkept, self.stopped = None, "", False, "", False
+            person.run, person.failure = None, ""
+        self.look, self.group, self.found, self.history_error, self.stopped = None, "", False, "", False
         self._name()
         return former
 
@@ -205,16 +207,16 @@ class Team:
         if at is not None:
             at.stop()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Nobody looks any more: nobody else's turn comes. From any thread."""
         at = self._end()
         if at is not None:
-            at.leave()
+            at.detach()
 
-    def _end(self) -> Job | None:
+    def _end(self) -> Run | None:
         """Nobody else's turn comes. Returns the job that is at work."""
-        at, self.at = self.at, None
-        self.turn += 1
+        at, self.current = self.current, None
+        self.run_version += 1
         self.stopped = self.stopped or self.running
-        self.due = self.running = False
-        return None if at is None else at.job
+        self.run_requested = self.running = False
+        return None if at is None else at.run

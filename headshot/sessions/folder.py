@@ -32,7 +32,7 @@ def claim() -> Path:
     return folder
 
 
-def clear_the_dead() -> None:
+def delete_abandoned_folders() -> None:
     """Delete the folders of servers that were killed. A process's locks go with it, however it ends."""
     for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{LOCK}"):
         with suppress(OSError):  # locked: its server lives; or another user's

@@ -25,46 +25,46 @@ jobs, and shares with them the database and the pictures, each of which lies the
 
 from .database import StoreError
 from .history import History
-from .job_states import StateError, Untaken
+from .job_states import StateError, StateNotReached
 from .records import (
     Ballot,
-    Comparison,
     Event,
-    Job,
+    HistoryEntry,
     JobId,
-    Kept,
     Kind,
-    Look,
+    ModelsLabJob,
     Outcome,
+    Poll,
     Recovery,
+    SavedSettings,
+    StoredHeadshot,
     Usage,
-    Vote,
-    key_mark,
-    mark,
+    hash_token,
+    key_fingerprint,
 )
-from .schema import State
+from .schema import JobState
 from .store import REMOTE_KEPT, Store
 
 __all__ = [
     "REMOTE_KEPT",
     "Ballot",
-    "Comparison",
     "Event",
     "History",
-    "Job",
+    "HistoryEntry",
     "JobId",
-    "Kept",
+    "JobState",
     "Kind",
-    "Look",
+    "ModelsLabJob",
     "Outcome",
+    "Poll",
     "Recovery",
-    "State",
+    "SavedSettings",
     "StateError",
+    "StateNotReached",
     "Store",
     "StoreError",
-    "Untaken",
+    "StoredHeadshot",
     "Usage",
-    "Vote",
-    "key_mark",
-    "mark",
+    "hash_token",
+    "key_fingerprint",
 ]

@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class Ledger:
+class AsyncStore:
     """folder, url: as Store.open takes them. Used from any number of event loops."""
 
     def __init__(self, folder: Path, url: str | None) -> None:
@@ -27,23 +27,23 @@ class Ledger:
         self._opening = threading.Lock()
 
     @property
-    def has_entries(self) -> bool:
+    def may_have_data(self) -> bool:
         """Whether something may have been written down before: a server that never did need not open its store."""
         empty = self._folder.is_dir() and not any(self._folder.iterdir())
         return self._url is not None or (self._folder.exists() and not empty)
 
-    async def do(self, act: "Callable[[Store], _T]") -> _T:
+    async def run(self, act: "Callable[[Store], _T]") -> _T:
         """Something with the store. Raises StoreError, and SettingsError where it cannot be opened as it is set."""
-        return await anyio.to_thread.run_sync(lambda: self.at_once(act))
+        return await anyio.to_thread.run_sync(lambda: self.run_sync(act))
 
-    def at_once(self, act: "Callable[[Store], _T]") -> _T:
-        """As `do`, in a worker thread of the caller's."""
+    def run_sync(self, act: "Callable[[Store], _T]") -> _T:
+        """As `run`, in a worker thread of the caller's."""
         return act(self._opened())
 
-    async def note(self, act: "Callable[[Store], object]") -> None:
+    async def record_best_effort(self, act: "Callable[[Store], object]") -> None:
         """Write down what has happened already. Where that fails the job goes on all the same: it is paid."""
         try:
-            await self.do(act)
+            await self.run(act)
         except HeadshotError:
             _log.exception("What happened to a job could not be written down")
 

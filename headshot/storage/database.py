@@ -36,7 +36,7 @@ class StoreError(HeadshotError):
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def translate_database_errors() -> Iterator[None]:
     """The database's own troubles as StoreError. Bugs stay what they are."""
     try:
         yield
@@ -119,7 +119,7 @@ def lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def shred(engine: Engine) -> None:
+def vacuum(engine: Engine) -> None:
     """After rows were deleted: nothing of them is left in SQLite's files. PostgreSQL vacuums by itself.
 
     What is deleted is overwritten, but not the copies that moved rows have left in their former pages: the file is

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 
-from .looks import Looks
+from .looks import SavedSettingsTable
 from .pictures import digest_of
-from .records import Comparison, Kept, Kind, Usage, checked, kept_of, one_line
+from .records import HistoryEntry, Kind, StoredHeadshot, Usage, checked, headshot_from_row, one_line
 from .schema import ComparisonRow, FailureRow, LookRow, ShotRow, ThumbnailRow
-from .unit_of_work import Ground, disk
-from .votes import Votes
+from .unit_of_work import UnitOfWork, translate_disk_errors
+from .votes import PollTable
 
 MAX_NAME_CHARACTERS = 80
 MAX_SEARCH_CHARACTERS = 200  # a sentence out of a prompt; SQLite gives up on a pattern of 50,000 bytes
@@ -33,13 +33,13 @@ class History:
     the code that lets people in who are no owners.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: UnitOfWork) -> None:
         self._ground = ground
-        self._looks = Looks(ground)
+        self._looks = SavedSettingsTable(ground)
         self.save_look = self._looks.save
-        self.looks = self._looks.all
+        self.saved_settings = self._looks.all
         self.delete_look = self._looks.delete
-        votes = Votes(ground)
+        votes = PollTable(ground)
         self.open_vote = votes.open
         self.close_vote = votes.close
         self.vote = votes.vote
@@ -91,7 +91,7 @@ class History:
             kept_since=now,
         )
         comparison = row.id
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             if group:
                 its = select(ComparisonRow.group_name).where(_of_group(owner, group)).limit(1)
                 known = session.scalar(its)
@@ -126,7 +126,7 @@ class History:
         Raises ValueError where the comparison has no such position.
         """
         digest = digest_of(png)
-        with disk(), self._ground.writing(lock=True) as session:
+        with translate_disk_errors(), self._ground.write(lock=True) as session:
             row = session.get(ComparisonRow, comparison)
             if row is None:
                 return None
@@ -167,7 +167,7 @@ class History:
 
         Raises ValueError where the comparison has no such position.
         """
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             row = session.get(ComparisonRow, comparison)
             if row is None:
                 return
@@ -178,7 +178,7 @@ class History:
 
     def end(self, comparison: str) -> None:
         """Nothing more comes of it: it is whole, or it was stopped. What lands nevertheless is kept."""
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             session.execute(update(ComparisonRow).where(ComparisonRow.id == comparison).values(ended=True))
 
     # What is there.
@@ -190,9 +190,9 @@ class History:
         search: str = "",
         backend: str = "",
         favourites: bool = False,
-        before: Comparison | None = None,
+        before: HistoryEntry | None = None,
         limit: int = 24,
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[HistoryEntry, ...]:
         """A visitor's comparisons, the latest first. before: the last one of the page that came before.
 
         search: stands in a prompt, a negative prompt or the name, in capitals or not.  backend: was asked, or has made
@@ -213,64 +213,64 @@ class History:
         if favourites:
             loved = select(ShotRow.comparison).where(ShotRow.owner == owner, ShotRow.favourite)
             wanted.append(or_(ComparisonRow.favourite, ComparisonRow.id.in_(loved)))
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return self._comparisons(session, and_(*wanted), limit=limit)
 
-    def comparison(self, owner: str, comparison: str) -> Comparison | None:
-        with self._ground.reading() as session:
+    def comparison(self, owner: str, comparison: str) -> HistoryEntry | None:
+        with self._ground.read() as session:
             its = and_(ComparisonRow.owner == owner, ComparisonRow.id == comparison)
             return next(iter(self._comparisons(session, its)), None)
 
-    def group(self, owner: str, group: str) -> tuple[Comparison, ...]:
+    def group(self, owner: str, group: str) -> tuple[HistoryEntry, ...]:
         """In the order in which they were begun. None belong to the group ""."""
         if not group:
             return ()
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             its = _of_group(owner, group)
             return self._comparisons(session, its)[::-1]
 
-    def latest(self, owner: str) -> Comparison | None:
+    def latest(self, owner: str) -> HistoryEntry | None:
         return next(iter(self.page(owner, limit=1)), None)
 
-    def begun_at(self, owner: str, moment: datetime) -> tuple[Comparison, ...]:
+    def begun_at(self, owner: str, moment: datetime) -> tuple[HistoryEntry, ...]:
         """Those that were begun at exactly that moment: how one that was brought along is known again."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             its = and_(ComparisonRow.owner == owner, ComparisonRow.begun == moment)
             return self._comparisons(session, its)
 
-    def shot(self, owner: str, shot: str) -> Kept | None:
+    def headshot(self, owner: str, shot: str) -> StoredHeadshot | None:
         its = (
             select(ShotRow, ComparisonRow)
             .join(ComparisonRow, ComparisonRow.id == ShotRow.comparison)
             .where(ShotRow.owner == owner, ShotRow.id == shot)
         )
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             found = session.execute(its).one_or_none()
             if found is None:
                 return None
             row, of = found
-            return kept_of(row, of, self._ground.pictures)
+            return headshot_from_row(row, of, self._ground.pictures)
 
-    def marked(self, owner: str, mark: str) -> Kept | None:
+    def by_content_id(self, owner: str, mark: str) -> StoredHeadshot | None:
         """The latest headshot that landed with that `mark` among its facts."""
         its = select(ShotRow.id).where(ShotRow.owner == owner, ShotRow.facts["mark"].as_string() == mark)
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             found = session.scalar(its.order_by(ShotRow.made.desc(), ShotRow.id).limit(1))
-        return None if found is None else self.shot(owner, found)
+        return None if found is None else self.headshot(owner, found)
 
     def thumbnail(self, owner: str, shot: str) -> bytes | None:
         """A WebP file's bytes."""
         its = select(ThumbnailRow.webp).join(ShotRow, ShotRow.id == ThumbnailRow.shot)
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return session.scalar(its.where(ShotRow.owner == owner, ShotRow.id == shot))
 
     def usage(self, owner: str) -> Usage:
         once = select(ShotRow.picture_sha256, func.max(ShotRow.size_bytes).label("size")).where(ShotRow.owner == owner)
         files = once.group_by(ShotRow.picture_sha256).subquery()
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return Usage(
                 comparisons=session.scalars(select(func.count()).where(ComparisonRow.owner == owner)).one(),
-                shots=session.scalars(select(func.count()).where(ShotRow.owner == owner)).one(),
+                headshots=session.scalars(select(func.count()).where(ShotRow.owner == owner)).one(),
                 bytes=int(session.scalars(select(func.coalesce(func.sum(files.c.size), 0))).one()),
             )
 
@@ -279,7 +279,7 @@ class History:
     def rename(self, owner: str, comparison: str, name: str) -> bool:
         """Raises RequestError where the name is too long. "" takes its name away."""
         line = one_line(name, "The name", MAX_NAME_CHARACTERS)
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             its = select(ComparisonRow).where(ComparisonRow.owner == owner, ComparisonRow.id == comparison)
             row = session.scalars(its).one_or_none()
             if row is None:
@@ -291,7 +291,7 @@ class History:
     def rename_group(self, owner: str, group: str, name: str) -> bool:
         """As `rename`, for what belongs together. Nothing belongs to the group ""."""
         line = one_line(name, "The name", MAX_NAME_CHARACTERS)
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             rows = session.scalars(select(ComparisonRow).where(_of_group(owner, group))).all() if group else ()
             for row in rows:
                 row.group_name = line
@@ -300,7 +300,7 @@ class History:
 
     def favourite(self, owner: str, what: str, on: bool) -> bool:
         """what: the id of a comparison or of a headshot. False where there is none."""
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             for row in (ComparisonRow, ShotRow):
                 this = update(row).where(row.owner == owner, row.id == what).values(favourite=on)
                 if session.scalar(this.returning(row.id)) is not None:
@@ -313,13 +313,13 @@ class History:
         """Delete a comparison, its headshots and their pictures, and the votes on it. False where there is none."""
         return self._delete(and_(ComparisonRow.owner == owner, ComparisonRow.id == comparison)) > 0
 
-    def delete_shot(self, owner: str, shot: str) -> bool:
+    def delete_headshot(self, owner: str, shot: str) -> bool:
         """Delete a headshot and its picture. It leaves its votes, and what was said of it there goes with it."""
         this = delete(ShotRow).where(ShotRow.owner == owner, ShotRow.id == shot).returning(ShotRow.picture_sha256)
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             gone = session.scalars(this).all()
-        self._ground.drop(gone)
-        self._ground.shred(len(gone))
+        self._ground.delete_files(gone)
+        self._ground.vacuum(len(gone))
         return bool(gone)
 
     def forget(self, owner: str) -> int:
@@ -332,27 +332,27 @@ class History:
         Looks are no pictures: they stay until nobody can come back for them.
         """
         gone = self._delete(ComparisonRow.kept_since < before, self._looks.forgotten())
-        with disk(), self._ground.writing(lock=True) as session:
-            self._ground.sweep(session)
+        with translate_disk_errors(), self._ground.write(lock=True) as session:
+            self._ground.collect_garbage(session)
         return gone
 
     # Inside.
 
     def _delete(self, which: ColumnElement[bool], looks: ColumnElement[bool] | None = None) -> int:
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             those = select(ComparisonRow.id).where(which)
             pictures = set(session.scalars(select(ShotRow.picture_sha256).where(ShotRow.comparison.in_(those))))
             gone = session.scalars(delete(ComparisonRow).where(which).returning(ComparisonRow.id)).all()
             settings = []
             if looks is not None:
                 settings = list(session.scalars(delete(LookRow).where(looks).returning(LookRow.id)))
-        self._ground.drop(pictures)
-        self._ground.shred(len(gone) + len(settings))
+        self._ground.delete_files(pictures)
+        self._ground.vacuum(len(gone) + len(settings))
         return len(gone)
 
     def _comparisons(
         self, session: Session, which: ColumnElement[bool], *, limit: int | None = None
-    ) -> tuple[Comparison, ...]:
+    ) -> tuple[HistoryEntry, ...]:
         """The latest first."""
         latest = select(ComparisonRow).where(which).order_by(ComparisonRow.begun.desc(), ComparisonRow.id.desc())
         rows = session.scalars(latest.limit(limit)).all()
@@ -367,8 +367,8 @@ class History:
             failures[failure.comparison][failure.position] = failure.sentence
         return tuple(self._comparison(row, shots[row.id], failures[row.id]) for row in rows)
 
-    def _comparison(self, row: ComparisonRow, shots: Iterable[ShotRow], failures: Mapping[int, str]) -> Comparison:
-        return Comparison(
+    def _comparison(self, row: ComparisonRow, shots: Iterable[ShotRow], failures: Mapping[int, str]) -> HistoryEntry:
+        return HistoryEntry(
             id=row.id,
             owner=row.owner,
             kind=cast(Kind, row.kind),
@@ -384,7 +384,7 @@ class History:
             ended=row.ended,
             begun=row.begun,
             kept_since=row.kept_since,
-            shots=tuple(kept_of(shot, row, self._ground.pictures) for shot in shots),
+            headshots=tuple(headshot_from_row(shot, row, self._ground.pictures) for shot in shots),
         )
 
 

@@ -2,36 +2,36 @@
 
 from typing import Literal, NamedTuple
 
-from .schema import State
+from .schema import JobState
 
 
 class StateError(RuntimeError):
     """A bug: the job's state does not allow what was asked. Nothing was changed, and nothing may be sent."""
 
 
-class Arrow(NamedTuple):
-    """Where a job may come from. `harmless`: where the news is a duplicate or comes too late, and nothing happens."""
+class Transition(NamedTuple):
+    """Where a job may come from. `ignore_from`: where the event is a late duplicate, and nothing happens."""
 
-    to: State
-    come_from: frozenset[State]
-    harmless: frozenset[State]
+    to: JobState
+    allowed_from: frozenset[JobState]
+    ignore_from: frozenset[JobState]
 
 
-ENDS = frozenset({State.DONE, State.FAILED})
-IN_FLIGHT = frozenset({State.SENT, State.PROCESSING})
+ENDS = frozenset({JobState.DONE, JobState.FAILED})
+IN_FLIGHT = frozenset({JobState.SENT, JobState.PROCESSING})
 
-SENDING = Arrow(State.SENT, frozenset({State.PENDING}), frozenset())
+SENDING = Transition(JobState.SENT, frozenset({JobState.PENDING}), frozenset())
 # UNKNOWN: another process has recovered meanwhile. What it has told the visitor stays.
-WITHDRAWN = Arrow(State.PENDING, frozenset({State.SENT}), frozenset({State.PENDING, State.UNKNOWN}))
-ACCEPTED = Arrow(State.PROCESSING, frozenset({State.SENT, State.UNKNOWN}), ENDS | {State.PROCESSING})
-UNANSWERED = Arrow(State.UNKNOWN, IN_FLIGHT, ENDS | {State.UNKNOWN})
-DONE = Arrow(State.DONE, frozenset({State.PROCESSING, State.UNKNOWN}), ENDS)
-FAILED = Arrow(State.FAILED, frozenset(State) - ENDS, ENDS)
+WITHDRAWN = Transition(JobState.PENDING, frozenset({JobState.SENT}), frozenset({JobState.PENDING, JobState.UNKNOWN}))
+ACCEPTED = Transition(JobState.PROCESSING, frozenset({JobState.SENT, JobState.UNKNOWN}), ENDS | {JobState.PROCESSING})
+UNANSWERED = Transition(JobState.UNKNOWN, IN_FLIGHT, ENDS | {JobState.UNKNOWN})
+DONE = Transition(JobState.DONE, frozenset({JobState.PROCESSING, JobState.UNKNOWN}), ENDS)
+FAILED = Transition(JobState.FAILED, frozenset(JobState) - ENDS, ENDS)
 
-Untaken = Literal["not connected", "rate limited"]
+StateNotReached = Literal["not connected", "rate limited"]
 """Why the service cannot have accepted a POST that was sent: no connection came about, or it said that it declines."""
 
-NOT_TAKEN: dict[Untaken, str] = {
+NOT_TAKEN: dict[StateNotReached, str] = {
     "not connected": "The service could not be reached, so nothing was sent.",
     "rate limited": "The service takes no more jobs just now, so nothing was sent.",
 }

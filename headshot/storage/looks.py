@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, delete, func, select
 
 from headshot.errors import RequestError
 
-from .records import Look, checked, one_line
+from .records import SavedSettings, checked, one_line
 from .schema import LookRow
-from .unit_of_work import Ground
+from .unit_of_work import UnitOfWork
 
 MAX_LOOKS = 50  # a list that can still be read
 MAX_NAME_CHARACTERS = 40
@@ -22,11 +22,11 @@ MAX_SETTINGS_CHARACTERS = 20_000  # two prompts of 2,000 characters, each escape
 KEPT = timedelta(days=400)
 
 
-class Looks:
-    def __init__(self, ground: Ground) -> None:
+class SavedSettingsTable:
+    def __init__(self, ground: UnitOfWork) -> None:
         self._ground = ground
 
-    def save(self, owner: str, name: str, settings: Mapping[str, Any]) -> Look:
+    def save(self, owner: str, name: str, settings: Mapping[str, Any]) -> SavedSettings:
         """Keep settings, as JSON's types, under a name; those that the visitor has under that name are replaced.
 
         Raises RequestError where the name or the settings are too long, or there are too many looks.
@@ -38,7 +38,7 @@ class Looks:
         plain = dict(settings)
         if len(json.dumps(plain)) > MAX_SETTINGS_CHARACTERS:
             raise RequestError("The look holds too much text: shorten its prompt.")
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             row = session.scalars(select(LookRow).where(LookRow.owner == owner, LookRow.name == name)).one_or_none()
             if row is None:
                 count = select(func.count()).select_from(LookRow).where(LookRow.owner == owner)
@@ -52,17 +52,17 @@ class Looks:
             session.refresh(row)  # as it is read later: JSON's types
             return _look(row)
 
-    def all(self, owner: str) -> tuple[Look, ...]:
+    def all(self, owner: str) -> tuple[SavedSettings, ...]:
         """By name."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             rows = session.scalars(select(LookRow).where(LookRow.owner == owner))
             return tuple(sorted(map(_look, rows), key=lambda look: (look.name.casefold(), look.name)))
 
     def delete(self, owner: str, look: str) -> bool:
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             this = delete(LookRow).where(LookRow.owner == owner, LookRow.id == look)
             gone = session.scalar(this.returning(LookRow.id)) is not None
-        self._ground.shred(gone)
+        self._ground.vacuum(gone)
         return gone
 
     def forgotten(self) -> ColumnElement[bool]:
@@ -70,5 +70,5 @@ class Looks:
         return LookRow.saved_at < self._ground.clock() - KEPT
 
 
-def _look(row: LookRow) -> Look:
-    return Look(row.id, row.name, row.settings)
+def _look(row: LookRow) -> SavedSettings:
+    return SavedSettings(row.id, row.name, row.settings)

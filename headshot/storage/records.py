@@ -13,7 +13,7 @@ from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 
 from .pictures import Pictures
-from .schema import ComparisonRow, JobRow, ShotRow, State
+from .schema import ComparisonRow, JobRow, JobState, ShotRow
 
 JobId = NewType("JobId", str)  # 128 random bits
 Kind = Literal["comparison", "matrix", "team"]
@@ -23,11 +23,11 @@ _MARK = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Job:
+class ModelsLabJob:
     """One paid headshot, as it stood when it was read.
 
     owner: the mark of its visitor's token.  comparison, position: where it stands on the page.
-    key_mark: which API key it was or will be sent with.
+    key_fingerprint: which API key it was or will be sent with.
     stranded: PENDING, and the server that was to send it is gone: it is sent when its visitor asks, or never.
     remote_id: the service's name for it; None while unknown.  eta_seconds: counted from `changed_at`.
     sentence: what the visitor should know about its state, "" where that is nothing.
@@ -41,10 +41,10 @@ class Job:
     position: int
     request: HeadshotRequest
     api: str
-    key_mark: str
+    key_fingerprint: str
     photo_sha256: str
     track_id: str | None
-    state: State
+    state: JobState
     stranded: bool
     remote_id: str | None
     eta_seconds: float | None
@@ -75,17 +75,17 @@ class Recovery:
     to_poll: the service has accepted them, and their results are to be fetched, with the key that each names.
     """
 
-    unknown: tuple[Job, ...]
-    never_sent: tuple[Job, ...]
-    to_poll: tuple[Job, ...]
+    unknown: tuple[ModelsLabJob, ...]
+    never_sent: tuple[ModelsLabJob, ...]
+    to_poll: tuple[ModelsLabJob, ...]
 
 
-def mark(secret: str) -> str:
+def hash_token(secret: str) -> str:
     """What is stored of a visitor's or a webhook's token: its SHA-256. The token must be random, 128 bits or more."""
     return sha256(secret.encode()).hexdigest()
 
 
-def key_mark(key: str, salt: bytes) -> str:
+def key_fingerprint(key: str, salt: bytes) -> str:
     """What is stored of an API key: tells whether two are the same to who holds the database's salt, and no more."""
     return hmac.new(salt, key.encode(), sha256).hexdigest()
 
@@ -97,15 +97,15 @@ def checked(**marks: str | None) -> None:
             raise ValueError(f"{name} must be a SHA-256 in hexadecimal")
 
 
-def job_of(row: JobRow, pictures: Pictures) -> Job:
-    return Job(
+def job_from_row(row: JobRow, pictures: Pictures) -> ModelsLabJob:
+    return ModelsLabJob(
         id=JobId(row.id),
         owner=row.owner,
         comparison=row.comparison,
         position=row.position,
         request=HeadshotRequest.model_validate(row.request),
         api=row.api,
-        key_mark=row.key_mark,
+        key_fingerprint=row.key_mark,
         photo_sha256=row.photo_sha256,
         track_id=row.track_id,
         state=row.state,
@@ -123,7 +123,7 @@ def job_of(row: JobRow, pictures: Pictures) -> Job:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredHeadshot:
     """One headshot of the history.
 
     request: with its seed, as the comparison asked for it at this position.  filename: a visitor saves it as that.
@@ -147,14 +147,14 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HistoryEntry:
     """One run of the history, as it stood when it was read.
 
     group: "" or what the runs that belong together have in common, as those of a team.  group_name: what all of those
     are called.  backend: the one that was asked.
     face: which of the photo's, None for the first.  failures: by position, why one did not come.
     ended: nothing more comes of it. False is one that is under way, or whose server has gone.
-    shots: by position, and where one was made twice, in the order of their making.
+    headshots: by position, and where one was made twice, in the order of their making.
     begun: when it was.  kept_since: when it came into this store; its time here counts from then.
     """
 
@@ -173,7 +173,7 @@ class Comparison:
     ended: bool
     begun: datetime
     kept_since: datetime
-    shots: tuple[Kept, ...]
+    headshots: tuple[StoredHeadshot, ...]
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,12 @@ class Usage:
     """What a visitor's history takes. bytes: of its pictures' files, of which each counts once."""
 
     comparisons: int
-    shots: int
+    headshots: int
     bytes: int
 
 
 @dataclass(frozen=True)
-class Look:
+class SavedSettings:
     """Settings under a name. settings: what `History.save_look` was given."""
 
     id: str
@@ -195,7 +195,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Vote:
+class Poll:
     """Shots to choose between. shots: their ids, without those that were deleted since.  open: ballots are taken."""
 
     code: str
@@ -218,9 +218,9 @@ class Ballot:
     at: datetime
 
 
-def kept_of(row: ShotRow, of: ComparisonRow, pictures: Pictures) -> Kept:
+def headshot_from_row(row: ShotRow, of: ComparisonRow, pictures: Pictures) -> StoredHeadshot:
     """of: its comparison."""
-    return Kept(
+    return StoredHeadshot(
         id=row.id,
         comparison=row.comparison,
         position=row.position,

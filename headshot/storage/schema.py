@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where a job stands; the arrows between them are drawn in `headshot.storage`."""
 
     PENDING = "pending"
@@ -37,10 +37,10 @@ class State(StrEnum):
     @property
     def ended(self) -> bool:
         """Nothing changes it any more."""
-        return self in (State.DONE, State.FAILED)
+        return self in (JobState.DONE, JobState.FAILED)
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no zone with a time, so it is put off on the way in and on again on the way out."""
 
     impl = DateTime(timezone=True)
@@ -57,7 +57,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[str]):
+class SafeText(TypeDecorator[str]):
     """A strange service, and a strange visitor, may say anything. PostgreSQL takes no null character, neither database
     half a character: both become a replacement, in what is stored and in what is looked for."""
 
@@ -68,7 +68,7 @@ class Words(TypeDecorator[str]):
         return value and value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
-class Record(TypeDecorator[Any]):
+class JsonValue(TypeDecorator[Any]):
     """JSON. NaN and the infinities, which Python reads in a reply and PostgreSQL refuses, become null."""
 
     impl = JSON
@@ -80,10 +80,10 @@ class Record(TypeDecorator[Any]):
 
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {
-        str: Words,
-        datetime: Moment,
-        dict[str, Any]: Record,
-        list[dict[str, Any]]: Record,
+        str: SafeText,
+        datetime: UtcDateTime,
+        dict[str, Any]: JsonValue,
+        list[dict[str, Any]]: JsonValue,
         float: Double,
     }
     # Named alike on both databases, so that a migration can name what it changes.
@@ -131,9 +131,9 @@ class JobRow(Base):
     photo_sha256: Mapped[str]
     track_id: Mapped[str | None]
     webhook_mark: Mapped[str | None] = mapped_column(unique=True)
-    state: Mapped[State] = mapped_column(
+    state: Mapped[JobState] = mapped_column(
         Enum(
-            State,
+            JobState,
             name="state",
             native_enum=False,
             create_constraint=True,

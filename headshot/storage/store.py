@@ -16,11 +16,11 @@ from headshot.request import HeadshotRequest
 
 from . import database, job_states
 from .history import History
-from .job_states import Arrow, StateError, Untaken
+from .job_states import StateError, StateNotReached, Transition
 from .pictures import Pictures, digest_of
-from .records import Event, Job, JobId, Recovery, checked, job_of
-from .schema import EventRow, JobRow, State, StoreRow
-from .unit_of_work import Ground, disk
+from .records import Event, JobId, ModelsLabJob, Recovery, checked, job_from_row
+from .schema import EventRow, JobRow, JobState, StoreRow
+from .unit_of_work import UnitOfWork, translate_disk_errors
 
 # The service deletes its results after a day: what is in flight is kept as long, and no webhook is believed after it.
 REMOTE_KEPT = timedelta(hours=24)
@@ -37,10 +37,10 @@ class Store:
 
     def __init__(self, engine: Engine, folder: Path, clock: Callable[[], datetime]) -> None:
         self._engine = engine
-        with database.in_words(), Session(engine) as session:
+        with database.translate_database_errors(), Session(engine) as session:
             this = session.scalars(select(StoreRow)).one()
-        self.salt = this.salt  # for `key_mark`
-        self._ground = Ground(engine, Pictures(folder, this.name), clock)
+        self.salt = this.salt  # for `key_fingerprint`
+        self._ground = UnitOfWork(engine, Pictures(folder, this.name), clock)
         self.history = History(self._ground)
 
     @classmethod
@@ -53,7 +53,7 @@ class Store:
         `sqlite:////path`.  clock: gives the moment, with its zone.
         Raises SettingsError where the URL cannot be used, StoreError where what it names cannot.
         """
-        with disk(), database.in_words():
+        with translate_disk_errors(), database.translate_database_errors():
             engine = database.connect(folder, url)
             try:
                 database.migrate(engine)
@@ -81,7 +81,7 @@ class Store:
         request: HeadshotRequest,
         *,
         api: str,
-        key_mark: str,
+        key_fingerprint: str,
         photo_sha256: str,
         track_id: str | None = None,
         webhook_mark: str | None = None,
@@ -89,10 +89,11 @@ class Store:
     ) -> JobId:
         """Write down a job that is to be sent. When this returns it is PENDING, and nothing has left the house.
 
-        owner, webhook_mark: `mark` of the visitor's and of the webhook's token.  key_mark: `key_mark` of the key, with
+        owner, webhook_mark: `hash_token` of the visitor's and of the webhook's token.
+        key_fingerprint: `key_fingerprint` of the key, with
         this store's salt. No secret comes in here: ValueError where one of them is no mark.
         """
-        checked(owner=owner, key_mark=key_mark, photo_sha256=photo_sha256, webhook_mark=webhook_mark)
+        checked(owner=owner, key_fingerprint=key_fingerprint, photo_sha256=photo_sha256, webhook_mark=webhook_mark)
         job = JobId(secrets.token_hex(16))
         now = self._ground.clock()
         row = JobRow(
@@ -102,11 +103,11 @@ class Store:
             position=position,
             request=request.model_dump(),
             api=api,
-            key_mark=key_mark,
+            key_mark=key_fingerprint,
             photo_sha256=photo_sha256,
             track_id=track_id,
             webhook_mark=webhook_mark,
-            state=State.PENDING,
+            state=JobState.PENDING,
             stranded=False,
             sentence="",
             facts=dict(facts or {}),
@@ -114,7 +115,7 @@ class Store:
             created_at=now,
             changed_at=now,
         )
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             session.add(row)
             session.flush()
             self._record(session, job, "added")
@@ -131,17 +132,17 @@ class Store:
             if row.stranded and not asked:
                 raise StateError(f"job {job} is stranded: it is sent when its visitor asks")
 
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             if not self._move(session, job, job_states.SENDING, allow=allow):
                 raise Stopped("This headshot is no longer wanted.")
 
-    def withdrawn(self, job: JobId, because: Untaken) -> bool:
+    def reset_to_pending(self, job: JobId, because: StateNotReached) -> bool:
         """SENT → PENDING: the service cannot have accepted the POST, so the job may be sent as if it never had been.
 
         Every silence for another reason is `unknown`.
         """
         sentence = job_states.NOT_TAKEN[because]
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return self._move(session, job, job_states.WITHDRAWN, sentence=sentence)
 
     def accepted(
@@ -164,7 +165,7 @@ class Store:
                 raise StateError(f"job {job} is {row.remote_id!r} at the service, and now {remote_id!r} too")
 
         named: dict[str, Any] = {} if remote_id is None else {"remote_id": remote_id}
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return self._move(
                 session, job, job_states.ACCEPTED, details=details, allow=allow, eta_seconds=eta_seconds, **named
             )
@@ -173,19 +174,19 @@ class Store:
         """The service was asked about a job and has no result yet. eta_seconds: None leaves the last one."""
         news = {} if eta_seconds is None else {"eta_seconds": eta_seconds}
         statement = (
-            update(JobRow).where(JobRow.id == job, JobRow.state.in_(job_states.DONE.come_from)).returning(JobRow.id)
+            update(JobRow).where(JobRow.id == job, JobRow.state.in_(job_states.DONE.allowed_from)).returning(JobRow.id)
         )
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return session.scalar(statement.values(polls=JobRow.polls + 1, **news)) is not None
 
     def unknown(self, job: JobId, sentence: str, *, details: Mapping[str, Any] | None = None) -> bool:
         """SENT or PROCESSING → UNKNOWN: no answer, or no result within the time. It may have been billed."""
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return self._move(session, job, job_states.UNANSWERED, sentence=sentence, details=details)
 
     def failed(self, job: JobId, sentence: str, *, details: Mapping[str, Any] | None = None) -> bool:
         """→ FAILED, from everywhere but an end: the service declined it, or it was given up before it was sent."""
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return self._move(session, job, job_states.FAILED, sentence=sentence, details=details)
 
     def done(self, job: JobId, picture: bytes, filename: str, facts: Mapping[str, Any] | None = None) -> bool:
@@ -195,7 +196,7 @@ class Store:
         facts: what is to be told beside the picture (seed, seconds, notes), as JSON's types; added to those of `add`.
         """
         digest = digest_of(picture)
-        with disk(), self._ground.writing(lock=True) as session:
+        with translate_disk_errors(), self._ground.write(lock=True) as session:
             if not self._move(
                 session, job, job_states.DONE, picture_sha256=digest, filename=filename, facts=facts or {}
             ):
@@ -207,7 +208,7 @@ class Store:
 
     def note(self, job: JobId, what: str, sentence: str = "") -> bool:
         """A line in the job's timeline that changes nothing else. what: one word, `webhook`."""
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             if session.get(JobRow, job, with_for_update=True) is None:
                 return False
             self._record(session, job, what, sentence)
@@ -220,60 +221,60 @@ class Store:
         Nothing is sent by this, nor by anybody because of it. Where another process still runs jobs of this database,
         they become stranded or UNKNOWN too: it can send none of the former, and its answers still finish the latter.
         """
-        lost = or_(JobRow.state == State.SENT, and_(JobRow.state == State.PROCESSING, JobRow.remote_id.is_(None)))
-        left = and_(JobRow.state == State.PENDING, ~JobRow.stranded)
-        with disk(), self._ground.writing(lock=True) as session:
-            changes = {"state": State.UNKNOWN, "changed_at": self._ground.clock()}
+        lost = or_(JobRow.state == JobState.SENT, and_(JobRow.state == JobState.PROCESSING, JobRow.remote_id.is_(None)))
+        left = and_(JobRow.state == JobState.PENDING, ~JobRow.stranded)
+        with translate_disk_errors(), self._ground.write(lock=True) as session:
+            changes = {"state": JobState.UNKNOWN, "changed_at": self._ground.clock()}
             unknown = self._change_all(session, lost, "unknown", job_states.LOST, **changes)
             self._change_all(session, left, "stranded", job_states.NEVER_SENT, stranded=True)
-            self._ground.sweep(session)
+            self._ground.collect_garbage(session)
             return Recovery(
                 unknown=self._jobs(session, JobRow.id.in_(unknown)),
-                never_sent=self._jobs(session, JobRow.state == State.PENDING),
-                to_poll=self._jobs(session, JobRow.state == State.PROCESSING),
+                never_sent=self._jobs(session, JobRow.state == JobState.PENDING),
+                to_poll=self._jobs(session, JobRow.state == JobState.PROCESSING),
             )
 
     # What is there.
 
-    def job(self, owner: str, job: JobId) -> Job | None:
+    def job(self, owner: str, job: JobId) -> ModelsLabJob | None:
         """None where there is none, or it is somebody else's."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return next(iter(self._jobs(session, JobRow.owner == owner, JobRow.id == job)), None)
 
-    def jobs(self, owner: str, *, before: Job | None = None, limit: int = 50) -> tuple[Job, ...]:
+    def jobs(self, owner: str, *, before: ModelsLabJob | None = None, limit: int = 50) -> tuple[ModelsLabJob, ...]:
         """This visitor's jobs, the latest first. before: the last one of the page that came before."""
         wanted = JobRow.owner == owner
         if before is not None:
             same_moment = and_(JobRow.created_at == before.created_at, JobRow.id < before.id)
             wanted = and_(wanted, or_(JobRow.created_at < before.created_at, same_moment))
         latest = select(JobRow).where(wanted).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
-        with self._ground.reading() as session:
-            return tuple(job_of(row, self._ground.pictures) for row in session.scalars(latest))
+        with self._ground.read() as session:
+            return tuple(job_from_row(row, self._ground.pictures) for row in session.scalars(latest))
 
-    def comparison(self, owner: str, comparison: str) -> tuple[Job, ...]:
+    def comparison(self, owner: str, comparison: str) -> tuple[ModelsLabJob, ...]:
         """By position; what was sent again stands behind what it was sent again for."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return self._jobs(session, JobRow.owner == owner, JobRow.comparison == comparison)
 
-    def in_state(self, owner: str, *states: State) -> tuple[Job, ...]:
-        with self._ground.reading() as session:
+    def in_state(self, owner: str, *states: JobState) -> tuple[ModelsLabJob, ...]:
+        with self._ground.read() as session:
             return self._jobs(session, JobRow.owner == owner, JobRow.state.in_(states))
 
     def timeline(self, owner: str, job: JobId) -> tuple[Event, ...]:
         """What happened to this visitor's job, in its order."""
         of_job = select(EventRow).join(JobRow, JobRow.id == EventRow.job).where(JobRow.owner == owner, JobRow.id == job)
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             rows = session.scalars(of_job.order_by(EventRow.id))
             return tuple(Event(row.at, row.what, row.sentence, row.details) for row in rows)
 
-    def called_back(self, webhook_mark: str, track_id: str | None, remote_id: str) -> Job | None:
+    def by_webhook(self, webhook_mark: str, track_id: str | None, remote_id: str) -> ModelsLabJob | None:
         """The job that a webhook's call is about; None where mark, track id and the service's name do not all fit.
 
         remote_id: must be the job's own; where its POST is not answered yet, or never was, one that no other job has.
         A call is a hint and no result: fetch what it names before believing it. An ended job is found too, so that a
         duplicate can be thanked for.
         """
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             row = session.scalars(select(JobRow).where(JobRow.webhook_mark == webhook_mark)).one_or_none()
             # The index may tell by its time how much was right, but of a hash only; what decides does not tell.
             if row is None or not hmac.compare_digest(row.webhook_mark or "", webhook_mark):
@@ -281,11 +282,11 @@ class Store:
             if row.track_id != track_id or row.created_at < self._ground.clock() - REMOTE_KEPT:
                 return None
             if row.remote_id is not None:
-                return job_of(row, self._ground.pictures) if row.remote_id == remote_id else None
+                return job_from_row(row, self._ground.pictures) if row.remote_id == remote_id else None
             taken = select(JobRow.id).where(JobRow.remote_id == remote_id, JobRow.key_mark == row.key_mark).limit(1)
-            if row.state is State.PENDING or session.scalar(taken) is not None:
+            if row.state is JobState.PENDING or session.scalar(taken) is not None:
                 return None
-            return job_of(row, self._ground.pictures)
+            return job_from_row(row, self._ground.pictures)
 
     # What goes.
 
@@ -294,10 +295,10 @@ class Store:
 
         What is at the service by now is made and billed nevertheless, and nobody will fetch it.
         """
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             gone = session.scalars(delete(JobRow).where(JobRow.owner == owner).returning(JobRow.picture_sha256)).all()
-        self._ground.drop({digest for digest in gone if digest is not None})
-        self._ground.shred(len(gone))
+        self._ground.delete_files({digest for digest in gone if digest is not None})
+        self._ground.vacuum(len(gone))
         return len(gone)
 
     def expire(self, before: datetime) -> int:
@@ -309,11 +310,11 @@ class Store:
         at_rest = or_(JobRow.state.in_(job_states.ENDS), JobRow.stranded)
         dead = JobRow.created_at < min(before, self._ground.clock() - REMOTE_KEPT)
         old = or_(and_(at_rest, JobRow.changed_at < before), and_(~at_rest, dead))
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             gone = session.scalars(delete(JobRow).where(old).returning(JobRow.id)).all()
-        with disk(), self._ground.writing(lock=True) as session:
-            self._ground.sweep(session)
-        self._ground.shred(len(gone))
+        with translate_disk_errors(), self._ground.write(lock=True) as session:
+            self._ground.collect_garbage(session)
+        self._ground.vacuum(len(gone))
         return len(gone)
 
     # Inside.
@@ -322,7 +323,7 @@ class Store:
         self,
         session: Session,
         job: JobId,
-        arrow: Arrow,
+        arrow: Transition,
         *,
         sentence: str = "",
         details: Mapping[str, Any] | None = None,
@@ -336,9 +337,9 @@ class Store:
             if row is None:
                 return False
             allow(row)
-            if row.state in arrow.harmless:
+            if row.state in arrow.ignore_from:
                 return False
-            if row.state not in arrow.come_from:
+            if row.state not in arrow.allowed_from:
                 raise StateError(f"job {job} is {row.state} and cannot become {arrow.to}")
             unchanged = and_(
                 JobRow.id == job,
@@ -369,7 +370,7 @@ class Store:
             EventRow(job=job, at=self._ground.clock(), what=what, sentence=sentence, details=dict(details or {}))
         )
 
-    def _jobs(self, session: Session, *where: ColumnElement[bool]) -> tuple[Job, ...]:
+    def _jobs(self, session: Session, *where: ColumnElement[bool]) -> tuple[ModelsLabJob, ...]:
         """In the order they are shown in."""
         rows = select(JobRow).where(*where).order_by(JobRow.comparison, JobRow.position, JobRow.created_at, JobRow.id)
-        return tuple(job_of(row, self._ground.pictures) for row in session.scalars(rows))
+        return tuple(job_from_row(row, self._ground.pictures) for row in session.scalars(rows))

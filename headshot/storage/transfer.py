@@ -28,7 +28,7 @@ from headshot.imaging.photo import MAX_SIDE_PX
 from headshot.imaging.thumbnail import thumbnail_of
 from headshot.request import MAX_PROMPT_CHARACTERS, HeadshotRequest
 
-from . import Ballot, Comparison, History, Kept, Kind, Vote
+from . import Ballot, History, HistoryEntry, Kind, Poll, StoredHeadshot
 from .pictures import digest_of
 
 FORMAT = "headshot history"
@@ -57,15 +57,15 @@ class Imported:
     """What came in. skipped: headshots that were there already.  looks: those whose names were free."""
 
     comparisons: int
-    shots: int
+    headshots: int
     skipped: int
-    looks: int
+    saved_settings: int
 
 
 # --- out
 
 
-def export(history: History, owner: str, to: BinaryIO) -> None:
+def export_history(history: History, owner: str, to: BinaryIO) -> None:
     """Write everything that the history has of an owner. Takes one picture at a time into memory, and of that a piece.
 
     to: need not be seekable.  What is deleted while this runs is left out.
@@ -76,18 +76,18 @@ def export(history: History, owner: str, to: BinaryIO) -> None:
         "version": VERSION,
         "exported": datetime.now(UTC).isoformat(),
         "comparisons": [],
-        "looks": [{"name": look.name, "settings": dict(look.settings)} for look in history.looks(owner)],
+        "looks": [{"name": look.name, "settings": dict(look.settings)} for look in history.saved_settings(owner)],
         "votes": [_told_vote(vote, history.ballots(vote.code)) for vote in history.votes(owner)],
     }
-    names = _Names()
-    last: Comparison | None = None
+    names = _UniqueNames()
+    last: HistoryEntry | None = None
     with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as packed:  # a PNG does not get smaller
         while page := history.page(owner, before=last):
             last = page[-1]
             for comparison in page:
                 folder = names.free(f"{comparison.begun:%Y-%m-%d %H.%M.%S} {comparison.name}") + "/"
                 shots = []
-                for shot in comparison.shots:
+                for shot in comparison.headshots:
                     name = names.free(shot.filename, folder)
                     if _packed(packed, shot, name):
                         shots.append(_told_shot(shot, name))
@@ -97,7 +97,7 @@ def export(history: History, owner: str, to: BinaryIO) -> None:
         packed.writestr(entry, json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
 
 
-def _packed(packed: zipfile.ZipFile, shot: Kept, name: str) -> bool:
+def _packed(packed: zipfile.ZipFile, shot: StoredHeadshot, name: str) -> bool:
     try:
         picture = shot.picture.open("rb")
     except FileNotFoundError:  # deleted since the page was read
@@ -118,7 +118,7 @@ def _entry(name: str, moment: datetime) -> zipfile.ZipInfo:
     return entry
 
 
-def _told_comparison(comparison: Comparison, shots: list[dict[str, Any]]) -> dict[str, Any]:
+def _told_comparison(comparison: HistoryEntry, shots: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "kind": comparison.kind,
         "group": comparison.group,
@@ -136,7 +136,7 @@ def _told_comparison(comparison: Comparison, shots: list[dict[str, Any]]) -> dic
     }
 
 
-def _told_shot(shot: Kept, name: str) -> dict[str, Any]:
+def _told_shot(shot: StoredHeadshot, name: str) -> dict[str, Any]:
     return {
         "id": shot.id,
         "file": name,
@@ -150,7 +150,7 @@ def _told_shot(shot: Kept, name: str) -> dict[str, Any]:
     }
 
 
-def _told_vote(vote: Vote, ballots: tuple[Ballot, ...]) -> dict[str, Any]:
+def _told_vote(vote: Poll, ballots: tuple[Ballot, ...]) -> dict[str, Any]:
     """For whoever reads the file. It is not taken in again: a code, and who has voted, belong to the server of both."""
     voters: dict[str, int] = {}
     return {
@@ -170,7 +170,7 @@ def _told_vote(vote: Vote, ballots: tuple[Ballot, ...]) -> dict[str, Any]:
     }
 
 
-class _Names:
+class _UniqueNames:
     """Names in the archive, each given once, whatever capitals a system tells apart."""
 
     def __init__(self) -> None:
@@ -221,16 +221,16 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Position = Annotated[int, Field(ge=0, lt=MAX_REQUESTS)]
 
 
-class _Told(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, strict=True)
 
 
-class _NoteTold(_Told):
+class _NoteModel(_Model):
     kind: Literal["applied", "not applied", "advice"]
     text: Annotated[str, Field(max_length=_MAX_SENTENCE)]
 
 
-class _FactsTold(_Told):
+class _FactsModel(_Model):
     """What the page relies on. Whatever else a later backend tells comes along."""
 
     model_config = ConfigDict(extra="allow")
@@ -238,14 +238,14 @@ class _FactsTold(_Told):
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     likeness: Annotated[float, Field(ge=-1.01, le=1.01, allow_inf_nan=False)] | None = None
     trust: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    notes: Annotated[list[_NoteTold], Field(max_length=100)] = Field(default_factory=list)
+    notes: Annotated[list[_NoteModel], Field(max_length=100)] = Field(default_factory=list)
     made_by: dict[str, JsonValue] = Field(default_factory=dict)
     mark: _Digest | None = None
     parent: _Digest | None = None
     face: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=4, max_length=4)] | None = None
 
 
-class _ShotTold(_Told):
+class _HeadshotModel(_Model):
     file: Annotated[str, Field(max_length=500)]
     position: _Position
     backend: _Word
@@ -255,7 +255,7 @@ class _ShotTold(_Told):
     made: _Moment
 
 
-class _ComparisonTold(_Told):
+class _EntryModel(_Model):
     kind: Kind
     group: Annotated[str, Field(max_length=80)]
     name: Annotated[str, Field(max_length=80)]
@@ -268,28 +268,28 @@ class _ComparisonTold(_Told):
     failures: dict[_Position, Annotated[str, Field(max_length=_MAX_SENTENCE)]]
     ended: bool
     begun: _Moment
-    shots: list[_ShotTold]
+    shots: list[_HeadshotModel]
 
 
-class _LookTold(_Told):
+class _SettingsModel(_Model):
     name: Annotated[str, Field(min_length=1, max_length=40)]
     settings: dict[str, JsonValue]
 
 
-class _Head(_Told):
+class _Head(_Model):
     format: str
     version: int
 
 
-class _HistoryTold(_Told):
-    comparisons: list[_ComparisonTold]
-    looks: list[_LookTold]
+class _HistoryModel(_Model):
+    comparisons: list[_EntryModel]
+    looks: list[_SettingsModel]
 
 
-def import_(
+def import_history(
     history: History, owner: str, from_: BinaryIO, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> Imported:
-    """Take in what `export` has written, here or elsewhere, as this owner's. It keeps its dates and gets new ids.
+    """Add what `export_history` wrote, here or elsewhere, to this owner's history, with its dates and new ids.
 
     What this owner has already (a comparison begun at the same moment for the same requests, with the same picture at
     the same position) is skipped, so that an archive can be taken in twice, and one that was cut off again. Votes stay
@@ -305,11 +305,11 @@ def import_(
         for shot in comparison.shots:
             archive.look_for(shot.file)
     total = sum(len(comparison.shots) for comparison in told.comparisons)
-    taking = _Taking(history, owner, lambda done: tell(done, total))
+    taking = _ImportProgress(history, owner, lambda done: tell(done, total))
     try:
         for comparison in told.comparisons:
             taking.take(comparison, archive)
-        taken = {look.name for look in history.looks(owner)}
+        taken = {look.name for look in history.saved_settings(owner)}
         for look in told.looks:
             if " ".join(look.name.split()) not in taken:
                 taking.take_look(look)
@@ -320,7 +320,7 @@ def import_(
 
 
 @dataclass
-class _Taking:
+class _ImportProgress:
     """What one import has done so far. tell(done): is told of each headshot."""
 
     history: History
@@ -331,7 +331,7 @@ class _Taking:
     looks: list[str] = field(default_factory=list)
     skipped: int = 0
 
-    def take(self, told: _ComparisonTold, archive: "_Archive") -> None:
+    def take(self, told: _EntryModel, archive: "_Archive") -> None:
         same = (told.requests, told.kind, told.photo_sha256, told.face)
         there = next(
             (
@@ -357,7 +357,7 @@ class _Taking:
                 begun=told.begun,
             )
             self.begun.append(comparison)
-        known = {(shot.position, shot.picture.name) for shot in there.shots} if there is not None else set()
+        known = {(shot.position, shot.picture.name) for shot in there.headshots} if there is not None else set()
         for shot in told.shots:
             self._take_shot(shot, comparison, known, archive)
             self.tell(len(self.landed) + self.skipped)
@@ -369,7 +369,9 @@ class _Taking:
             if told.ended:
                 self.history.end(comparison)
 
-    def _take_shot(self, told: _ShotTold, comparison: str, known: set[tuple[int, str]], archive: "_Archive") -> None:
+    def _take_shot(
+        self, told: _HeadshotModel, comparison: str, known: set[tuple[int, str]], archive: "_Archive"
+    ) -> None:
         png = archive.read(told.file, MAX_PICTURE_BYTES, "A picture in the archive")
         if (place := (told.position, digest_of(png))) in known:
             self.skipped += 1
@@ -393,7 +395,7 @@ class _Taking:
         if told.favourite:
             self.history.favourite(self.owner, shot, True)
 
-    def take_look(self, told: _LookTold) -> None:
+    def take_look(self, told: _SettingsModel) -> None:
         self.looks.append(self.history.save_look(self.owner, told.name, told.settings).id)
 
     def undo(self) -> None:
@@ -402,7 +404,7 @@ class _Taking:
         for comparison in self.begun:
             self.history.delete(self.owner, comparison)
         for shot in self.landed:  # into comparisons that were there before
-            self.history.delete_shot(self.owner, shot)
+            self.history.delete_headshot(self.owner, shot)
 
 
 # --- what a stranger's archive may do to its reader
@@ -415,7 +417,7 @@ class _Archive:
         self._left = MAX_BYTES + MAX_MANIFEST_BYTES
         with _damaged("The file is no archive of a history, or damaged: choose the ZIP that an export has written."):
             # The whole directory is read at once and becomes an object for each name, before anybody could count them.
-            self._zip = zipfile.ZipFile(_Bounded(file, MAX_DIRECTORY_BYTES))
+            self._zip = zipfile.ZipFile(_LimitedFile(file, MAX_DIRECTORY_BYTES))
 
     def look_for(self, name: str) -> zipfile.ZipInfo:
         """Raises RequestError where there is no such file, or it is packed so that its size could not be bounded."""
@@ -445,7 +447,7 @@ class _Archive:
         return b"".join(pieces)
 
 
-class _Bounded(io.RawIOBase):
+class _LimitedFile(io.RawIOBase):
     """A file of which nobody can read more than so many bytes at once."""
 
     def __init__(self, file: BinaryIO, most_bytes: int) -> None:
@@ -471,7 +473,7 @@ class _Bounded(io.RawIOBase):
         return data
 
 
-def _read_manifest(archive: _Archive) -> _HistoryTold:
+def _read_manifest(archive: _Archive) -> _HistoryModel:
     try:
         archive.look_for(MANIFEST)
     except RequestError as error:
@@ -488,7 +490,7 @@ def _read_manifest(archive: _Archive) -> _HistoryTold:
     if head.version > VERSION:
         raise RequestError("The archive was written by a later version of this program: update the program first.")
     try:
-        read = _HistoryTold.model_validate_json(text)
+        read = _HistoryModel.model_validate_json(text)
         for comparison in read.comparisons:
             _check(comparison)
         for look in read.looks:
@@ -504,7 +506,7 @@ def _read_manifest(archive: _Archive) -> _HistoryTold:
     return read
 
 
-def _check(comparison: _ComparisonTold) -> None:
+def _check(comparison: _EntryModel) -> None:
     """Raises RequestError or ValidationError for what the types alone do not tell."""
     positions = len(comparison.requests)
     if any(request.seed is None for request in comparison.requests):
@@ -514,12 +516,12 @@ def _check(comparison: _ComparisonTold) -> None:
     ):
         raise RequestError("A headshot stands where nothing was asked for.")
     for shot in comparison.shots:
-        _FactsTold.model_validate(shot.facts)
+        _FactsModel.model_validate(shot.facts)
         if len(json.dumps(shot.facts)) > _MAX_FACTS_CHARACTERS:
             raise RequestError("Too much is told about a headshot.")
 
 
-def _check_look(look: _LookTold) -> None:
+def _check_look(look: _SettingsModel) -> None:
     """Raises RequestError where a look would not fit into the form."""
     ours = {name: value for name, value in look.settings.items() if name in HeadshotRequest.model_fields}
     HeadshotRequest.model_validate(ours)

@@ -16,7 +16,7 @@ from .schema import JobRow, ShotRow
 _AT_ONCE = 1_000  # SQLite takes some 32,000 values in one statement, and its older versions 999
 
 
-class Ground:
+class UnitOfWork:
     """Transactions, and the pictures that go with them. Safe to use from any thread."""
 
     def __init__(self, engine: Engine, pictures: Pictures, clock: Callable[[], datetime]) -> None:
@@ -29,28 +29,28 @@ class Ground:
         self.clock = clock
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        with database.in_words(), Session(self._reader) as session:
+    def read(self) -> Iterator[Session]:
+        with database.translate_database_errors(), Session(self._reader) as session:
             yield session
 
     @contextmanager
-    def writing(self, *, lock: bool = False) -> Iterator[Session]:
+    def write(self, *, lock: bool = False) -> Iterator[Session]:
         """One transaction. lock: of all who ask for it, one at a time; for files, and for many rows at once."""
-        with self._turn, database.in_words(), Session(self._writer) as session, session.begin():
+        with self._turn, database.translate_database_errors(), Session(self._writer) as session, session.begin():
             if lock:
                 database.lock(session.connection())
             yield session
 
-    def drop(self, digests: Collection[str]) -> None:
+    def delete_files(self, digests: Collection[str]) -> None:
         """Delete those of these pictures that no row wants any more.
 
         Only after the commit that has deleted their rows, or a crash could leave a row without its picture. Killed
-        before this, the next `sweep` has the files.
+        before this, the next `collect_garbage` has the files.
         """
         left = list(digests)
         for start in range(0, len(left), _AT_ONCE):
             some = left[start : start + _AT_ONCE]
-            with disk(), self.writing(lock=True) as session:
+            with translate_disk_errors(), self.write(lock=True) as session:
                 jobs = select(JobRow.picture_sha256).where(JobRow.picture_sha256.in_(some))
                 shots = select(ShotRow.picture_sha256).where(ShotRow.picture_sha256.in_(some))
                 wanted = set(session.scalars(union(jobs, shots)))
@@ -58,20 +58,20 @@ class Ground:
                     if digest not in wanted:
                         self.pictures.drop(digest)
 
-    def sweep(self, session: Session) -> None:
+    def collect_garbage(self, session: Session) -> None:
         """Delete every file that no row wants. session: of a transaction that locks."""
         jobs = select(JobRow.picture_sha256).where(JobRow.picture_sha256.is_not(None))
         self.pictures.sweep(set(session.scalars(union(jobs, select(ShotRow.picture_sha256)))))
 
-    def shred(self, deleted: int) -> None:
+    def vacuum(self, deleted: int) -> None:
         """After the commit that has deleted that many rows: nothing of them is left in SQLite's files."""
         if deleted:
-            with self._turn, database.in_words():
-                database.shred(self._reader)
+            with self._turn, database.translate_database_errors():
+                database.vacuum(self._reader)
 
 
 @contextmanager
-def disk() -> Iterator[None]:
+def translate_disk_errors() -> Iterator[None]:
     """The disk's troubles as StoreError."""
     try:
         yield

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from headshot.errors import RequestError
 
-from .records import Ballot, Kept, Outcome, Vote, checked, kept_of, one_line
+from .records import Ballot, Outcome, Poll, StoredHeadshot, checked, headshot_from_row, one_line
 from .schema import BallotRow, CandidateRow, ComparisonRow, ShotRow, VoteRow
-from .unit_of_work import Ground
+from .unit_of_work import UnitOfWork
 
 MIN_SHOTS, MAX_SHOTS = 2, 64  # 64 make 2,016 pairs, more than anybody looks at
 MAX_TITLE_CHARACTERS = 80
@@ -21,8 +21,8 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # read aloud and written down: no 
 _LENGTH = 8  # 30⁸ is 39 bits: with a hundred open votes, a hundred guesses a second need two years for one of them
 
 
-class Votes:
-    def __init__(self, ground: Ground) -> None:
+class PollTable:
+    def __init__(self, ground: UnitOfWork) -> None:
         self._ground = ground
 
     def open(self, owner: str, comparison: str, shots: Sequence[str], title: str) -> str:
@@ -35,7 +35,7 @@ class Votes:
         wanted = tuple(dict.fromkeys(shots))
         if not MIN_SHOTS <= len(wanted) <= MAX_SHOTS:
             raise RequestError(f"A vote needs {MIN_SHOTS} to {MAX_SHOTS} headshots: {len(wanted)} were chosen.")
-        with self._ground.writing(lock=True) as session:
+        with self._ground.write(lock=True) as session:
             its = select(ComparisonRow.id).where(ComparisonRow.owner == owner, ComparisonRow.id == comparison)
             own = set(session.scalars(select(ShotRow.id).where(ShotRow.owner == owner, ShotRow.id.in_(wanted))))
             if session.scalar(its) is None or own != set(wanted):
@@ -53,17 +53,17 @@ class Votes:
     def close(self, owner: str, code: str) -> bool:
         """No ballots are taken any more. Those there are stay. False where there is none, or it was closed before."""
         this = and_(VoteRow.code == read(code), VoteRow.owner == owner, VoteRow.open)
-        with self._ground.writing() as session:
+        with self._ground.write() as session:
             return session.scalar(update(VoteRow).where(this).values(open=False).returning(VoteRow.code)) is not None
 
-    def vote(self, code: str) -> Vote | None:
+    def vote(self, code: str) -> Poll | None:
         """Closed ones too. code: as somebody has typed it, in capitals or not, in groups or not."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return next(iter(_votes(session, VoteRow.code == read(code))), None)
 
-    def of(self, owner: str) -> tuple[Vote, ...]:
+    def of(self, owner: str) -> tuple[Poll, ...]:
         """The latest first."""
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return _votes(session, VoteRow.owner == owner)
 
     def cast(self, code: str, voter: str, left: str, right: str, outcome: Outcome) -> bool:
@@ -77,7 +77,7 @@ class Votes:
             raise ValueError(f"{outcome!r} is not an outcome")
         if left == right:
             return False
-        with self._ground.writing(lock=True) as session:  # or a shot could be deleted from under its ballot
+        with self._ground.write(lock=True) as session:  # or a shot could be deleted from under its ballot
             vote = session.get(VoteRow, read(code))
             if vote is None or not vote.open:
                 return False
@@ -107,13 +107,13 @@ class Votes:
     def ballots(self, code: str) -> tuple[Ballot, ...]:
         """In the order in which they came."""
         its = select(BallotRow).where(BallotRow.vote == read(code))
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             return tuple(
                 Ballot(row.voter, row.left_shot, row.right_shot, cast(Outcome, row.outcome), row.at)
                 for row in session.scalars(its.order_by(BallotRow.at, BallotRow.voter, BallotRow.left_shot))
             )
 
-    def shot(self, code: str, shot: str) -> Kept | None:
+    def shot(self, code: str, shot: str) -> StoredHeadshot | None:
         """A shot of a vote, to whoever has the code. None for every other shot."""
         its = (
             select(ShotRow, ComparisonRow)
@@ -121,12 +121,12 @@ class Votes:
             .join(CandidateRow, CandidateRow.shot == ShotRow.id)
             .where(CandidateRow.vote == read(code), CandidateRow.shot == shot)
         )
-        with self._ground.reading() as session:
+        with self._ground.read() as session:
             found = session.execute(its).one_or_none()
             if found is None:
                 return None
             row, of = found
-            return kept_of(row, of, self._ground.pictures)
+            return headshot_from_row(row, of, self._ground.pictures)
 
 
 def read(code: str) -> str:
@@ -138,13 +138,13 @@ def _code() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
 
 
-def _votes(session: Session, which: ColumnElement[bool]) -> tuple[Vote, ...]:
+def _votes(session: Session, which: ColumnElement[bool]) -> tuple[Poll, ...]:
     rows = session.scalars(select(VoteRow).where(which).order_by(VoteRow.begun.desc(), VoteRow.code)).all()
     of = CandidateRow.vote.in_([row.code for row in rows])
     shots: dict[str, list[str]] = {row.code: [] for row in rows}
     for candidate in session.scalars(select(CandidateRow).where(of).order_by(CandidateRow.position)):
         shots[candidate.vote].append(candidate.shot)
     return tuple(
-        Vote(row.code, row.owner, row.comparison, row.title, tuple(shots[row.code]), row.open, row.begun)
+        Poll(row.code, row.owner, row.comparison, row.title, tuple(shots[row.code]), row.open, row.begun)
         for row in rows
     )

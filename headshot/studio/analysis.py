@@ -11,15 +11,15 @@ import numpy.typing as npt
 from headshot.imaging import face as faces
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Marks
-from headshot.imaging.warp import scale_of, warp
+from headshot.imaging.warp import scale_factor, warp
 
 from . import exposure, face_geometry, red_eye, retouch, tone
 from .cutout import matte
 from .cutout.alpha import refine
 from .cutout.border import within_bars
-from .framing import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, Head, Room, room
+from .framing import CANVAS_EYES, CANVAS_HEAD, CANVAS_HEIGHT, CANVAS_WIDTH, FramingLimits, Head, framing_limits
 from .lighting import SourceLight, source
-from .prompt.look import Look
+from .prompt.look import StyleSpec
 from .scene.own_background import OwnBackground, own_background
 from .trust import Evidence, embrace, likely, trust
 
@@ -67,7 +67,7 @@ class Analysis:
     surface: face_geometry.Surface
     light: SourceLight
     balance: Array
-    room: Room
+    framing_limits: FramingLimits
     face_px: float
     upscale: float
     enlargement: float
@@ -76,7 +76,7 @@ class Analysis:
     portrait: Array
     portrait_face: Face
     seen: matte.Seen
-    mildness: dict[tuple[Look, float], float] = field(default_factory=dict)
+    mildness: dict[tuple[StyleSpec, float], float] = field(default_factory=dict)
     full: "Analysis | None" = None
 
     @cached_property
@@ -148,7 +148,7 @@ def analyse(
     outline = matte.outline(looked, face, border.seen_from_points(marks))
     middle = _middle(mesh, outline)
     canvas_from_photo = _canvas(face, mesh, outline.crown, middle)
-    scale = scale_of(canvas_from_photo)
+    scale = scale_factor(canvas_from_photo)
     size = CANVAS_WIDTH, CANVAS_HEIGHT
     face_px = face.height * scale
     on_canvas = _mapped(mesh, canvas_from_photo, scale)
@@ -204,7 +204,7 @@ def analyse(
         surface=shape,
         light=source(small, shape, grid_mesh),
         balance=tone.balance(small, small_alpha, shape.skin, float(np.percentile(thumb, 98)) / 255),
-        room=room(
+        framing_limits=framing_limits(
             cv2.resize(alone, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(inside, reduced, interpolation=cv2.INTER_AREA),
             cv2.resize(beside, reduced, interpolation=cv2.INTER_AREA),
@@ -301,7 +301,7 @@ def _head(face: Face, mesh: Array, canvas_from_photo: Array, seen: matte.Outline
     left, right = mesh[list(_CHEEKS), 0]
     gaze = (2 * mesh[_NOSE, 0] - left - right) / max(right - left, 1.0)
     chin = float(mesh[faces.CHIN, 1])
-    crown = min(there(face.centre[0], seen.crown)[1], chin - 1.1 * face.height * scale_of(canvas_from_photo))
+    crown = min(there(face.centre[0], seen.crown)[1], chin - 1.1 * face.height * scale_factor(canvas_from_photo))
     return Head(
         eyes=there(*eyes),
         left=there(seen.sides[0], eyes[1])[0],

@@ -14,21 +14,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headshot.backend_names import STUDIO, TITLES
 from headshot.backends import Readiness
-from headshot.durations import Pace
+from headshot.durations import DurationEstimator
 from headshot.errors import PhotoError
 from headshot.imaging import face as faces
 from headshot.imaging.encoding import fast_png
 from headshot.imaging.photo import Marks, Photo
 from headshot.imaging.photo_check import HIDDEN, POOR_ENLARGEMENT, SOFT_ENLARGEMENT, sitter
-from headshot.request import Headshot, HeadshotRequest, Note, Progress
+from headshot.progress import Progress
+from headshot.request import Headshot, HeadshotRequest, Note
 
 from .analysis import DRAFT_SCALE, Analysis, analyse
 from .cutout.matte import Seen
 from .framing import Frame
-from .prompt.look import OWN_BACKGROUND, SUMMARY, Look, read
-from .render import PROOF, PROOFS, Session, Variation, expose, session
-from .single_flight import Memory
+from .prompt.look import OWN_BACKGROUND, SUMMARY, StyleSpec, read
+from .render import LIKENESS_TEST_SIZE, LIKENESS_TEST_VARIATIONS, LookSetup, SeedJitter, prepare_look, render_frame
+from .single_flight import SingleFlightLru
 
 __all__ = ["Studio"]
 
@@ -62,21 +64,21 @@ _KEPT = (
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A session, and what is said on each of its headshots."""
+    """A prepared look, and what is said on each of its headshots."""
 
-    session: Session
+    look: LookSetup
     notes: tuple[Note, ...]
     colourless: bool
 
 
 @dataclass(frozen=True, eq=False)
-class _Comparison:
+class _RenderJob:
     """What the jobs of one comparison share. face: an index. sessions: by look, guidance and effort."""
 
     photo: Photo
     face: int
     progress: Progress
-    sessions: Memory[tuple[object, ...], _Prepared]
+    sessions: SingleFlightLru[tuple[object, ...], _Prepared]
 
     @property
     def subject(self) -> tuple[str, int, Marks]:
@@ -91,17 +93,21 @@ class Studio:
     the queue, so that none waits for another to finish.
     """
 
-    name = "studio"
-    title = "Studio"
+    name = STUDIO
+    title = TITLES[STUDIO]
     help = SUMMARY
-    at_once = 2  # one prepares while the other renders
-    lasting = False
+    max_concurrent = 2  # one prepares while the other renders
+    survives_disconnect = False
 
     def __init__(self, *, cached_photos: int = 3) -> None:
         # First guesses: two cores that have nothing else to do.
-        self._analysing, self._preparing, self._rendering = Pace(1.4), Pace(0.25), Pace(0.4)
+        self._analysing, self._preparing, self._rendering = (
+            DurationEstimator(1.4),
+            DurationEstimator(0.25),
+            DurationEstimator(0.4),
+        )
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="studio")
-        self._analyses = Memory[tuple[str, int, Marks, int], Analysis](cached_photos)
+        self._analyses = SingleFlightLru[tuple[str, int, Marks, int], Analysis](cached_photos)
 
     def readiness(self) -> Readiness:
         return Readiness(True, "The studio is ready. It works on this machine: no key, no GPU, no network.")
@@ -120,15 +126,15 @@ class Studio:
             + turns * self._rendering.seconds
         )
 
-    def forget(self, photo: Photo) -> None:
+    def drop_cache(self, photo: Photo) -> None:
         """Drop the photo's analyses, one that is being made included."""
         self._analyses.drop(lambda key: key[0] == photo.sha256)
 
-    async def shoot(
+    async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         """Yield the headshots in the requests' order, each as soon as it and those before it are done."""
-        work = _Comparison(photo, face or 0, progress, Memory(_SESSIONS_KEPT))
+        work = _RenderJob(photo, face or 0, progress, SingleFlightLru(_SESSIONS_KEPT))
         total, done = len(requests), 0
         waiting: deque[asyncio.Future[Headshot]] = deque()
         loop = asyncio.get_running_loop()
@@ -166,21 +172,21 @@ class Studio:
         *,
         face: int | None = None,
     ) -> list[Image.Image]:
-        """Small pictures of what `shoot` would make of the same requests, in their order: 320×400 RGB each.
+        """Small pictures of what `generate` would make of the same requests, in their order: 320×400 RGB each.
 
         Frame, light, backdrop and tone are the full picture's; sharpening, grain and likeness are left out. The look is
         as mild as a comparison of the same look and guidance has found it must be; where none was made yet it is as
         asked, and the full picture may come out milder.
         Blocks until all are done, so call it from a worker thread. The analysis is the one remembered for the request's
         effort; where there is none, that of the least effort, which is made and remembered if it must be.
-        face: as in `shoot`. Every request's seed is a number.
+        face: as in `generate`. Every request's seed is a number.
         Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`.
         """
-        work = _Comparison(photo, face or 0, progress or Progress(), Memory(_SESSIONS_KEPT))
+        work = _RenderJob(photo, face or 0, progress or Progress(), SingleFlightLru(_SESSIONS_KEPT))
         return self._pool.submit(self._draft_all, work, list(requests)).result()
 
-    def _draft_all(self, work: _Comparison, requests: list[HeadshotRequest]) -> list[Image.Image]:
-        sessions: dict[tuple[object, ...], Session] = {}
+    def _draft_all(self, work: _RenderJob, requests: list[HeadshotRequest]) -> list[Image.Image]:
+        sessions: dict[tuple[object, ...], LookSetup] = {}
         drafts = []
         for request in requests:
             work.progress.check()
@@ -191,7 +197,7 @@ class Studio:
             drafts.append(Image.fromarray(pixels))
         return drafts
 
-    def _draft_session(self, work: _Comparison, request: HeadshotRequest) -> Session:
+    def _draft_session(self, work: _RenderJob, request: HeadshotRequest) -> LookSetup:
         efforts = (request.num_inference_steps, _DRAFT_EFFORT)
         keys = [(*work.subject, effort) for effort in efforts]
         key = next((key for key in keys if key in self._analyses), keys[-1])
@@ -199,13 +205,13 @@ class Studio:
         work.progress.check()
         look = read(request.prompt, request.negative_prompt).look
         mildness = analysis.mildness.get((look, request.guidance_scale), 1.0)
-        return session(analysis.small, look, request.guidance_scale, mildness)
+        return prepare_look(analysis.small, look, request.guidance_scale, mildness)
 
-    def _prepare(self, work: _Comparison, request: HeadshotRequest) -> _Prepared:
+    def _prepare(self, work: _RenderJob, request: HeadshotRequest) -> _Prepared:
         work.progress.check()
         return work.sessions.get(_session_key(request), lambda: self._session(work, request))
 
-    def _session(self, work: _Comparison, request: HeadshotRequest) -> _Prepared:
+    def _session(self, work: _RenderJob, request: HeadshotRequest) -> _Prepared:
         analysis = self._analyses.get(
             (*work.subject, request.num_inference_steps),
             lambda: self._analyse(work, request.num_inference_steps),
@@ -230,7 +236,7 @@ class Studio:
         notes = told + tuple(Note("advice", text) for text in advice)
         return _Prepared(shared, notes, reading.look.black_and_white)
 
-    def _analyse(self, work: _Comparison, steps: int) -> Analysis:
+    def _analyse(self, work: _RenderJob, steps: int) -> Analysis:
         with self._analysing.measured():
             pixels = work.photo.pixels
             people, chosen = sitter(pixels, work.face)
@@ -243,7 +249,7 @@ class Studio:
             raise PhotoError(_HELD)
         return found
 
-    def _seen(self, work: _Comparison) -> Seen | None:
+    def _seen(self, work: _RenderJob) -> Seen | None:
         """What the networks said of this face before: a correction of the cut-out need not ask them again."""
         if not work.photo.marks:
             return None
@@ -251,25 +257,25 @@ class Studio:
         known = self._analyses.first(lambda key: key[:2] == subject)
         return None if known is None else known.seen
 
-    def _shoot_one(self, work: _Comparison, request: HeadshotRequest) -> Headshot:
+    def _shoot_one(self, work: _RenderJob, request: HeadshotRequest) -> Headshot:
         prepared = self._prepare(work, request)
         work.progress.check()
         started = time.perf_counter()
-        pixels, crop = _exposed(prepared.session, request)
+        pixels, crop = _exposed(prepared.look, request)
         notes = prepared.notes
         if crop.share > _TIGHT_SHARE:
             notes += (_TIGHT,)
         png = fast_png(pixels)
-        likeness, box = _recognised(prepared.session.analysis, pixels, colourless=prepared.colourless)
+        likeness, box = _recognised(prepared.look.analysis, pixels, colourless=prepared.colourless)
         seconds = time.perf_counter() - started
-        self._rendering.tell(seconds)
+        self._rendering.record(seconds)
         return Headshot(
             image=Image.fromarray(pixels),
             png=png,
             request=request,
             backend=self.name,
             likeness=likeness,
-            trust=prepared.session.analysis.trust,
+            trust=prepared.look.analysis.trust,
             facts=_facts(work.photo.marks),
             face_box=box,
             seconds=seconds,
@@ -277,9 +283,9 @@ class Studio:
         )
 
 
-def _exposed(shared: Session, request: HeadshotRequest, size: float = 1.0) -> tuple[np.ndarray, Frame]:
+def _exposed(shared: LookSetup, request: HeadshotRequest, size: float = 1.0) -> tuple[np.ndarray, Frame]:
     """The picture of a request, and its crop. Raises PhotoError where the photo has no room for a frame."""
-    pixels, crop = expose(shared, Variation.of(_seed_of(request)), size)
+    pixels, crop = render_frame(shared, SeedJitter.of(_seed_of(request)), size)
     low, high = _NO_SHOULDERS
     if crop.cut > _CUT_AT_MOST or (crop.chest < low and crop.air > high):
         raise PhotoError(_NO_ROOM)
@@ -299,7 +305,7 @@ def _facts(marks: Marks) -> dict[str, Any]:
     return {name: [list(point) for point in points] for name, points in named.items() if points}
 
 
-def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Session:
+def _mild_enough(analysis: Analysis, look: StyleSpec, guidance_scale: float) -> LookSetup:
     """The look at the strongest of four levels whose proofs keep the likeness.
 
     The proofs are the look's extreme variations, never the comparison's own seeds: a request gives the same bytes
@@ -308,21 +314,21 @@ def _mild_enough(analysis: Analysis, look: Look, guidance_scale: float) -> Sessi
     """
     known = analysis.mildness.get((look, guidance_scale))
     if known is not None:
-        return session(analysis, look, guidance_scale, known)
-    shared = session(analysis, look, guidance_scale)
+        return prepare_look(analysis, look, guidance_scale, known)
+    shared = prepare_look(analysis, look, guidance_scale)
     enough = float(np.interp(guidance_scale, *_LIKENESS_BY_GUIDANCE))
-    with ThreadPoolExecutor(len(PROOFS)) as at_once:
+    with ThreadPoolExecutor(len(LIKENESS_TEST_VARIATIONS)) as at_once:
         for mildness in _MILDNESS:
-            shared = shared if mildness == 1 else session(analysis, look, guidance_scale, mildness)
+            shared = shared if mildness == 1 else prepare_look(analysis, look, guidance_scale, mildness)
             proof = partial(_likeness_of_proof, shared)
-            if all(score is not None and score >= enough for score in at_once.map(proof, PROOFS)):
+            if all(score is not None and score >= enough for score in at_once.map(proof, LIKENESS_TEST_VARIATIONS)):
                 break
     analysis.mildness[look, guidance_scale] = shared.mildness
     return shared
 
 
-def _likeness_of_proof(shared: Session, variation: Variation) -> float | None:
-    proof = expose(shared, variation, PROOF)[0]
+def _likeness_of_proof(shared: LookSetup, variation: SeedJitter) -> float | None:
+    proof = render_frame(shared, variation, LIKENESS_TEST_SIZE)[0]
     return _recognised(shared.analysis, proof, colourless=shared.look.black_and_white)[0]
 
 

@@ -66,7 +66,7 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class FramingLimits:
     """What the frame may show, on the canvas, as integral images on a grid of 8 px.
 
     forbidden: where the person goes on beyond the photo.  missing: where there is no photo.  others: where people are
@@ -105,16 +105,16 @@ class Frame:
         return matrix.astype(np.float32)
 
 
-def room(person: Array, inside: Array, others: Array, head: Head) -> Room:
+def framing_limits(person: Array, inside: Array, others: Array, head: Head) -> FramingLimits:
     """person, inside, others: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
     missing = inside < 0.98
     beyond = ((person > 0.12) & missing).astype(np.uint8)
     theirs = (others > 0.3).astype(np.uint8)
-    return Room(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), cv2.integral(theirs), head)
+    return FramingLimits(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), cv2.integral(theirs), head)
 
 
 def choose(
-    space: Room,
+    space: FramingLimits,
     crop: Crop,
     share_play: float,
     across_play: float,

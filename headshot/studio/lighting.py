@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Setup:
+class LightingSetup:
     """Where the key stands, in degrees from the camera's axis, and key plus fill over fill.
 
     swap: 0…1, the power to which the photo's own shading is taken out; a full swap looks like a mask.
@@ -29,14 +29,14 @@ class Setup:
 
 
 # Hunter, Biver and Fuqua, "Light: Science & Magic", chapter 8, for the positions; the ratios by eye.
-SETUPS: dict[Pattern, Setup] = {
-    "loop": Setup(38, 34, 2.3),
-    "Rembrandt": Setup(52, 40, 3.8),
-    "butterfly": Setup(5, 46, 2.2),
-    "split": Setup(80, 14, 5.0),
-    "broad window": Setup(60, 14, 2.6),
+SETUPS: dict[Pattern, LightingSetup] = {
+    "loop": LightingSetup(38, 34, 2.3),
+    "Rembrandt": LightingSetup(52, 40, 3.8),
+    "butterfly": LightingSetup(5, 46, 2.2),
+    "split": LightingSetup(80, 14, 5.0),
+    "broad window": LightingSetup(60, 14, 2.6),
     # Whoever asks for soft light wants hard light gone.
-    "soft": Setup(20, 26, 1.6, swap=0.85, hardest=1.5),
+    "soft": LightingSetup(20, 26, 1.6, swap=0.85, hardest=1.5),
 }
 # Natural logarithms of luminance. From above no light falls harder: what seems so is a beard, a fringe or a hat.
 _FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 0.875
@@ -102,7 +102,7 @@ def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
     return SourceLight(float(x), float(y), turn)
 
 
-def direction(setup: Setup, side: float) -> Array:
+def direction(setup: LightingSetup, side: float) -> Array:
     """The unit vector towards the key; side −1 is the picture's left. x right, y down, z towards the camera."""
     azimuth, elevation = np.radians([setup.azimuth, setup.elevation])
     return np.array(
@@ -111,7 +111,9 @@ def direction(setup: Setup, side: float) -> Array:
     )
 
 
-def relight(surface: Surface, own: SourceLight, setup: Setup, side: float, strength: float, face_px: float) -> Array:
+def relight(
+    surface: Surface, own: SourceLight, setup: LightingSetup, side: float, strength: float, face_px: float
+) -> Array:
     """(h, w) float32 factors in linear light whose mean on the skin is 1: exposure is not the light's to change.
 
     The photo's own shading is taken out in part only, to the power setup.swap, and more of it the harder it is: a

@@ -13,14 +13,14 @@ from headshot.imaging.warp import warp
 
 from . import framing, lighting, tone
 from .analysis import Analysis
-from .prompt.look import OWN_BACKGROUND, Look
+from .prompt.look import OWN_BACKGROUND, StyleSpec
 from .scene.backdrop import is_paper, paint, paper_colour
 from .scene.own_background import LOST, toned
 from .trust import TRUSTED
 
 Array = npt.NDArray[Any]
 
-PROOF = 0.5  # a proof's size: its face is some 230 px high, twice what the likeness network sees
+LIKENESS_TEST_SIZE = 0.5  # a proof's size: its face is some 230 px high, twice what the likeness network sees
 
 # How much of each the words of a look stand for, at the full look (guidance 7.5). Chosen by eye on twenty portraits of
 # all complexions, at full size: a step less cannot be seen, a step more draws attention to itself.
@@ -44,7 +44,7 @@ _SRGB_GAMMA = 2.2  # as a pure power, in which a factor on linear light is a fac
 
 
 @dataclass(frozen=True)
-class Variation:
+class SeedJitter:
     """How one frame of a session differs from the next; every field but the last two lies in −1…1.
 
     share, across, down, tilt: framing.  turn, lift, depth: the key's azimuth, height and ratio.  glow: the rim's level.
@@ -63,7 +63,7 @@ class Variation:
     backdrop: int = 0
 
     @classmethod
-    def of(cls, seed: int) -> "Variation":
+    def of(cls, seed: int) -> "SeedJitter":
         rng = np.random.default_rng(seed)
         share, across, down, tilt, turn, lift, depth, glow = rng.uniform(-1, 1, 8).tolist()
         grain_row, grain_column = rng.uniform(0, 1, 2).tolist()
@@ -72,11 +72,14 @@ class Variation:
 
 
 # The extremes that cost most likeness: close, and the key turned furthest to either side at its hardest.
-PROOFS = (Variation(share=1, turn=1, lift=1, depth=1), Variation(share=1, turn=-1, lift=-1, depth=1))
+LIKENESS_TEST_VARIATIONS = (
+    SeedJitter(share=1, turn=1, lift=1, depth=1),
+    SeedJitter(share=1, turn=-1, lift=-1, depth=1),
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class LookSetup:
     """A look over one analysis: what all its seeds share.
 
     layers: (H, W, 4) uint16, full scale for 1: the corrected, retouched person and alpha, on the canvas or, for drafts,
@@ -88,7 +91,7 @@ class Session:
     """
 
     analysis: Analysis
-    look: Look
+    look: StyleSpec
     layers: Array
     strength: float
     mildness: float
@@ -98,19 +101,19 @@ class Session:
     behind: Array | None = None
 
 
-def strength_of(guidance_scale: float) -> float:
+def effective_strength(guidance_scale: float) -> float:
     """1 → 0 (cut out, framed and corrected only), 7.5 → 1 (a full studio look), 20 → 2 (dramatic)."""
     return float(np.interp(guidance_scale, [1, 7.5, 20], [0, 1, 2]))
 
 
-def keeps_background(analysis: Analysis, look: Look) -> bool:
+def keeps_background(analysis: Analysis, look: StyleSpec) -> bool:
     """Whether the photo's own background stays: asked for, or because the cut-out cannot be trusted."""
     return look.backdrop == OWN_BACKGROUND or analysis.trust < TRUSTED
 
 
-def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: float = 1.0) -> Session:
+def prepare_look(analysis: Analysis, look: StyleSpec, guidance_scale: float, mildness: float = 1.0) -> LookSetup:
     """Prepare a look. mildness: 1 is the look as asked, less keeps more likeness: of light, retouch and contrast."""
-    strength = strength_of(guidance_scale)
+    strength = effective_strength(guidance_scale)
     own = keeps_background(analysis, look)
     person = analysis.fore.astype(np.float32)
     alpha = analysis.alpha.astype(np.float32)
@@ -144,10 +147,10 @@ def session(analysis: Analysis, look: Look, guidance_scale: float, mildness: flo
     alpha = alpha * _FULL_SCALE + 0.5
     layers = cv2.merge([*cv2.split(person.astype(np.uint16)), alpha.astype(np.uint16)])
     behind = _own(analysis, look, strength) if own else None
-    return Session(analysis, look, layers, strength, mildness, side, skin_tone, scope, behind)
+    return LookSetup(analysis, look, layers, strength, mildness, side, skin_tone, scope, behind)
 
 
-def _own(analysis: Analysis, look: Look, strength: float) -> Array:
+def _own(analysis: Analysis, look: StyleSpec, strength: float) -> Array:
     """The photo's own background in the look's brightness and colour; (h, w, 3) float32 sRGB."""
     colour = paper_colour(look.backdrop)
     behind = toned(analysis.own_background, colour, _BACKDROP_LEVEL[look.brightness], min(strength, 1))
@@ -156,14 +159,14 @@ def _own(analysis: Analysis, look: Look, strength: float) -> Array:
     return behind
 
 
-def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Array, framing.Frame]:
+def render_frame(shared: LookSetup, variation: SeedJitter, size: float = 1.0) -> tuple[Array, framing.Frame]:
     """One frame: (1280, 1024, 3) uint8 RGB times `size`, and its crop. The same arguments give the same bytes.
 
     Less than the full size is a proof or a draft: without grain and sharpening.
     """
     look = shared.look
     crop = framing.choose(
-        shared.analysis.room,
+        shared.analysis.framing_limits,
         look.crop,
         variation.share,
         variation.across,
@@ -180,7 +183,7 @@ def expose(shared: Session, variation: Variation, size: float = 1.0) -> tuple[Ar
     del layers
     if shared.behind is None:
         _light(person, shared, variation, frame_from_canvas)
-        picture = _stand_in(person, alpha, _backdrop(shared, variation, pixels), shared, size)
+        picture = _composite(person, alpha, _backdrop(shared, variation, pixels), shared, size)
     else:
         picture = _before_own_background(person, alpha, shared.behind, frame_from_canvas)
         _light(picture, shared, variation, frame_from_canvas)
@@ -202,7 +205,7 @@ def _from_map(of_canvas: Array, frame_from_canvas: Array) -> Array:
     return moved
 
 
-def _light(person: Array, shared: Session, variation: Variation, frame_from_canvas: Array) -> None:
+def _light(person: Array, shared: LookSetup, variation: SeedJitter, frame_from_canvas: Array) -> None:
     """Key, fill and rim on the person, in place."""
     shape = shared.analysis.surface
     unit = shared.analysis.face_px * shape.skin.shape[1] / framing.CANVAS_WIDTH
@@ -244,7 +247,7 @@ def _before_own_background(person: Array, near: Array, behind: Array, frame_from
     return person
 
 
-def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> Array:
+def _backdrop(shared: LookSetup, variation: SeedJitter, size: tuple[int, int]) -> Array:
     """(h, w, 3) float32 sRGB."""
     look = shared.look
     drama = min(shared.strength * _BACKDROP_DRAMA[look.brightness], 2.0)
@@ -256,7 +259,7 @@ def _backdrop(shared: Session, variation: Variation, size: tuple[int, int]) -> A
     return painted
 
 
-def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, size: float) -> Array:
+def _composite(person: Array, alpha: Array, backdrop: Array, shared: LookSetup, size: float) -> Array:
     """Put the person before the backdrop: a soft shadow on paper, the backdrop's light round the outline.
 
     Changes all that it is given. Lengths are in pixels of the full-size headshot.
@@ -278,7 +281,7 @@ def _stand_in(person: Array, alpha: Array, backdrop: Array, shared: Session, siz
     return cv2.blendLinear(person, backdrop, alpha, 1 - alpha, dst=person)
 
 
-def _develop(picture: Array, shared: Session) -> Array:
+def _develop(picture: Array, shared: LookSetup) -> Array:
     """Black and white, tone curve, vignette."""
     look = shared.look
     if look.black_and_white:

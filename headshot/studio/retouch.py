@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from headshot.imaging.warp import needed, reduced, scale_of
+from headshot.imaging.warp import downsampled, scale_factor, source_region
 
 Array = npt.NDArray[Any]
 
@@ -25,8 +25,8 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
     crisp: after each step its edges are steepened, held between the neighbourhood's darkest and brightest value so
     that they get no halos. A small face is quietened first and then enlarged softly.
     """
-    scale = scale_of(affine)
-    region, affine = reduced(*needed(pixels, affine, size, margin=6 + 4 / scale))
+    scale = scale_factor(affine)
+    region, affine = downsampled(*source_region(pixels, affine, size, margin=6 + 4 / scale))
     picture: Array = region.astype(np.float32) / 255
     softness = float(np.clip((scale - _DETAILED) / (_DETAIL_IS_GONE - _DETAILED), 0, 1))
     if softness > 0:

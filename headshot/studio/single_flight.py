@@ -10,7 +10,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Key, Value]):
+class SingleFlightLru(Generic[Key, Value]):
     """Keeps the `most` results that were asked for last. Safe to use from any thread."""
 
     def __init__(self, most: int) -> None:

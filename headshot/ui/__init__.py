@@ -14,9 +14,9 @@ os.environ["GRADIO_TEMP_DIR"] = str(folder.claim())
 import gradio as gr
 
 from headshot.backends import Backend
-from headshot.runs.backend_queue import Line
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import GRACE_SECONDS, Visitors
+from headshot.runs.backend_queue import BackendQueue
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import GRACE_SECONDS, SessionRegistry
 from headshot.settings import Settings
 
 from .api import Endpoint
@@ -25,10 +25,10 @@ from .headshots.account import modelslab
 from .headshots.calibration import Calibration
 from .headshots.form import Form
 from .headshots.photo import PhotoPart
-from .headshots.saved_settings import LooksPart
+from .headshots.saved_settings import SavedSettingsPart
 from .headshots.shoot import ShootPart
 from .history.tab import HistoryPart
-from .tab_sync import SCRIPT, SiblingsPart
+from .tab_sync import SCRIPT, TabSync
 from .team.tab import TeamPart
 from .voting.tab import VotePart
 
@@ -39,24 +39,28 @@ _RADIOS = Path(__file__).with_name("radios.js").read_text(encoding="utf-8")
 _SWEEP_SECONDS = 60  # how often Gradio looks for uploads that no handler ever took
 
 
-def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> gr.Blocks:
-    """The page over these backends. `visitors` has what is put in and made here, `keeper` what stays of it."""
+def build(
+    settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
+) -> gr.Blocks:
+    """The page over these backends. `sessions` has what is put in and made here, `recorder` what stays of it."""
     keep_seconds = settings.keep_minutes * 60
     page = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_SWEEP_SECONDS, keep_seconds))
     with page:
         header = gr.HTML(_HEADER, apply_default_css=False, js_on_load=_RADIOS + SCRIPT, elem_id="header")
-        form = Form(settings, registry, visitors)
-        lines = {name: Line(name, backend.at_once, settings.queue_size) for name, backend in registry.items()}
-        shoot = ShootPart(settings, registry, visitors, lines, form, keeper, Calibration(visitors, CACHE))
-        history = HistoryPart(settings, registry, visitors, keeper, CACHE)
-        team = TeamPart(settings, registry, visitors, lines, form, keeper, CACHE)
-        votes = VotePart(visitors, keeper)
-        looks = LooksPart(visitors, keeper, form)
-        check = CheckPart(visitors, keeper, CACHE)
+        form = Form(settings, registry, sessions)
+        queues = {
+            name: BackendQueue(name, backend.max_concurrent, settings.queue_size) for name, backend in registry.items()
+        }
+        shoot = ShootPart(settings, registry, sessions, queues, form, recorder, Calibration(sessions, CACHE))
+        history = HistoryPart(settings, registry, sessions, recorder, CACHE)
+        team = TeamPart(settings, registry, sessions, queues, form, recorder, CACHE)
+        votes = VotePart(sessions, recorder)
+        looks = SavedSettingsPart(sessions, recorder, form)
+        check = CheckPart(sessions, recorder, CACHE)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Row(elem_id="page", equal_height=False):
                 with gr.Column(elem_id="form", min_width=0):
-                    photo = PhotoPart(visitors, CACHE)
+                    photo = PhotoPart(sessions, CACHE)
                     form.look()
                     looks.build()
                     form.axis()
@@ -86,12 +90,12 @@ def build(settings: Settings, registry: Mapping[str, Backend], visitors: Visitor
         shoot.wire(page, photo)
         history.wire(history_tab, tabs, shoot, form, team, home="headshots", teams="team")
         team.wire(team_tab)
-        SiblingsPart(visitors, header, shoot, history, team).wire()
+        TabSync(sessions, header, shoot, history, team).wire()
         check.wire(form, tab=check_tab, tabs=tabs, home="headshots")
-        endpoint = Endpoint(settings, registry, visitors, lines, CACHE, keeper)
+        endpoint = Endpoint(settings, registry, sessions, queues, CACHE, recorder)
 
         def closed(request: gr.Request) -> None:
-            visitors.stop(request.session_hash)
+            sessions.stop(request.session_hash)
             endpoint.stop(request.session_hash)
 
         page.unload(closed)

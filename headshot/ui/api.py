@@ -12,22 +12,24 @@ import gradio as gr
 from gradio.components.api_component import Api
 
 from headshot import backends
+from headshot.backend_names import AUTO
 from headshot.backends import Backend
 from headshot.comparison.comparing import parse_seeds, plan
 from headshot.errors import BackendError, PhotoError, RequestError
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
-from headshot.request import HeadshotRequest, Step, allowed
-from headshot.runs.backend_queue import Line
-from headshot.runs.execution import run
-from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job
-from headshot.runs.saved_headshot import Shot
-from headshot.sessions.session import Visitors
+from headshot.progress import Step
+from headshot.request import HeadshotRequest, allowed
+from headshot.runs.backend_queue import BackendQueue
+from headshot.runs.execution import execute
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.runs.run import Run
+from headshot.runs.saved_headshot import SavedHeadshot
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
 
 from .headshots.photo import delete_upload, is_upload, look_at, open_upload
-from .messages import sentence, toast
+from .messages import message_for, toast
 
 NAME = "generate"
 _SETTINGS = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
@@ -48,17 +50,17 @@ class Endpoint:
         self,
         settings: Settings,
         registry: Mapping[str, Backend],
-        visitors: Visitors,
-        lines: Mapping[str, Line],
+        sessions: SessionRegistry,
+        queues: Mapping[str, BackendQueue],
         cache: Path,
-        keeper: Keeper,
+        recorder: HistoryRecorder,
     ) -> None:
         self._most = settings.max_headshots
         self._registry = registry
-        self._visitors = visitors
-        self._lines = lines
+        self._sessions = sessions
+        self._queues = queues
         self._cache = cache
-        self._keeper = keeper
+        self._recorder = recorder
         self._calls: dict[str, set[asyncio.Task[Any]]] = {}  # that run, by session
         self._reading = asyncio.Lock()  # reading a photo of 40 megapixels takes 300 MB for a second
         # An upload's path follows from its name and bytes: a program that sends one photo with several calls names one
@@ -79,7 +81,7 @@ class Endpoint:
         )
 
     def _parameters(self, backend: str) -> list[Api]:
-        names = " or ".join([backends.AUTO, *self._registry])
+        names = " or ".join([AUTO, *self._registry])
         seeds = f"“1, 2, 3” or “10-13”: one headshot each, at most {self._most}."
         return [
             _parameter("photo", _FILE, f'handle_file("me.jpg"), up to {MAX_FILE_BYTES // 2**20} MB.'),
@@ -88,9 +90,9 @@ class Endpoint:
             _parameter("backend", {"type": "string"}, f"{names}.", backend),
         ]
 
-    def stop(self, session: str | None) -> None:
+    def stop(self, session_hash: str | None) -> None:
         """The program with Gradio's session hash is gone: its calls end. From any thread."""
-        for call in list(self._calls.get(session or "", ())):
+        for call in list(self._calls.get(session_hash or "", ())):
             call.get_loop().call_soon_threadsafe(call.cancel)
 
     async def _generate(
@@ -106,60 +108,62 @@ class Endpoint:
     ) -> list[dict[str, Any]]:
         # Any: nothing that was sent is what was asked for before it has been looked at.
         settings = dict(zip(_SETTINGS, (prompt, negative_prompt, num_inference_steps, guidance_scale), strict=True))
-        session = request.session_hash or ""
+        session_hash = request.session_hash or ""
         try:
             # A program without a heartbeat is here as long as its call runs.
-            with self._visitors.present(session), self._called(session):
-                return await self._shoot(session, photo, settings, seeds, backend)
+            with self._sessions.connected(session_hash), self._called(session_hash):
+                return await self._shoot(session_hash, photo, settings, seeds, backend)
         except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
+            raise gr.Error(message_for(error), print_exception=False) from error
 
     @contextmanager
-    def _called(self, session: str) -> Iterator[None]:
+    def _called(self, session_hash: str) -> Iterator[None]:
         """While the call runs, `stop` ends it."""
         call = asyncio.current_task()
         if call is None:
             raise RuntimeError("Gradio's queue runs each call in a task of its own")
-        calls = self._calls.setdefault(session, set())
+        calls = self._calls.setdefault(session_hash, set())
         calls.add(call)
         try:
             yield
         finally:
             calls.remove(call)
             if not calls:
-                del self._calls[session]
+                del self._calls[session_hash]
 
     async def _shoot(
-        self, session: str, sent: Any, settings: dict[str, Any], seeds: Any, backend: Any
+        self, session_hash: str, sent: Any, settings: dict[str, Any], seeds: Any, backend: Any
     ) -> list[dict[str, Any]]:
         path = self._path(sent)
         try:
             if not isinstance(seeds, str):
                 raise RequestError('Write the seeds as text, for example "1, 2, 3" or "10-13".')
             requests = plan(HeadshotRequest.model_validate(settings), parse_seeds(seeds, at_most=self._most))
-            visitor = self._visitors.of(session)
-            chain = backends.choose(visitor.backends(self._registry), backend)
+            session = self._sessions.get(session_hash)
+            chain = backends.choose(session.backends(self._registry), backend)
             photo, check, preview = await self._look_at(path)
         finally:
             delete_upload(path)
-        job = Job(requests, photo, check.taken(), None, chain)
-        visitor.take(photo, check, None, preview)  # so that a backend remembers it from call to call, and no longer
-        self._visitors.make_room()
+        run = Run(requests, photo, check.taken(), None, chain)
+        session.set_photo(
+            photo, check, None, preview
+        )  # so that a backend remembers it from call to call, and no longer
+        self._sessions.evict()
         try:
-            news = run(job, photo, self._lines, visitor, self._keeper)
+            news = execute(run, photo, self._queues, session, self._recorder)
             async with aclosing(news):
                 async for item in news:
                     if isinstance(item, Step):
                         gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
         except BackendError as error:
-            if not job.shots:
+            if not run.headshots:
                 raise
-            toast(sentence(error))  # the program reads it beside what has landed, which may be paid for
+            toast(message_for(error))  # the program reads it beside what has landed, which may be paid for
         finally:
-            if visitor.photo is None or visitor.photo.sha256 != photo.sha256:  # another call brought another one
+            if session.photo is None or session.photo.sha256 != photo.sha256:  # another call brought another one
                 for backend in chain:
                     backend.forget(photo)
-        return [_file(shot) for shot in job.landed]
+        return [_file(shot) for shot in run.completed]
 
     def _path(self, sent: Any) -> str:
         """Where the photo lies that a call names: nothing but an upload can be named."""
@@ -199,6 +203,6 @@ def _headshots() -> Api:
     return Api(None, {**schema, "description": "PNG files, in the seeds' order"}, "headshots")
 
 
-def _file(shot: Shot) -> dict[str, Any]:
+def _file(shot: SavedHeadshot) -> dict[str, Any]:
     """What `gradio_client` downloads, under the name that the path ends in."""
     return gr.FileData(path=str(shot.path), orig_name=shot.filename, mime_type="image/png").model_dump()

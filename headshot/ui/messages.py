@@ -29,7 +29,7 @@ def note(sentence: str) -> None:
     gr.Info(html.escape(sentence), duration=_TOAST_SECONDS)
 
 
-def sentence(error: Exception) -> str:
+def message_for(error: Exception) -> str:
     """What a person is told of this error, as plain text. A bug is BUG to them, and a traceback in the log."""
     if isinstance(error, HeadshotError):
         return str(error)
@@ -37,7 +37,7 @@ def sentence(error: Exception) -> str:
     return BUG
 
 
-def spoken(
+def event_handler(
     handler: Callable[..., AsyncIterator[Updates]] | Callable[..., Coroutine[Any, Any, Updates]],
     *,
     otherwise: Callable[[str, gr.Request], Updates] | None = None,
@@ -52,7 +52,7 @@ def spoken(
     """
 
     def say(error: Exception, request: gr.Request) -> Any:
-        words = sentence(error)
+        words = message_for(error)
         toast(words)
         return gr.skip() if otherwise is None else otherwise(words, request)
 

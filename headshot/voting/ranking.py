@@ -39,7 +39,7 @@ _MOST_STEPS = 200  # Newton's method takes about six
 _Matrix = npt.NDArray[np.float64]
 
 
-class Ballot(Protocol):
+class BallotLike(Protocol):
     """What one voter said of one pair."""
 
     @property
@@ -53,7 +53,7 @@ class Ballot(Protocol):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Rank:
     """Where a picture stands after the ballots.
 
     strength: in log odds; 0 is the average picture, against which the shares of all average to one half.
@@ -76,11 +76,11 @@ class Standing:
 
     @property
     def share_low(self) -> float:
-        return _chance(self.low)
+        return _probability(self.low)
 
     @property
     def share_high(self) -> float:
-        return _chance(self.high)
+        return _probability(self.high)
 
     @property
     def place(self) -> str:
@@ -88,17 +88,17 @@ class Standing:
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
-def asked(count: int) -> int:
+def pairs_for(count: int) -> int:
     """Of how many pairs of that many pictures one voter is asked."""
     return min(math.comb(count, 2), MOST_PAIRS)
 
 
-def judged(shots: Sequence[str], voter: str, ballots: Iterable[Ballot]) -> int:
+def is_valid_ballot(shots: Sequence[str], voter: str, ballots: Iterable[BallotLike]) -> int:
     """How many pairs this voter has judged."""
     return sum(one.voter == voter for one in _counted(shots, ballots))
 
 
-def next_pair(shots: Sequence[str], voter: str, ballots: Iterable[Ballot]) -> tuple[str, str] | None:
+def next_pair(shots: Sequence[str], voter: str, ballots: Iterable[BallotLike]) -> tuple[str, str] | None:
     """The pair to show to this voter, left and right, or None when all were seen that one voter is asked of.
 
     Of the pairs that the voter has not judged, the one whose answer would tell most by now, as far as it was not shown
@@ -108,41 +108,41 @@ def next_pair(shots: Sequence[str], voter: str, ballots: Iterable[Ballot]) -> tu
     shots = list(dict.fromkeys(shots))
     counted = _counted(shots, ballots)
     own = [one for one in counted if one.voter == voter]
-    if len(own) >= asked(len(shots)):
+    if len(own) >= pairs_for(len(shots)):
         return None
     fitted = _fitted(len(shots), counted)
     seen = {frozenset((one.left, one.right)) for one in own}
     left = [(a, b) for b in range(len(shots)) for a in range(b) if {a, b} not in seen]
     most = min(fitted.counts[pair] for pair in left) + _SHOWN_AHEAD
-    draw = partial(_drawn, voter)
+    draw = partial(_rng_for, voter)
     a, b = max(
         (pair for pair in left if fitted.counts[pair] <= most),
         key=lambda pair: (fitted.gain(*pair), draw(*sorted((shots[pair[0]], shots[pair[1]])))),
     )
-    return (shots[b], shots[a]) if _turned(a, b, own, counted, draw(shots[a], shots[b])) else (shots[a], shots[b])
+    return (shots[b], shots[a]) if _swap_sides(a, b, own, counted, draw(shots[a], shots[b])) else (shots[a], shots[b])
 
 
-def _turned(a: int, b: int, own: "Sequence[_Counted]", everybody: "Sequence[_Counted]", drawn: int) -> bool:
+def _swap_sides(a: int, b: int, own: "Sequence[_Counted]", everybody: "Sequence[_Counted]", drawn: int) -> bool:
     """Whether b goes to the left."""
-    lean = _lean(a, own) - _lean(b, own)
+    lean = _side_bias(a, own) - _side_bias(b, own)
     if lean == 0:
         lean = sum((one.left == a) - (one.left == b) for one in everybody if {one.left, one.right} == {a, b})
     return lean > 0 if lean else bool(drawn % 2)
 
 
-def _lean(shot: int, ballots: "Sequence[_Counted]") -> int:
+def _side_bias(shot: int, ballots: "Sequence[_Counted]") -> int:
     """How much more often it stood on the left."""
     return sum((one.left == shot) - (one.right == shot) for one in ballots)
 
 
-def _drawn(voter: str, *shots: str) -> int:
+def _rng_for(voter: str, *shots: str) -> int:
     return int.from_bytes(sha256("\n".join((voter, *shots)).encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 # -------------------------------------------------------------------------------------------------------------- the fit
 
 
-def fit(shots: Sequence[str], ballots: Iterable[Ballot]) -> list[Standing]:
+def fit(shots: Sequence[str], ballots: Iterable[BallotLike]) -> list[Rank]:
     """Where each picture stands, the strongest first.
 
     Ballots on anything else are left out; of two by one voter on one pair the later counts.
@@ -161,7 +161,7 @@ def fit(shots: Sequence[str], ballots: Iterable[Ballot]) -> list[Standing]:
     for number in np.argsort(-fitted.strengths, kind="stable"):
         scores = [one.score if one.left == number else 1 - one.score for one in counted if number in one[1:3]]
         standings.append(
-            Standing(
+            Rank(
                 shot=shots[number],
                 strength=float(fitted.strengths[number]),
                 low=float(low[number]),
@@ -169,7 +169,7 @@ def fit(shots: Sequence[str], ballots: Iterable[Ballot]) -> list[Standing]:
                 wins=scores.count(1.0),
                 losses=scores.count(0.0),
                 ties=scores.count(0.5),
-                share=_chance(float(fitted.strengths[number])),
+                share=_probability(float(fitted.strengths[number])),
                 best=1 + int((low > high[number]).sum()),
                 worst=len(shots) - int((high < low[number]).sum()),
             )
@@ -189,7 +189,7 @@ class _Counted(NamedTuple):
 _SCORES: dict[Outcome, float] = {"left": 1.0, "tie": 0.5, "right": 0.0}
 
 
-def _counted(shots: Sequence[str], ballots: Iterable[Ballot]) -> list[_Counted]:
+def _counted(shots: Sequence[str], ballots: Iterable[BallotLike]) -> list[_Counted]:
     numbers = {shot: number for number, shot in enumerate(dict.fromkeys(shots))}
     latest: dict[tuple[str, frozenset[str]], _Counted] = {}
     for ballot in ballots:
@@ -210,7 +210,7 @@ class _Fitted:
 
     def gain(self, a: int, b: int) -> float:
         """How much one more ballot on this pair is expected to tell: what it adds to the information's determinant."""
-        chance = _chance(self.strengths[a] - self.strengths[b])
+        chance = _probability(self.strengths[a] - self.strengths[b])
         spread = self.covariance[a, a] + self.covariance[b, b] - 2 * self.covariance[a, b]
         return round(chance * (1 - chance) * float(spread), 9)  # so that equal ones are equal on every machine
 
@@ -221,7 +221,7 @@ class _Fitted:
         by_ballot = np.diag(against_average @ self.covariance @ against_average.T)
         surprises: dict[str, _Matrix] = {}
         for one in counted:
-            surprise = one.score - _chance(self.strengths[one.left] - self.strengths[one.right])
+            surprise = one.score - _probability(self.strengths[one.left] - self.strengths[one.right])
             of_voter = surprises.setdefault(one.voter, np.zeros(len(slopes)))
             of_voter[one.left] += surprise
             of_voter[one.right] -= surprise
@@ -282,7 +282,7 @@ def _expit(values: _Matrix) -> _Matrix:
     return chances
 
 
-def _chance(log_odds: float) -> float:
+def _probability(log_odds: float) -> float:
     return float(np.exp(-np.logaddexp(0, -log_odds)))
 
 
@@ -294,7 +294,7 @@ _COLUMNS = (
 )
 
 
-def table(standings: Sequence[Standing], names: Mapping[str, str]) -> bytes:
+def table(standings: Sequence[Rank], names: Mapping[str, str]) -> bytes:
     """CSV as the comparison's own: RFC 4180, UTF-8 with its mark. names: of the pictures by their ids.
 
     low_percent, high_percent: the 95 % interval of preferred_percent.
@@ -324,7 +324,7 @@ _FINE = 4  # lines and dots are drawn that much larger and reduced: Pillow's own
 
 
 def chart(
-    standings: Sequence[Standing],
+    standings: Sequence[Rank],
     thumbnails: Mapping[str, Image.Image],
     names: Mapping[str, str],
     title: str = "",
@@ -340,31 +340,31 @@ def chart(
     page = Image.new("RGB", (_WIDTH, height), PAPER)
     draw = ImageDraw.Draw(page)
     if title:
-        _say(draw, (_MARGIN, _MARGIN), title, 42, INK, _WIDTH - 2 * _MARGIN)
+        _draw_text(draw, (_MARGIN, _MARGIN), title, 42, INK, _WIDTH - 2 * _MARGIN)
     top = head + _HEADS
-    _say(draw, (_PLACE_X, head + 20), "Place", 18, GREY, 104)
-    _say(draw, (_AXIS_X - 6, head - 16), "Preferred to the average headshot", 22, GREY, _AXIS)
+    _draw_text(draw, (_PLACE_X, head + 20), "Place", 18, GREY, 104)
+    _draw_text(draw, (_AXIS_X - 6, head - 16), "Preferred to the average headshot", 22, GREY, _AXIS)
     for percent in (0, 50, 100):
         x = _AXIS_X + _AXIS * percent // 100
         draw.line((x, top, x, top + len(standings) * _ROW), HAIRLINE if percent == 50 else _GRID, 2)
-        _say(draw, (x, head + 20), f"{percent} %", 18, GREY, _AXIS, anchor="middle")
+        _draw_text(draw, (x, head + 20), f"{percent} %", 18, GREY, _AXIS, anchor="middle")
     for number, one in enumerate(standings):
         _draw_row(page, draw, top + number * _ROW, one, thumbnails.get(one.shot), names[one.shot])
     draw.line((_MARGIN, top + len(standings) * _ROW, _WIDTH - _MARGIN, top + len(standings) * _ROW), HAIRLINE, 1)
     legend = "Dot: the estimate. Bar: its 95 % interval; where two bars overlap, the votes do not decide."
     below = top + len(standings) * _ROW + 36
-    _say(draw, (_MARGIN, below), legend, 20, GREY, 1000)
-    _say(draw, (_WIDTH - _MARGIN, below), footer, 20, GREY, 440, anchor="right")
+    _draw_text(draw, (_MARGIN, below), legend, 20, GREY, 1000)
+    _draw_text(draw, (_WIDTH - _MARGIN, below), footer, 20, GREY, 440, anchor="right")
     return page
 
 
 def _draw_row(
-    page: Image.Image, draw: ImageDraw.ImageDraw, top: int, one: Standing, thumbnail: Image.Image | None, name: str
+    page: Image.Image, draw: ImageDraw.ImageDraw, top: int, one: Rank, thumbnail: Image.Image | None, name: str
 ) -> None:
     middle = top + _ROW // 2
     draw.line((_MARGIN, top, _WIDTH - _MARGIN, top), HAIRLINE, 1)
     told_apart = one.best == one.worst
-    _say(draw, (_PLACE_X, middle), one.place, 44 if told_apart else 32, INK if told_apart else GREY, 104)
+    _draw_text(draw, (_PLACE_X, middle), one.place, 44 if told_apart else 32, INK if told_apart else GREY, 104)
     left, above = _THUMBNAIL_X, middle - _THUMBNAIL[1] // 2
     draw.rectangle((left - 1, above - 1, left + _THUMBNAIL[0], above + _THUMBNAIL[1]), MAT, HAIRLINE)
     if thumbnail is not None:
@@ -372,14 +372,14 @@ def _draw_row(
         small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS, reducing_gap=3.0)
         place = left + (_THUMBNAIL[0] - small.width) // 2, above + (_THUMBNAIL[1] - small.height) // 2
         page.paste(small, place)
-    _say(draw, (_NAME_X, middle - 18), name, 26, INK, _AXIS_X - _NAME_X - 40)
+    _draw_text(draw, (_NAME_X, middle - 18), name, 26, INK, _AXIS_X - _NAME_X - 40)
     said = [f"{one.wins} won", f"{one.losses} lost", *([f"{one.ties} tied"] if one.ties else [])]
-    _say(draw, (_NAME_X, middle + 22), " · ".join(said), 21, GREY, _AXIS_X - _NAME_X - 40)
+    _draw_text(draw, (_NAME_X, middle + 22), " · ".join(said), 21, GREY, _AXIS_X - _NAME_X - 40)
     _draw_interval(page, middle, one)
-    _say(draw, (_WIDTH - _MARGIN, middle), f"{one.share * 100:.0f} %", 32, INK, 120, anchor="right")
+    _draw_text(draw, (_WIDTH - _MARGIN, middle), f"{one.share * 100:.0f} %", 32, INK, 120, anchor="right")
 
 
-def _draw_interval(page: Image.Image, middle: int, one: Standing) -> None:
+def _draw_interval(page: Image.Image, middle: int, one: Rank) -> None:
     thickness, radius, pad = 12, 12, 13
     size = (_AXIS + 2 * pad, 2 * radius + 4)
     fine = Image.new("RGBA", (size[0] * _FINE, size[1] * _FINE), (*PAPER, 0))
@@ -398,7 +398,7 @@ def _draw_interval(page: Image.Image, middle: int, one: Standing) -> None:
     page.paste(small, (_AXIS_X - pad, middle - size[1] // 2), small)
 
 
-def _say(
+def _draw_text(
     draw: ImageDraw.ImageDraw,
     place: tuple[int, int],
     text: str,

@@ -10,25 +10,25 @@ from PIL import Image
 from headshot.comparison.labels import labels
 from headshot.imaging.encoding import png
 
-from .ranking import Standing, chart, fit, table
+from .ranking import Rank, chart, fit, table
 
 if TYPE_CHECKING:
-    from headshot.storage import Ballot, Comparison, History, Kept, Vote
+    from headshot.storage import Ballot, History, HistoryEntry, Poll, StoredHeadshot
 
 TABLE, CHART = "ranking.csv", "ranking.png"
 
 
 @dataclass(frozen=True)
-class Ranking:
+class PollResult:
     """A vote as it stands. names: of its headshots, by their ids."""
 
-    vote: "Vote"
+    vote: "Poll"
     ballots: "tuple[Ballot, ...]"
-    shots: "Mapping[str, Kept]"
+    shots: "Mapping[str, StoredHeadshot]"
     names: Mapping[str, str]
 
     @property
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[Rank]:
         return fit(self.vote.shots, self.ballots)
 
     @property
@@ -45,28 +45,28 @@ class Ranking:
         return png(chart(self.standings, pictures, self.names, self.vote.title, footer=self.counted))
 
 
-def rankings(history: "History", owner: str, comparison: str) -> list[Ranking]:
+def results_of(history: "History", owner: str, comparison: str) -> list[PollResult]:
     """Of all votes on a comparison, the latest first."""
     found = [one for one in history.votes(owner) if one.comparison == comparison]
-    run = history.comparison(owner, comparison) if found else None
-    return [] if run is None else [_ranking(history, one, run) for one in found]
+    entry = history.comparison(owner, comparison) if found else None
+    return [] if entry is None else [_ranking(history, one, entry) for one in found]
 
 
-def ranking(history: "History", owner: str, code: str) -> Ranking | None:
+def result_of(history: "History", owner: str, code: str) -> PollResult | None:
     """Of one of this visitor's votes."""
     found = next((one for one in history.votes(owner) if one.code == code), None)
-    run = None if found is None else history.comparison(owner, found.comparison)
-    return None if found is None or run is None else _ranking(history, found, run)
+    entry = None if found is None else history.comparison(owner, found.comparison)
+    return None if found is None or entry is None else _ranking(history, found, entry)
 
 
-def _ranking(history: "History", found: "Vote", run: "Comparison") -> Ranking:
-    shots = {kept.id: kept for kept in run.shots if kept.id in found.shots}
-    titles = labels(run.requests)
+def _ranking(history: "History", found: "Poll", entry: "HistoryEntry") -> PollResult:
+    shots = {kept.id: kept for kept in entry.headshots if kept.id in found.shots}
+    titles = labels(entry.requests)
     names = {name: titles[kept.request] for name, kept in shots.items()}
-    return Ranking(found, history.ballots(found.code), shots, names)
+    return PollResult(found, history.ballots(found.code), shots, names)
 
 
-def files(found: Sequence[Ranking]) -> dict[str, bytes]:
+def files(found: Sequence[PollResult]) -> dict[str, bytes]:
     """Table and chart of the latest vote in which somebody has voted, for the comparison's ZIP."""
     for one in found:
         if one.ballots:

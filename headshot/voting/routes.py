@@ -29,18 +29,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from headshot.cookies import VOTE_COOKIE, new_secret, secret_in, vote_cookie
 from headshot.errors import HeadshotError, RequestError
 from headshot.imaging.encoding import jpeg
-from headshot.streams import up_to
+from headshot.streams import read_limited
 
-from .ranking import OUTCOMES, Ballot, Outcome, asked, judged, next_pair
+from .ranking import OUTCOMES, BallotLike, Outcome, is_valid_ballot, next_pair, pairs_for
 
-COOKIE = "headshot-voter"
 NO_VOTE = "There is no such vote, or it has ended."
 
 _WELCOME = "Two pictures at a time, without their settings: you say which one you prefer."
-_COOKIE_SECONDS = 30 * 86_400  # longer than any vote is open; without it a voter would be asked everything again
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # token_urlsafe(32)
 _CODE = re.compile(r"[0-9A-Z]{8}")
 _LONG_SIDE_PX = 1280  # a headshot's own; on a screen two of them stand beside each other
 _QUALITY = 90  # JPEG, full colour resolution: no artefact that could be taken for the picture's own; about 200 KB
@@ -67,7 +65,7 @@ _ASSETS = {"vote.css": "text/css", "vote.js": "text/javascript"}
 _T = TypeVar("_T")
 
 
-class Vote(Protocol):
+class PollView(Protocol):
     """shots: their ids, without those that were deleted since.  open: ballots are taken."""
 
     @property
@@ -78,17 +76,17 @@ class Vote(Protocol):
     def open(self) -> bool: ...
 
 
-class Kept(Protocol):
+class PictureView(Protocol):
     @property
     def picture(self) -> Path: ...
 
 
-class Votes(Protocol):
+class PollAccess(Protocol):
     """The part of the history that voters need. Everything in it may raise StoreError, and blocks for a moment."""
 
-    def vote(self, code: str, /) -> Vote | None: ...
+    def vote(self, code: str, /) -> PollView | None: ...
 
-    def ballots(self, code: str, /) -> Sequence[Ballot]: ...
+    def ballots(self, code: str, /) -> Sequence[BallotLike]: ...
 
     def cast(self, code: str, voter: str, left: str, right: str, outcome: Outcome, /) -> bool:
         """In the place of what the same voter said of the pair before. False where the vote takes none of it.
@@ -97,25 +95,25 @@ class Votes(Protocol):
         """
         ...
 
-    def shot_of_vote(self, code: str, shot: str, /) -> Kept | None: ...
+    def shot_of_vote(self, code: str, shot: str, /) -> PictureView | None: ...
 
 
-class Ask(Protocol):
+class RunWithHistory(Protocol):
     """Do something with the votes in a worker thread."""
 
-    async def __call__(self, act: Callable[[Votes], _T], /) -> _T: ...
+    async def __call__(self, act: Callable[[PollAccess], _T], /) -> _T: ...
 
 
-def routes(ask: Ask, *, clock: Callable[[], float] = time.monotonic) -> list[Route]:
+def routes(ask: RunWithHistory, *, clock: Callable[[], float] = time.monotonic) -> list[Route]:
     """Everything under /vote."""
-    booth = _Booth(ask, clock)
+    booth = _VotePages(ask, clock)
     return [
-        Route("/vote", _answering(booth.door, partial(_door, here="vote"))),
+        Route("/vote", _answering(booth.door, partial(_code_form, here="vote"))),
         Route("/vote/assets/{name}", booth.asset),
-        Route("/vote/{code}", _answering(booth.page, partial(_door, here="../vote"))),
-        Route("/vote/{code}", _answering(booth.cast, _said), methods=["POST"]),
-        Route("/vote/{code}/pair", _answering(booth.pair, _said)),
-        Route("/vote/{code}/picture/{token}", _answering(booth.picture, _said)),
+        Route("/vote/{code}", _answering(booth.page, partial(_code_form, here="../vote"))),
+        Route("/vote/{code}", _answering(booth.cast, _message_page), methods=["POST"]),
+        Route("/vote/{code}/pair", _answering(booth.pair, _message_page)),
+        Route("/vote/{code}/picture/{token}", _answering(booth.picture, _message_page)),
     ]
 
 
@@ -149,8 +147,8 @@ class _Guesses:
         self.left += 1
 
 
-class _Booth:
-    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
+class _VotePages:
+    def __init__(self, ask: RunWithHistory, clock: Callable[[], float]) -> None:
         self._ask = ask
         self._secret = secrets.token_bytes(32)
         self._guesses = _Guesses(clock, at=clock())
@@ -161,11 +159,11 @@ class _Booth:
     async def door(self, request: Request) -> Response:
         typed = request.query_params.get("code")
         if typed is None:
-            return _door(_Sentence(_WELCOME, 200), "vote")
+            return _code_form(_Sentence(_WELCOME, 200), "vote")
         code = _read(typed)
         if code is None:
-            raise _no_vote()
-        return _sent_to(f"vote/{code}")
+            raise _not_found()
+        return _redirect(f"vote/{code}")
 
     async def asset(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -178,12 +176,12 @@ class _Booth:
         typed = request.path_params["code"]
         code = _read(typed)
         if code is not None and code != typed:
-            return _sent_to(code)
-        secret = _secret_of(request) or secrets.token_urlsafe(32)
-        vote = await self._vote(typed, _mark(secret))
+            return _redirect(code)
+        secret = secret_in(request.cookies, VOTE_COOKIE) or new_secret()
+        vote = await self._vote(typed, _voter_hash(secret))
         title = html.escape(vote.title or "Which headshot is best?")
         answer = HTMLResponse(_template("vote.html").substitute(title=title), headers=_HEADERS)
-        answer.headers.append("Set-Cookie", _cookie(request, secret))
+        answer.headers.append("Set-Cookie", vote_cookie(request, secret))
         return answer
 
     async def pair(self, request: Request) -> Response:
@@ -215,17 +213,17 @@ class _Booth:
         shot = next((shot for shot in vote.shots if self._is(token, "picture", code, voter, shot)), None)
         kept = None if shot is None else await self._ask(lambda votes: votes.shot_of_vote(code, shot))
         if kept is None:
-            raise _no_vote()
+            raise _not_found()
         try:
-            picture = await anyio.to_thread.run_sync(_shown, kept.picture, limiter=self._at_once)
+            picture = await anyio.to_thread.run_sync(_picture_file, kept.picture, limiter=self._at_once)
         except FileNotFoundError as error:  # it was deleted in this moment
-            raise _no_vote() from error
+            raise _not_found() from error
         return Response(picture, media_type="image/jpeg", headers=_HEADERS)
 
-    async def _vote(self, code: str, voter: str) -> Vote:
+    async def _vote(self, code: str, voter: str) -> PollView:
         """Raises _Sentence for codes that open nothing, and for all new ones where too many of these were tried."""
         if not _CODE.fullmatch(code):
-            raise _no_vote()
+            raise _not_found()
         known = (voter, code) in self._admitted
         if not known and not self._guesses.take():
             raise _Sentence(
@@ -238,22 +236,26 @@ class _Booth:
             if len(self._admitted) > _ADMITTED:
                 self._admitted.popitem(last=False)
         if vote is None or not vote.open:
-            raise _no_vote()
+            raise _not_found()
         return vote
 
     async def _next(self, code: str, voter: str) -> Response:
         """What this voter is asked next, and how far they are."""
 
-        def look(votes: Votes) -> tuple[tuple[str, str] | None, int, int] | None:
+        def look(votes: PollAccess) -> tuple[tuple[str, str] | None, int, int] | None:
             vote = votes.vote(code)
             if vote is None or not vote.open:
                 return None
             ballots = votes.ballots(code)
-            return next_pair(vote.shots, voter, ballots), judged(vote.shots, voter, ballots), asked(len(vote.shots))
+            return (
+                next_pair(vote.shots, voter, ballots),
+                is_valid_ballot(vote.shots, voter, ballots),
+                pairs_for(len(vote.shots)),
+            )
 
         seen = await self._ask(look)
         if seen is None:
-            raise _no_vote()
+            raise _not_found()
         pair, done, of = seen
         told: dict[str, object] = {"pair": None, "done": min(done, of), "of": of}
         if pair is not None:
@@ -292,33 +294,21 @@ def _answering(
     return answering
 
 
-def _no_vote() -> _Sentence:
+def _not_found() -> _Sentence:
     return _Sentence(NO_VOTE, 404)
 
 
 def _caller(request: Request) -> tuple[str, str]:
     """The code and the voter's mark."""
-    secret = _secret_of(request)
+    secret = secret_in(request.cookies, VOTE_COOKIE)
     if secret is None:
         raise _Sentence("This page needs its cookie, by which your answers are told from others'.", 403)
-    return request.path_params["code"], _mark(secret)
+    return request.path_params["code"], _voter_hash(secret)
 
 
-def _secret_of(request: Request) -> str | None:
-    secret = request.cookies.get(COOKIE, "")
-    return secret if _SECRET.fullmatch(secret) else None
-
-
-def _mark(secret: str) -> str:
+def _voter_hash(secret: str) -> str:
     """What is stored of a voter."""
     return sha256(secret.encode()).hexdigest()
-
-
-def _cookie(request: Request, secret: str) -> str:
-    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-    secure = "; Secure" if "https" in (request.url.scheme, forwarded) else ""
-    path = f"{request.scope.get('root_path', '').rstrip('/')}/vote"
-    return f"{COOKIE}={secret}; Path={path}; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _read(typed: str) -> str | None:
@@ -327,17 +317,17 @@ def _read(typed: str) -> str | None:
     return code if _CODE.fullmatch(code) else None
 
 
-def _sent_to(address: str) -> Response:
+def _redirect(address: str) -> Response:
     return RedirectResponse(address, 303, headers=_HEADERS)
 
 
-def _door(sentence: _Sentence, here: str) -> Response:
+def _code_form(sentence: _Sentence, here: str) -> Response:
     """The page with the field for a code. here: the address of /vote from where the browser is."""
     page = _template("enter_code.html").substitute(message=html.escape(str(sentence)), here=here)
     return HTMLResponse(page, sentence.status, headers=_HEADERS | sentence.headers)
 
 
-def _said(sentence: _Sentence) -> Response:
+def _message_page(sentence: _Sentence) -> Response:
     return JSONResponse({"detail": str(sentence)}, sentence.status, headers=_HEADERS | sentence.headers)
 
 
@@ -349,7 +339,7 @@ async def _body(request: Request) -> bytes:
     """The whole body, or nothing of one that is too large or too slow, which is not read to its end."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            return await up_to(_BODY_BYTES, request.stream())
+            return await read_limited(_BODY_BYTES, request.stream())
     except TimeoutError:
         return b""
 
@@ -366,7 +356,7 @@ def _answer_in(body: bytes) -> tuple[str, Outcome] | None:
     return None
 
 
-def _shown(path: Path) -> bytes:
+def _picture_file(path: Path) -> bytes:
     """A picture as a file of its own, in which nothing stands but the picture."""
     with Image.open(path) as file:
         picture = file.convert("RGB")

@@ -12,19 +12,19 @@ from headshot.comparison.labels import label
 from headshot.comparison.matrix import Matrix
 from headshot.errors import PhotoError
 from headshot.exports import overlay, sheet, team_files
-from headshot.exports.comparison_csv import Line, csv_of
+from headshot.exports.comparison_csv import CsvRow, csv_of
 from headshot.exports.grid import grid_sheet
 from headshot.exports.pdf import as_pdf
-from headshot.exports.zip_bundle import archive
+from headshot.exports.zip_bundle import zip_bundle
 from headshot.imaging import face
 from headshot.imaging.encoding import jpeg, png
 from headshot.imaging.photo import Photo
-from headshot.metadata import Kind, clean_copy, exported
+from headshot.metadata import Kind, convert, stripped_copy
 from headshot.request import HeadshotRequest
 from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP
-from headshot.runs.history_recorder import Keeper
-from headshot.runs.saved_headshot import Original, Shot
-from headshot.sessions.session import Visitors
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.runs.saved_headshot import PhotoCopy, SavedHeadshot
+from headshot.sessions.session import SessionRegistry
 from headshot.voting import results
 
 Failures = Mapping[HeadshotRequest, str]  # why one is missing
@@ -34,46 +34,48 @@ _KEPT = re.compile(r"[0-9a-f]{32}")  # an id of the history
 _KINDS: dict[str, Kind] = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 
 
-def make(visitors: Visitors, keeper: Keeper, visitor_name: str, corner: str, name: str) -> bytes | None:
+def make(
+    sessions: SessionRegistry, recorder: HistoryRecorder, session_token: str, corner: str, name: str
+) -> bytes | None:
     """The file at that address, made now or found in the history; None where there is nothing to make it of.
 
     Takes up to half a second. Raises StoreError.
     """
-    visitor = visitors.named(visitor_name)
-    if visitor is None:
+    session = sessions.by_token(session_token)
+    if session is None:
         return None
     if _KEPT.fullmatch(corner) and name == THUMBNAIL:
-        return keeper.thumbnail(visitor.owner, corner)
+        return recorder.thumbnail(session.owner, corner)
     if _KEPT.fullmatch(corner) and name in team_files.NAMES:
-        team, group = visitor.team, keeper.group(visitor.owner, corner)
-        if team.group != corner or team.locked is None:
+        team, group = session.team, recorder.group(session.owner, corner)
+        if team.group != corner or team.look is None:
             return _existing(lambda: team_files.make(group, name))
-        words, absent = team.locked.words, team.absent
+        words, absent = team.look.words, team.without_result
         return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
     if name in (results.TABLE, results.CHART):
-        vote = keeper.now(lambda history: results.ranking(history, visitor.owner, corner))
+        vote = recorder.run_sync(lambda history: results.result_of(history, session.owner, corner))
         return None if vote is None else _existing(vote.csv if name == results.TABLE else vote.png)
-    shot = visitor.shot(corner)
+    shot = session.headshot(corner)
     if name == OVERLAID:
-        original = None if shot is None else shot.original
+        original = None if shot is None else shot.photo_copy
         return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))
-    kept = corner if shot is None else shot.kept
-    if _KEPT.fullmatch(kept) and (found := keeper.shot(visitor.owner, kept)) is not None:
-        return _existing(lambda: _as_named(keeper, found.picture.read_bytes(), found.filename, name))
+    kept = corner if shot is None else shot.history_id
+    if _KEPT.fullmatch(kept) and (found := recorder.headshot(session.owner, kept)) is not None:
+        return _existing(lambda: _as_named(recorder, found.picture.read_bytes(), found.filename, name))
     if shot is not None:
-        return _existing(lambda: _as_named(keeper, shot.path.read_bytes(), shot.filename, name))
-    job = visitor.job
-    if job is None or job.id != corner:
+        return _existing(lambda: _as_named(recorder, shot.path.read_bytes(), shot.filename, name))
+    run = session.run
+    if run is None or run.id != corner:
         return None
-    shots, requests = job.landed, job.requests  # once: more may land meanwhile
+    shots, requests = run.completed, run.requests  # once: more may land meanwhile
     if not shots:
         return None
     if name == ZIP:
-        kept = job.kept
-        votes = keeper.now(lambda history: results.rankings(history, visitor.owner, kept)) if kept else []
-        return _existing(lambda: _zip(shots, requests, job.failures, results.files(votes)))
+        kept = run.history_id
+        votes = recorder.run_sync(lambda history: results.results_of(history, session.owner, kept)) if kept else []
+        return _existing(lambda: _zip(shots, requests, run.failures, results.files(votes)))
     whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table}.get(name)
-    return None if whole is None else _existing(lambda: whole(shots, requests, job.failures))
+    return None if whole is None else _existing(lambda: whole(shots, requests, run.failures))
 
 
 def _existing(make: Callable[[], bytes | None]) -> bytes | None:
@@ -83,20 +85,20 @@ def _existing(make: Callable[[], bytes | None]) -> bytes | None:
         return None
 
 
-def _as_named(keeper: Keeper, png: bytes, filename: str, name: str) -> bytes | None:
+def _as_named(recorder: HistoryRecorder, png: bytes, filename: str, name: str) -> bytes | None:
     """A headshot's file, in the format and with or without the recipe, as the name says."""
     stem = filename.removesuffix(".png")
     if name == filename:
         return png
     for ending, kind in _KINDS.items():
         if name == f"{stem}{ending}":
-            return keeper.signer.signed(exported(png, kind), kind, parent=png)
+            return recorder.signer.signed(convert(png, kind), kind, parent=png)
         if name == f"{stem}{CLEAN}{ending}":
-            return clean_copy(png, kind)
+            return stripped_copy(png, kind)
     return None
 
 
-def _overlaid(shot: Shot, original: Original) -> bytes:
+def _overlaid(shot: SavedHeadshot, original: PhotoCopy) -> bytes:
     photo = Photo.open(original.path).pixels
     headshot = _opened(shot)
     found = overlay.same_face(face.find(photo), original.box)
@@ -109,7 +111,7 @@ def _overlaid(shot: Shot, original: Original) -> bytes:
     return jpeg(Image.fromarray(pixels), 92)
 
 
-def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
+def _page(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
     """All of them as one picture: a matrix as a grid, else one beside the other."""
     matrix = Matrix.spanned(requests)
     if matrix is not None and len(matrix.rows()) > 1:
@@ -126,17 +128,17 @@ def _page(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: 
     return sheet.contact_sheet([_opened(shot) for shot in shots], labels, title=_TITLE)
 
 
-def _sheet(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+def _sheet(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
     return png(_page(shots, requests, failures))
 
 
-def _pdf(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+def _pdf(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
     return as_pdf([_page(shots, requests, failures)], title=_TITLE)
 
 
-def _table(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
+def _table(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures) -> bytes:
     lines = [
-        Line(
+        CsvRow(
             shot.request,
             file=name,
             backend=shot.backend,
@@ -146,11 +148,11 @@ def _table(shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures:
         )
         for shot, name in _named(shots)
     ]
-    return csv_of([*lines, *(Line(request, error=why) for request, why in failures.items())])
+    return csv_of([*lines, *(CsvRow(request, error=why) for request, why in failures.items())])
 
 
 def _zip(
-    shots: Sequence[Shot], requests: Sequence[HeadshotRequest], failures: Failures, votes: Mapping[str, bytes]
+    shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures, votes: Mapping[str, bytes]
 ) -> bytes:
     told = [
         {
@@ -163,7 +165,7 @@ def _zip(
         }
         for shot, name in _named(shots)
     ]
-    return archive(
+    return zip_bundle(
         {
             **{name: shot.path.read_bytes() for shot, name in _named(shots)},
             SHEET: _sheet(shots, requests, failures),
@@ -174,9 +176,9 @@ def _zip(
     )
 
 
-def _named(shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
+def _named(shots: Sequence[SavedHeadshot]) -> list[tuple[SavedHeadshot, str]]:
     """Each with a name of its own: where only the prompt differs, a file's own name is another's too."""
-    names: dict[str, Shot] = {}
+    names: dict[str, SavedHeadshot] = {}
     for shot in shots:
         stem, number = shot.filename.removesuffix(".png"), 1
         while (name := f"{stem}.png" if number == 1 else f"{stem}-{number}.png") in names:
@@ -185,5 +187,5 @@ def _named(shots: Sequence[Shot]) -> list[tuple[Shot, str]]:
     return [(shot, name) for name, shot in names.items()]
 
 
-def _opened(shot: Shot) -> Image.Image:
+def _opened(shot: SavedHeadshot) -> Image.Image:
     return Image.open(io.BytesIO(shot.path.read_bytes())).convert("RGB")

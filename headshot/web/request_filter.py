@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headshot import ui
+from headshot.cookies import page_cookie
 from headshot.modelslab.account import MASK, KeyFilter
-from headshot.sessions.session import COOKIE, COOKIE_SECONDS, Visitors
+from headshot.sessions.session import SessionRegistry
 
 _MAX_CALL_BYTES = 256 * 2**10  # a form's call with two prompts of 2,000 characters is under 20 KB
 
@@ -43,7 +43,7 @@ _PATHS = {
     "/gradio_api/upload_progress",
 }
 _FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/vote/", "/gradio_api/heartbeat/", "/gradio_api/file=")
-_CALLS = "/gradio_api/queue/join"
+_QUEUE_JOIN = "/gradio_api/queue/join"
 _FILE = "/gradio_api/file="
 _HEARTBEAT = "/gradio_api/heartbeat/"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # as `secrets.token_urlsafe(32)` makes it
@@ -69,17 +69,17 @@ _HEADERS = {
 _PRIVATE = "private, no-store"
 
 
-def nothing() -> Response:
+def not_found() -> Response:
     """Whatever a stranger has guessed: it looks the same."""
     return PlainTextResponse("There is nothing here.", 404)
 
 
-class Guard:
+class RequestFilterMiddleware:
     """Stands before every route of the page, Gradio's own included."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
+    def __init__(self, app: ASGIApp, sessions: SessionRegistry) -> None:
         self._app = app
-        self._visitors = visitors
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,18 +90,18 @@ class Guard:
         headers = Headers(scope=scope)
         # Gradio answers a Range with the request's own headers, cookies among them. No picture needs a range.
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
-        if not _known(scope["method"], path):
-            await nothing()(scope, receive, send)
-        elif not _from_here(scope["method"], headers):
+        if not _is_allowed_route(scope["method"], path):
+            await not_found()(scope, receive, send)
+        elif not _is_same_origin(scope["method"], headers):
             await PlainTextResponse("This server answers its own page only.", 403)(scope, receive, send)
         elif path.startswith(_FILE) and _is_link(path.removeprefix(_FILE)):
             await PlainTextResponse("Links are not followed.", 403)(scope, receive, send)
         elif path.startswith(_FILE) and _within_the_cache(path.removeprefix(_FILE)):
             await self._file(anyio.Path(path.removeprefix(_FILE)), scope, receive, send)
         elif path.startswith(_HEARTBEAT):
-            with self._visitors.present(path.removeprefix(_HEARTBEAT)):
+            with self._sessions.connected(path.removeprefix(_HEARTBEAT)):
                 await self._app(scope, receive, send)
-        elif path.rstrip("/") == _CALLS:
+        elif path.rstrip("/") == _QUEUE_JOIN:
             await self._call(scope, receive, send)
         elif path.strip("/") == "" and scope["method"] == "GET":
             await self._app(scope, receive, _with_cookie(send, scope))
@@ -168,13 +168,13 @@ class Guard:
         await self._app(scope, again, send)
 
 
-def _known(method: str, path: str) -> bool:
+def _is_allowed_route(method: str, path: str) -> bool:
     if (path.rstrip("/") or "/") in _PATHS or path.startswith(_FOLDERS):
         return True
     return method == "POST" and _WEBHOOK.fullmatch(path) is not None
 
 
-def _from_here(method: str, headers: Headers) -> bool:
+def _is_same_origin(method: str, headers: Headers) -> bool:
     """Whether the page itself asks, or a person who opens an address. Another site's script may not."""
     site = headers.get("sec-fetch-site")  # browsers set it on https and on localhost, and scripts cannot
     if site is not None:
@@ -235,18 +235,8 @@ def _with_headers(send: Send, path: str) -> Send:
 
 
 def _with_cookie(send: Send, scope: Scope) -> Send:
-    """The page with the browser's secret, its own for longer or a new one, by which the visitor's jobs are found again.
-
-    A Space is shown in a frame of huggingface.co, where a browser keeps only what is Secure and Partitioned.
-    """
-    caller = HTTPConnection(scope)
-    own = caller.cookies.get(COOKIE, "")
-    secret = own if _SECRET.fullmatch(own) else secrets.token_urlsafe(32)
-    # Uvicorn believes this header of a proxy on this machine only. Whoever lies in it loses a cookie, and no more.
-    forwarded = caller.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-    encrypted = "https" in (scope["scheme"], forwarded)
-    shown = "SameSite=None; Secure; Partitioned" if encrypted else "SameSite=Lax"
-    cookie = f"{COOKIE}={secret}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; {shown}"
+    """The page with its cookie, by which what this browser made is found again."""
+    cookie = page_cookie(HTTPConnection(scope))
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -269,4 +259,4 @@ class _Masked(logging.Filter):
         return True
 
 
-MASKED, KEYLESS = _Masked(), KeyFilter()  # one of each, however often a server starts
+REDACT_URLS, REDACT_KEYS = _Masked(), KeyFilter()  # one of each, however often a server starts

@@ -27,19 +27,19 @@ from headshot.imaging import photo_check
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.modelslab import webhook
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.jobs import Desk
+from headshot.modelslab.jobs import JobService
 from headshot.pipeline.backend import Pipeline
 from headshot.runs.files import THUMBNAIL
-from headshot.runs.history_recorder import Keeper
+from headshot.runs.history_recorder import HistoryRecorder
 from headshot.sessions import folder
-from headshot.sessions.session import Visitors
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE
 from headshot.ui.theme import STYLESHEETS, swatches, theme
 from headshot.voting import routes
 
 from . import downloads
-from .request_filter import KEYLESS, MASKED, Guard, nothing
+from .request_filter import REDACT_KEYS, REDACT_URLS, RequestFilterMiddleware, not_found
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -77,10 +77,10 @@ def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
 
 @dataclass(frozen=True)
 class Site:
-    """A running server. `visitors` are the people on it."""
+    """A running server. `sessions` are the people on it."""
 
     address: str
-    visitors: Visitors
+    sessions: SessionRegistry
     _page: gr.Blocks
 
     def wait(self) -> None:
@@ -89,21 +89,25 @@ class Site:
 
     def close(self) -> None:
         self._page.close(verbose=False)
-        self.visitors.close()
+        self.sessions.close()
 
 
 def start(
-    settings: Settings, registry: Mapping[str, Backend], *, port: int | None = None, visitors: Visitors | None = None
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    *,
+    port: int | None = None,
+    sessions: SessionRegistry | None = None,
 ) -> Site:
     """Serve the page in a thread.
 
     Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
     """
-    visitors = visitors or _visitors(settings, registry)
-    keeper = Keeper.of(settings)
-    page = _page(settings, registry, visitors, keeper)
+    sessions = sessions or _sessions(settings, registry)
+    recorder = HistoryRecorder.of(settings)
+    page = _page(settings, registry, sessions, recorder)
     _, address, _ = page.launch(
-        **_options(settings, registry, visitors, keeper),
+        **_options(settings, registry, sessions, recorder),
         server_port=port,
         max_threads=page.max_threads,
         prevent_thread_lock=True,
@@ -114,7 +118,7 @@ def start(
         _frontend=False,  # or a page that takes three seconds, on a busy machine, would count as unreachable
     )
     _log.info("The playground is at %s", address)
-    return Site(address, visitors, page)
+    return Site(address, sessions, page)
 
 
 def mount(
@@ -123,7 +127,7 @@ def mount(
     registry: Mapping[str, Backend],
     *,
     path: str = "/",
-    visitors: Visitors | None = None,
+    sessions: SessionRegistry | None = None,
 ) -> None:
     """Put the page into an app of your own, whose lifespan has to run: it is there once that has started.
 
@@ -131,37 +135,41 @@ def mount(
     Every open page holds a connection: a server that waits for these when it ends needs a limit to that, as Uvicorn's
     `timeout_graceful_shutdown`.
     """
-    visitors = visitors or _visitors(settings, registry)
-    keeper = Keeper.of(settings)
-    options = _options(settings, registry, visitors, keeper)
-    gr.mount_gradio_app(app, _page(settings, registry, visitors, keeper), path, **options)
+    sessions = sessions or _sessions(settings, registry)
+    recorder = HistoryRecorder.of(settings)
+    options = _options(settings, registry, sessions, recorder)
+    gr.mount_gradio_app(app, _page(settings, registry, sessions, recorder), path, **options)
 
 
-def _visitors(settings: Settings, registry: Mapping[str, Backend]) -> Visitors:
-    folder.clear_the_dead()
+def _sessions(settings: Settings, registry: Mapping[str, Backend]) -> SessionRegistry:
+    folder.delete_abandoned_folders()
     root = Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE))
-    return Visitors(root, settings.keep_minutes * 60, backends=registry.values())
+    return SessionRegistry(root, settings.keep_minutes * 60, backends=registry.values())
 
 
-def _page(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> gr.Blocks:
-    page = ui.build(settings, registry, visitors, keeper)
+def _page(
+    settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
+) -> gr.Blocks:
+    page = ui.build(settings, registry, sessions, recorder)
     # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
-    page.max_threads = _QUICK_CALLS + sum(backend.at_once + settings.queue_size for backend in registry.values())
+    page.max_threads = _QUICK_CALLS + sum(backend.max_concurrent + settings.queue_size for backend in registry.values())
     page.queue(max_size=_MAX_CALLS, api_open=False)
     return page
 
 
-def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper) -> dict[str, Any]:
+def _options(
+    settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
+) -> dict[str, Any]:
     """What Gradio is told wherever the page runs."""
-    desk = _desk(registry)
+    job_service = _job_service(registry)
     return {
         "theme": theme(),
         "css": swatches(),
         "css_paths": STYLESHEETS,
         "app_kwargs": {
-            "middleware": [Middleware(Guard, visitors=visitors)],
-            "routes": _routes(visitors, keeper, desk if settings.public_url else None),
-            "lifespan": _lifespan(settings, registry, visitors, keeper, desk),
+            "middleware": [Middleware(RequestFilterMiddleware, sessions=sessions)],
+            "routes": _routes(sessions, recorder, job_service if settings.public_url else None),
+            "lifespan": _lifespan(settings, registry, sessions, recorder, job_service),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -177,12 +185,12 @@ def _options(settings: Settings, registry: Mapping[str, Backend], visitors: Visi
     }
 
 
-def _desk(registry: Mapping[str, Backend]) -> Desk | None:
+def _job_service(registry: Mapping[str, Backend]) -> JobService | None:
     """Where the paid jobs are looked after, if there may be any."""
-    return next((backend.desk for backend in registry.values() if isinstance(backend, ModelsLab)), None)
+    return next((backend.jobs for backend in registry.values() if isinstance(backend, ModelsLab)), None)
 
 
-def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Route]:
+def _routes(sessions: SessionRegistry, recorder: HistoryRecorder, called: JobService | None) -> list[Route]:
     """called: the desk that webhooks call, None where the service is told of none."""
     at_once = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
 
@@ -191,7 +199,7 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
 
     async def picture(request: Request) -> Response:
         address = [request.path_params[part] for part in ("visitor", "corner", "name")]
-        path = visitors.picture(*address)
+        path = sessions.picture(*address)
         if path is not None and path.suffix == ".zip":  # a whole history, which may be larger than the memory
             return FileResponse(path, content_disposition_type="inline")
         if path is not None:
@@ -201,7 +209,7 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
         # Thumbnails come by the dozen and take no time.
         own_line = None if address[-1] == THUMBNAIL else at_once
         try:
-            made = await anyio.to_thread.run_sync(downloads.make, visitors, keeper, *address, limiter=own_line)
+            made = await anyio.to_thread.run_sync(downloads.make, sessions, recorder, *address, limiter=own_line)
         except HeadshotError as error:
             return PlainTextResponse(str(error), 503)
         if made is not None:
@@ -210,21 +218,21 @@ def _routes(visitors: Visitors, keeper: Keeper, called: Desk | None) -> list[Rou
 
     async def hook(request: Request) -> Response:
         if called is None:
-            return nothing()
+            return not_found()
         try:
-            fits = await webhook.heard(called, request.path_params["token"], request.stream())
+            fits = await webhook.receive(called, request.path_params["token"], request.stream())
         except ClientDisconnect:
-            return nothing()
+            return not_found()
         except HeadshotError:
             _log.exception("A webhook's call could not be looked up; its job is asked for all the same")
             return PlainTextResponse("Try again in a moment.", 503)
-        return PlainTextResponse("ok") if fits else nothing()
+        return PlainTextResponse("ok") if fits else not_found()
 
     return [
         Route("/healthz", healthz),
         Route("/webhooks/{token}", hook, methods=["POST"]),
         Route("/headshots/{visitor}/{corner}/{name}", picture),
-        *routes.routes(keeper.do),
+        *routes.routes(recorder.run),
     ]
 
 
@@ -234,7 +242,11 @@ def _inline(name: str, data: bytes) -> Response:
 
 
 def _lifespan(
-    settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper, desk: Desk | None
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    sessions: SessionRegistry,
+    recorder: HistoryRecorder,
+    job_service: JobService | None,
 ) -> Any:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -244,64 +256,66 @@ def _lifespan(
             entry for entry in app.user_middleware if cast(object, entry.cls) is not CustomCORSMiddleware
         ]
         app.middleware_stack = app.build_middleware_stack()
-        logging.getLogger("uvicorn.access").addFilter(MASKED)
-        logging.getLogger("uvicorn.error").addFilter(KEYLESS)  # its handlers are its own
+        logging.getLogger("uvicorn.access").addFilter(REDACT_URLS)
+        logging.getLogger("uvicorn.error").addFilter(REDACT_KEYS)  # its handlers are its own
         tasks = [
             asyncio.create_task(chore)
-            for chore in (_sweep(visitors), _warm_up(registry), _expire(keeper, settings.history_hours))
+            for chore in (_sweep(sessions), _warm_up(registry), _expire(recorder, settings.history_hours))
         ]
         try:
-            async with _looked_after(desk, settings.keep_minutes * 60):
+            async with _looked_after(job_service, settings.keep_minutes * 60):
                 yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)  # one may have the store open in a thread just now
-            await keeper.close()
-            await anyio.to_thread.run_sync(visitors.close)
+            await recorder.close()
+            await anyio.to_thread.run_sync(sessions.close)
 
     return lifespan
 
 
-async def _sweep(visitors: Visitors) -> None:
+async def _sweep(sessions: SessionRegistry) -> None:
     while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, visitors.grace_seconds, visitors.keep_seconds))
+        await asyncio.sleep(min(_SWEEP_SECONDS, sessions.grace_seconds, sessions.keep_seconds))
         try:
-            await anyio.to_thread.run_sync(visitors.sweep)
+            await anyio.to_thread.run_sync(sessions.sweep)
         except Exception:  # noqa: BLE001  one bad pass must not be the last
             _log.exception("A pass over the visitors failed; the next comes all the same")
 
 
-async def _expire(keeper: Keeper, hours: float) -> None:
+async def _expire(recorder: HistoryRecorder, hours: float) -> None:
     """Also what the server before has left, once nobody waits for the first page."""
     while True:
         await asyncio.sleep(_EXPIRE_SECONDS)
-        await _tried(keeper.expire(hours), "Old headshots could not be deleted; it is tried again in a minute")
+        await _tried(recorder.expire(hours), "Old headshots could not be deleted; it is tried again in a minute")
 
 
 @asynccontextmanager
-async def _looked_after(desk: Desk | None, keep_seconds: float) -> AsyncIterator[None]:
+async def _looked_after(job_service: JobService | None, keep_seconds: float) -> AsyncIterator[None]:
     """The desk's life: it goes on with what was left, and leaves to the next what is not done at the end."""
-    if desk is None:
+    if job_service is None:
         yield
         return
-    task = asyncio.create_task(_look_after(desk, keep_seconds))
+    task = asyncio.create_task(_look_after(job_service, keep_seconds))
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)  # it may have the store open in a thread just now
-        await desk.close()
+        await job_service.close()
 
 
-async def _look_after(desk: Desk, keep_seconds: float) -> None:
+async def _look_after(job_service: JobService, keep_seconds: float) -> None:
     """Go on with what the server before has left, then delete what has been kept for its time."""
-    if desk.has_jobs:
-        await _tried(desk.recover(), "The jobs that were under way are not looked after before the next start")
+    if job_service.has_jobs:
+        await _tried(job_service.recover(), "The jobs that were under way are not looked after before the next start")
     while True:
         await asyncio.sleep(_EXPIRE_SECONDS)
-        if desk.has_jobs:
-            await _tried(desk.expire(keep_seconds), "Old jobs could not be deleted; it is tried again in a minute")
+        if job_service.has_jobs:
+            await _tried(
+                job_service.expire(keep_seconds), "Old jobs could not be deleted; it is tried again in a minute"
+            )
 
 
 async def _tried(deed: Awaitable[None], otherwise: str) -> None:

@@ -19,28 +19,29 @@ from headshot.backends import Backend
 from headshot.comparison.comparing import (
     Axis,
     compare,
-    differing,
+    expand_axis,
     format_seeds,
     parse_guidance_scales,
     parse_seeds,
     plan,
     resize_seeds,
-    vary,
+    varying_fields,
 )
 from headshot.errors import (
     BackendError,
     HeadshotError,
     NotConfigured,
+    OutcomeUnknown,
     PhotoError,
     Refused,
     RequestError,
     Stopped,
     Unavailable,
-    Unknown,
 )
 from headshot.imaging.photo import Photo
-from headshot.metadata import inscribed
-from headshot.request import MAX_SEED, Headshot, HeadshotRequest, Note, Progress, Standing
+from headshot.metadata import embed_metadata
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import MAX_SEED, Headshot, HeadshotRequest, Note
 
 DASHES = "-‐‑‒–—―−"
 SEEDS = st.integers(0, MAX_SEED)
@@ -192,7 +193,7 @@ def test_any_text_gives_guidance_values_that_a_request_takes_or_a_sentence(text:
         assert str(error).endswith(".") and "\n" not in str(error) and len(str(error)) < 120
     else:
         assert 1 <= len(set(values)) == len(values) <= at_most
-        assert [one.guidance_scale for one in vary(HeadshotRequest(), "guidance_scale", values)] == values
+        assert [one.guidance_scale for one in expand_axis(HeadshotRequest(), "guidance_scale", values)] == values
 
 
 @pytest.mark.parametrize(
@@ -255,9 +256,9 @@ def test_varying_a_field_changes_nothing_else(
     field, of_field = axis
     values = data.draw(st.lists(of_field, min_size=1, max_size=12))
     request = HeadshotRequest(prompt="teal", guidance_scale=3.5, num_inference_steps=31, seed=seed)
-    varied = vary(request, field, values)
+    varied = expand_axis(request, field, values)
     assert [getattr(one, field) for one in varied] == values
-    assert set(differing(varied)) <= {field}
+    assert set(varying_fields(varied)) <= {field}
     kept = {"seed": seed} if seed is not None or field == "seed" else {"seed": varied[0].seed}
     restored = {**kept, field: getattr(request, field)}
     assert {one.model_copy(update=restored) for one in varied} == {request.model_copy(update=kept)}
@@ -267,12 +268,12 @@ def test_varying_a_field_changes_nothing_else(
 def test_a_seed_that_nobody_chose_is_drawn_once_for_all_guidance_values(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter([11, 12, 13])
     monkeypatch.setattr("headshot.comparison.comparing.random_seed", lambda: next(drawn))
-    varied = vary(HeadshotRequest(), "guidance_scale", [4, 7.5, 12])
+    varied = expand_axis(HeadshotRequest(), "guidance_scale", [4, 7.5, 12])
     assert [(one.seed, one.guidance_scale) for one in varied] == [(11, 4), (11, 7.5), (11, 12)]
 
 
 def test_each_varied_seed_that_nobody_chose_is_drawn_by_itself() -> None:
-    assert len({one.seed for one in vary(HeadshotRequest(seed=3), "seed", [None] * 5)}) == 5
+    assert len({one.seed for one in expand_axis(HeadshotRequest(seed=3), "seed", [None] * 5)}) == 5
 
 
 @pytest.mark.parametrize(
@@ -288,15 +289,15 @@ def test_each_varied_seed_that_nobody_chose_is_drawn_by_itself() -> None:
 )
 def test_what_cannot_be_varied_gets_a_sentence(field: Any, values: Any, sentence: str) -> None:
     with pytest.raises(RequestError) as refused:
-        vary(HeadshotRequest(), field, values)
+        expand_axis(HeadshotRequest(), field, values)
     assert str(refused.value) == sentence
 
 
 def test_what_differs_is_named_in_the_requests_own_order() -> None:
     request = HeadshotRequest(seed=1)
     others = [request.model_copy(update={"seed": 2}), request.model_copy(update={"prompt": "navy"})]
-    assert differing([]) == differing([request]) == differing([request, request]) == ()
-    assert differing([request, *others]) == ("prompt", "seed")
+    assert varying_fields([]) == varying_fields([request]) == varying_fields([request, request]) == ()
+    assert varying_fields([request, *others]) == ("prompt", "seed")
 
 
 @given(st.data(), st.sampled_from(AXES))
@@ -306,7 +307,7 @@ def test_no_two_headshots_of_a_comparison_share_a_file_name(
     field, of_field = axis
     values = data.draw(st.lists(of_field, min_size=1, max_size=3, unique=True))
     picture = Image.new("RGB", (4, 5))
-    shots = [Headshot(picture, b"", one, "studio", 0.5) for one in vary(HeadshotRequest(seed=1), field, values)]
+    shots = [Headshot(picture, b"", one, "studio", 0.5) for one in expand_axis(HeadshotRequest(seed=1), field, values)]
     names = [shot.filename for shot in shots]
     assert len(set(names)) == len(names)
     assert all(len(name) < 120 and name.isascii() and not set(name) & set('/\\:*?"<>| ') for name in names)
@@ -375,7 +376,7 @@ class Choosy(StubBackend):
             self.asked.append(request)
             error = self.outcomes.get(request.seed or 0)
             if error is not None:
-                progress.stand(Standing(request, "failed", str(error), error=error))
+                progress.report_item(HeadshotStatus(request, "failed", str(error), error=error))
             else:
                 yield made(photo, request, self.name)
         errors = [self.outcomes[request.seed] for request in requests if request.seed in self.outcomes]
@@ -388,7 +389,7 @@ class Outcome:
 
     def __init__(self, chain: Sequence[StubBackend], *seeds: int, **options: Any) -> None:
         self.landed: list[Headshot] = []
-        self.standings: list[Standing] = []
+        self.standings: list[HeadshotStatus] = []
         self.error: Exception | None = None
         anyio.run(self._run, chain, seeds, options)
 
@@ -452,7 +453,7 @@ def test_what_had_landed_before_the_first_went_away_stays() -> None:
     assert asked(second) == [3]
 
 
-@pytest.mark.parametrize("kind", [Refused, Unknown, NotConfigured])
+@pytest.mark.parametrize("kind", [Refused, OutcomeUnknown, NotConfigured])
 @pytest.mark.parametrize("tells", [True, False])
 def test_what_was_refused_or_may_be_billed_no_other_backend_makes(kind: type[BackendError], tells: bool) -> None:
     error = kind("first", "The first backend has spoken.")
@@ -463,7 +464,7 @@ def test_what_was_refused_or_may_be_billed_no_other_backend_makes(kind: type[Bac
 
 
 def test_the_complaint_comes_last_and_is_of_what_nobody_made() -> None:
-    refused, unknown = Refused("first", "The prompt is not allowed."), Unknown("first", "No answer came.")
+    refused, unknown = Refused("first", "The prompt is not allowed."), OutcomeUnknown("first", "No answer came.")
     first = Choosy("first", seed_1=away(), seed_2=refused, seed_4=unknown)
     second = StubBackend(name="second")
     found = Outcome([first, second], 1, 2, 3, 4)
@@ -521,4 +522,4 @@ def test_every_headshot_carries_the_recipe_of_whoever_made_it_the_photos_hash_an
     for headshot in found.landed:
         assert Image.open(io.BytesIO(headshot.png)).info != {}
         bare = replace(headshot, png=made(PHOTO, headshot.request).png)
-        assert headshot.png == inscribed(bare, photo_sha256=PHOTO.sha256, parent="1a" * 32).png
+        assert headshot.png == embed_metadata(bare, photo_sha256=PHOTO.sha256, parent="1a" * 32).png

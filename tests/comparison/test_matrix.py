@@ -8,7 +8,7 @@ from hanging import never_hanging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headshot.comparison.comparing import differing
+from headshot.comparison.comparing import varying_fields
 from headshot.comparison.matrix import Matrix, format_prompts, parse_prompts, told_apart
 from headshot.errors import RequestError
 from headshot.pipeline.cost_model import passes
@@ -48,7 +48,7 @@ def test_every_combination_is_there_once_and_nothing_but_the_axes_differs(matrix
     }
     assert {request.negative_prompt for request in requests} == {BASE.negative_prompt}
     names = ("prompt", "num_inference_steps", "guidance_scale", "seed")
-    assert set(differing(requests)) == {name for name, values in zip(names, axes, strict=True) if len(values) > 1}
+    assert set(varying_fields(requests)) == {name for name, values in zip(names, axes, strict=True) if len(values) > 1}
 
 
 @given(SEEDS, SCALES, STEPS, PROMPTS)
@@ -182,7 +182,7 @@ def test_the_labels_of_a_cell_tell_what_its_request_has_of_its_own(matrix: Matri
             "num_inference_steps": f"{request.num_inference_steps} steps",
             "prompt": request.prompt.removeprefix("professional headshot, ").removesuffix(" backdrop, soft loop light"),
         }
-        varied = differing(list(matrix.cells().values())) or ("seed",)
+        varied = varying_fields(list(matrix.cells().values())) or ("seed",)
         assert told == {expected[field] for field in varied}
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headshot.exports.sheet import HAIRLINE, PAPER
-from headshot.exports.team import SHEET, TABLE, Member, names_of, team_sheet, team_zip
-from headshot.exports.zip_bundle import archive
+from headshot.exports.team import SHEET, TABLE, TeamRow, names_of, team_sheet, team_zip
+from headshot.exports.zip_bundle import zip_bundle
 
 NAMES = st.text(max_size=120) | st.sampled_from(
     [
@@ -86,12 +86,13 @@ def test_whatever_the_photos_are_called_their_headshots_can_be_packed_beside_the
 def test_the_letters_of_a_name_of_four_bytes_each_leave_room_on_every_disk() -> None:
     [name] = names_of(["𠀀" * 100])
     assert name.startswith("𠀀" * 30) and len(name.encode()) <= 240
-    archive({name: b"1"})
+    zip_bundle({name: b"1"})
 
 
-def _members(count: int) -> list[Member]:
+def _members(count: int) -> list[TeamRow]:
     return [
-        Member(f"Person {at}.png", Image.new("RGB", (64, 80), (200, 30, 3 * at)), "likeness 0.9") for at in range(count)
+        TeamRow(f"Person {at}.png", Image.new("RGB", (64, 80), (200, 30, 3 * at)), "likeness 0.9")
+        for at in range(count)
     ]
 
 
@@ -109,7 +110,7 @@ def test_everybody_is_on_the_sheet_in_order_with_the_name_beneath() -> None:
     boxes = _boxes(sheet, 6)
     assert [(left, top) for left, top, _, _ in boxes] == sorted(((b[0], b[1]) for b in boxes), key=lambda at: at[::-1])
     renamed = team_sheet(
-        [*members[:4], Member("Zoë.png", members[4].picture, "likeness 0.9"), members[5]],
+        [*members[:4], TeamRow("Zoë.png", members[4].picture, "likeness 0.9"), members[5]],
         title="The team",
         footer="navy backdrop",
     )
@@ -120,7 +121,7 @@ def test_everybody_is_on_the_sheet_in_order_with_the_name_beneath() -> None:
 
 
 def test_who_has_no_headshot_stands_there_with_the_reason() -> None:
-    members = [_members(1)[0], Member("Ben.png", reason="No face was found in this photo."), Member("Zoë.png")]
+    members = [_members(1)[0], TeamRow("Ben.png", reason="No face was found in this photo."), TeamRow("Zoë.png")]
     pixels = np.asarray(team_sheet(members))
     lefts = [at for at in range(1, pixels.shape[1]) if (pixels[200, at] == HAIRLINE).all()]
     cells = [pixels[100:600, lefts[at] + 2 : lefts[at + 1] - 1] for at in (0, 2, 4)]
@@ -136,7 +137,7 @@ def test_pictures_come_from_files_as_from_memory(tmp_path: Path) -> None:
         path = tmp_path / member.name
         assert isinstance(member.picture, Image.Image)
         member.picture.save(path)
-        on_disk.append(Member(member.name, path, member.told))
+        on_disk.append(TeamRow(member.name, path, member.told))
     assert team_sheet(on_disk).tobytes() == team_sheet(members).tobytes()
     (tmp_path / members[0].name).unlink()
     with pytest.raises(FileNotFoundError):
@@ -146,7 +147,7 @@ def test_pictures_come_from_files_as_from_memory(tmp_path: Path) -> None:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=4))
 @settings(deadline=None, max_examples=20)
 def test_any_name_can_be_written(photos: list[str]) -> None:
-    assert team_sheet([Member(name) for name in names_of(photos)]).mode == "RGB"
+    assert team_sheet([TeamRow(name) for name in names_of(photos)]).mode == "RGB"
 
 
 def test_a_team_of_nobody_has_no_sheet() -> None:

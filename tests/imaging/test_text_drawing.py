@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from headshot.imaging import text_drawing
-from headshot.imaging.text_drawing import length, plain, shortened, wrapped, write
+from headshot.imaging.text_drawing import drawable_text, length, shortened, wrapped, write
 
 WORDS = "professional headshot, navy backdrop, soft loop light"
 NAMES = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -25,7 +25,7 @@ NAMES = st.text(st.characters(codec="utf-8"), max_size=200)
     ],
 )
 def test_letters_that_the_font_holds_stay_as_they_are(name: str) -> None:
-    assert plain(name) == unicodedata.normalize("NFC", name)
+    assert drawable_text(name) == unicodedata.normalize("NFC", name)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,18 @@ def test_letters_that_the_font_holds_stay_as_they_are(name: str) -> None:
     ],
 )
 def test_what_the_font_lacks_is_spelled_plainly(written: str, drawn: str) -> None:
-    assert plain(written) == drawn
+    assert drawable_text(written) == drawn
 
 
 @pytest.mark.parametrize("name", ["שלום", "مريم", "नमस्ते"])
 def test_letters_that_must_be_joined_are_drawn_joined_or_not_at_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_drawing, "_can_shape", lambda: False)
     text_drawing._spelled.cache_clear()
-    assert plain(name) == "?"
+    assert drawable_text(name) == "?"
     monkeypatch.undo()
     text_drawing._spelled.cache_clear()
     if text_drawing._can_shape():
-        assert plain(name) == name
+        assert drawable_text(name) == name
         assert length("مريم", 40) < sum(length(letter, 40) for letter in "مريم")
 
 
@@ -67,10 +67,12 @@ def test_any_text_fits_its_room_on_one_line_or_on_several(text: str, size: int, 
     one = shortened(text, size, width, bold=bold)
     lines = wrapped(text, size, width, lines=3, bold=bold)
     assert len(lines) <= 3 and all(lines)
-    room = max(width, length("…", size, bold=bold), *(length(letter, size, bold=bold) for letter in plain(text) + "…"))
+    room = max(
+        width, length("…", size, bold=bold), *(length(letter, size, bold=bold) for letter in drawable_text(text) + "…")
+    )
     assert all(length(line, size, bold=bold) <= room for line in [one, *lines])
     if not any(line.endswith("…") for line in lines):
-        assert "".join(lines).replace(" ", "") == plain(text).replace(" ", "")
+        assert "".join(lines).replace(" ", "") == drawable_text(text).replace(" ", "")
 
 
 def test_lines_are_broken_at_blanks_and_as_full_as_they_can_be() -> None:

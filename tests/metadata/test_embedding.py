@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import headshot
-from headshot.metadata import inscribed, read, timed
+from headshot.metadata import embed_metadata, read, with_duration
 from headshot.request import Headshot, HeadshotRequest, Note
 from headshot.ui.headshots.photo import EXAMPLE
 
@@ -29,7 +29,7 @@ def _headshot(**request: object) -> Headshot:
 @given(TEXTS, TEXTS)
 def test_a_file_gives_back_its_request_whatever_the_prompt_says(prompt: str, negative_prompt: str) -> None:
     made = _headshot(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=12.5)
-    opened = Image.open(io.BytesIO(inscribed(made).png))
+    opened = Image.open(io.BytesIO(embed_metadata(made).png))
     told = json.loads(opened.text["headshot"])  # type: ignore[attr-defined]
     assert HeadshotRequest(**told["request"]) == made.request
     assert (told["version"], told["backend"]) == (2, "stub")
@@ -38,7 +38,7 @@ def test_a_file_gives_back_its_request_whatever_the_prompt_says(prompt: str, neg
 
 
 def test_other_tools_read_the_parameters() -> None:
-    made = inscribed(_headshot(prompt="navy backdrop", negative_prompt="blurry", num_inference_steps=31))
+    made = embed_metadata(_headshot(prompt="navy backdrop", negative_prompt="blurry", num_inference_steps=31))
     assert Image.open(io.BytesIO(made.png)).text["parameters"] == (  # type: ignore[attr-defined]
         "navy backdrop\nNegative prompt: blurry\nSteps: 31, CFG scale: 7.5, Seed: 7, Size: 4x5, Model: stub"
     )
@@ -46,22 +46,26 @@ def test_other_tools_read_the_parameters() -> None:
 
 def test_the_same_headshot_gives_the_same_bytes_and_the_clock_leaves_no_trace() -> None:
     made = _headshot()
-    assert inscribed(made).png == inscribed(made).png == inscribed(replace(made, seconds=99.0, likeness=0.1)).png
+    assert (
+        embed_metadata(made).png
+        == embed_metadata(made).png
+        == embed_metadata(replace(made, seconds=99.0, likeness=0.1)).png
+    )
 
 
 def test_how_long_it_took_is_added_where_it_is_asked_for() -> None:
-    plain = inscribed(_headshot(prompt="navy")).png
-    told = read(timed(timed(plain, 9.9), 1.23456))
+    plain = embed_metadata(_headshot(prompt="navy")).png
+    told = read(with_duration(with_duration(plain, 9.9), 1.23456))
     assert (told.seconds, read(plain).seconds) == (1.235, None)
     assert told == replace(read(plain), seconds=1.235)
-    assert timed(_headshot().png, 1.0) == _headshot().png
-    Image.open(io.BytesIO(timed(plain, 1.0))).verify()
+    assert with_duration(_headshot().png, 1.0) == _headshot().png
+    Image.open(io.BytesIO(with_duration(plain, 1.0))).verify()
 
 
 def test_a_backend_that_gives_no_png_is_a_bug() -> None:
     made = _headshot()
     with pytest.raises(TypeError, match="no PNG"):
-        inscribed(Headshot(made.image, b"\xff\xd8 a JPEG", made.request, "stub", 1.0))
+        embed_metadata(Headshot(made.image, b"\xff\xd8 a JPEG", made.request, "stub", 1.0))
 
 
 def test_what_shoot_returns_carries_its_recipe() -> None:

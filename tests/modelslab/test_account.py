@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headshot.errors import Stopped
-from headshot.modelslab.account import MASK, Key, KeyFilter, Places
+from headshot.modelslab.account import MASK, JobSlots, Key, KeyFilter
 
 TEXT = "cAnArY0k3y/0f+N0b0dy=59chars"
 
@@ -85,62 +85,62 @@ def test_logs_are_written_without_the_key() -> None:
 
 def test_no_more_places_are_taken_than_there_are_and_the_line_keeps_its_order() -> None:
     async def run() -> None:
-        places, order, most = Places(), [], 0
+        places, order, most = JobSlots(), [], 0
 
         async def job(number: int) -> None:
             nonlocal most
-            place = await places.take(3, 60)
+            place = await places.acquire(3, 60)
             order.append(number)
-            most = max(most, places.taken)
+            most = max(most, places.in_use)
             await asyncio.sleep(0.002)
-            places.free(place)
-            places.free(place)
+            places.release(place)
+            places.release(place)
 
         await asyncio.gather(*(job(number) for number in range(40)))
         assert order == list(range(40))
-        assert (most, places.taken) == (3, 0)
+        assert (most, places.in_use) == (3, 0)
 
     asyncio.run(run())
 
 
 def test_event_loops_in_several_threads_share_the_places() -> None:
-    places, lock, under_way, most = Places(), threading.Lock(), 0, 0
+    places, lock, under_way, most = JobSlots(), threading.Lock(), 0, 0
 
     async def jobs() -> None:
         nonlocal under_way, most
         for _ in range(20):
-            place = await places.take(2, 60)
+            place = await places.acquire(2, 60)
             with lock:
                 under_way += 1
                 most = max(most, under_way)
             await asyncio.sleep(0.001)
             with lock:
                 under_way -= 1
-            places.free(place)
+            places.release(place)
 
     with ThreadPoolExecutor(5) as pool:
         for done in [pool.submit(asyncio.run, jobs()) for _ in range(5)]:
             done.result(timeout=20)
-    assert (most, under_way, places.taken) == (2, 0, 0)
+    assert (most, under_way, places.in_use) == (2, 0, 0)
 
 
 def test_who_gives_up_in_line_holds_up_nobody() -> None:
     async def run() -> None:
-        places = Places()
-        first = await places.take(1, 60)
-        second, third = (asyncio.create_task(places.take(1, 60)) for _ in range(2))
+        places = JobSlots()
+        first = await places.acquire(1, 60)
+        second, third = (asyncio.create_task(places.acquire(1, 60)) for _ in range(2))
         await asyncio.sleep(0.01)
         second.cancel()
-        places.free(first)
-        places.free(await asyncio.wait_for(third, 5))
-        assert second.cancelled() and places.taken == 0
+        places.release(first)
+        places.release(await asyncio.wait_for(third, 5))
+        assert second.cancelled() and places.in_use == 0
 
     asyncio.run(run())
 
 
 def test_who_waits_is_told_how_many_are_before_it_at_first_and_at_every_change() -> None:
     async def run() -> None:
-        places, told = Places(), [[], [], [], []]  # type: tuple[Places, list[list[int]]]
+        places, told = JobSlots(), [[], [], [], []]  # type: tuple[Places, list[list[int]]]
         first = await places.take(1, 60, tell=told[0].append)
         line = [asyncio.create_task(places.take(1, 60, tell=told[number].append)) for number in (1, 2, 3)]
         await asyncio.sleep(0.01)
@@ -160,7 +160,7 @@ def test_who_waits_is_told_how_many_are_before_it_at_first_and_at_every_change()
 
 
 def test_who_waits_is_told_on_its_own_loop_whichever_thread_gives_the_place_back() -> None:
-    places = Places()
+    places = JobSlots()
     told: list[tuple[str, int, bool]] = []
     changed = threading.Condition()
 
@@ -176,17 +176,17 @@ def test_who_waits_is_told_on_its_own_loop_whichever_thread_gives_the_place_back
                 told.append((name, before, threading.get_ident() == thread))
                 changed.notify_all()
 
-        place = await asyncio.wait_for(places.take(1, 60, tell=tell), 10)
+        place = await asyncio.wait_for(places.acquire(1, 60, tell=tell), 10)
         await asyncio.to_thread(wait_until, 3)  # before the next one has it
-        places.free(place)
+        places.release(place)
 
-    places.keep("1", 60)
+    places.bind("1", 60)
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(asyncio.run, wait("one"))
         wait_until(1)
         other = pool.submit(asyncio.run, wait("other"))
         wait_until(2)
-        places.free("1")
+        places.release("1")
         one.result(timeout=20)
         other.result(timeout=20)
     assert told == [("one", 0, True), ("other", 1, True), ("other", 0, True)]
@@ -197,32 +197,32 @@ def test_what_is_raised_by_whom_the_place_is_told_ends_the_waiting_and_holds_up_
         raise Stopped("The person pressed Stop.")
 
     async def run() -> None:
-        places = Places()
-        first = await places.take(1, 60)
+        places = JobSlots()
+        first = await places.acquire(1, 60)
         with pytest.raises(Stopped):
-            await places.take(1, 60, tell=tell)
-        places.free(first)
-        await asyncio.wait_for(places.take(1, 60), 5)
+            await places.acquire(1, 60, tell=tell)
+        places.release(first)
+        await asyncio.wait_for(places.acquire(1, 60), 5)
 
     asyncio.run(run())
 
 
 def test_a_loop_that_died_in_line_holds_up_nobody() -> None:
-    places = Places()
+    places = JobSlots()
 
     async def wait_in_vain() -> None:
-        task = asyncio.create_task(places.take(1, 60))
+        task = asyncio.create_task(places.acquire(1, 60))
         await asyncio.sleep(0.01)
         LEFT.append(task)
 
     async def take() -> None:
-        places.free(await asyncio.wait_for(places.take(1, 60), 5))
+        places.release(await asyncio.wait_for(places.acquire(1, 60), 5))
 
-    places.keep("1", 60)
+    places.bind("1", 60)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(wait_in_vain())
     loop.close()  # without cancelling what runs in it
-    places.free("1")
+    places.release("1")
     asyncio.run(take())
     LEFT.clear()
 
@@ -232,23 +232,23 @@ LEFT: list[object] = []
 
 def test_a_place_that_nobody_gives_back_is_free_when_its_time_is_up() -> None:
     async def run() -> None:
-        places = Places()
-        await places.take(1, 0.05)
-        await asyncio.wait_for(places.take(1, 60), 5)
+        places = JobSlots()
+        await places.acquire(1, 0.05)
+        await asyncio.wait_for(places.acquire(1, 60), 5)
 
     asyncio.run(run())
 
 
 def test_a_job_that_is_under_way_already_counts_above_the_limit() -> None:
     async def run() -> None:
-        places = Places()
+        places = JobSlots()
         for job in "123":
-            places.keep(job, 60)
-        waiting = asyncio.create_task(places.take(2, 60))
+            places.bind(job, 60)
+        waiting = asyncio.create_task(places.acquire(2, 60))
         for job in "12":
             await asyncio.sleep(0.01)
             assert not waiting.done()
-            places.free(job)
+            places.release(job)
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(run())
@@ -256,22 +256,22 @@ def test_a_job_that_is_under_way_already_counts_above_the_limit() -> None:
 
 def test_a_job_takes_over_its_ticket_s_place_and_keeps_it_once() -> None:
     async def run() -> None:
-        places = Places()
-        ticket = await places.take(5, 60)
-        places.keep("66752945", 60, ticket)
-        places.keep("66752945", 60)
-        assert places.taken == 1
-        places.free(ticket)
-        assert places.taken == 1
-        places.free("66752945")
-        assert places.taken == 0
+        places = JobSlots()
+        ticket = await places.acquire(5, 60)
+        places.bind("66752945", 60, ticket)
+        places.bind("66752945", 60)
+        assert places.in_use == 1
+        places.release(ticket)
+        assert places.in_use == 1
+        places.release("66752945")
+        assert places.in_use == 0
 
     asyncio.run(run())
 
 
 def test_the_places_of_one_account_are_the_same_for_everybody() -> None:
     account = Key(TEXT).fingerprint("https://modelslab.com")
-    held = Places.of(account)
-    assert Places.of(account) is held
-    assert Places.of(Key(TEXT).fingerprint("https://elsewhere")) is not held
+    held = JobSlots.of(account)
+    assert JobSlots.of(account) is held
+    assert JobSlots.of(Key(TEXT).fingerprint("https://elsewhere")) is not held
     assert TEXT not in account

@@ -28,13 +28,14 @@ from headshot.imaging import face
 from headshot.imaging.photo import Photo
 from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.job_runner import Hook
-from headshot.modelslab.jobs import Desk
-from headshot.request import Headshot, HeadshotRequest, Progress, Step
+from headshot.modelslab.job_runner import WebhookTarget
+from headshot.modelslab.jobs import JobService
+from headshot.progress import Progress, Step
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
-from headshot.storage import mark
+from headshot.storage import hash_token
 
-ANN, BEN = mark("ann's token"), mark("ben's token")
+ANN, BEN = hash_token("ann's token"), hash_token("ben's token")
 ANNS_KEY, BENS_KEY = "anns0key0with0many0characters", "bens0key0with0many0characters"
 PHOTO = Photo.from_image(Image.radial_gradient("L").convert("RGB"))
 
@@ -55,7 +56,7 @@ def portrait() -> bytes:
 
 def backend(service: Service, folder: Path, *, key: str = CANARY, **more: Any) -> ModelsLab:
     settings = Settings(modelslab_key=key, modelslab_url=service.base_url, data_dir=folder, **more)
-    return ModelsLab(Desk(settings, waits=QUICK, resolve=loopback))
+    return ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
 
 
 @asynccontextmanager
@@ -64,14 +65,14 @@ async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterato
     try:
         yield found
     finally:
-        await found.desk.close()
+        await found.jobs.close()
 
 
 async def shot(
     found: ModelsLab, *seeds: int, photo: Photo = PHOTO, progress: Progress | None = None, face: int | None = None
 ) -> list[Headshot]:
     requests = plan(HeadshotRequest(), seeds)
-    async with aclosing(found.shoot(photo, requests, progress or Progress(), face=face)) as headshots:
+    async with aclosing(found.generate(photo, requests, progress or Progress(), face=face)) as headshots:
         return [headshot async for headshot in headshots]
 
 
@@ -85,7 +86,7 @@ def bodies(service: Service) -> list[dict[str, Any]]:
 def test_without_a_key_it_says_how_to_give_one(service: Service, tmp_path: Path) -> None:
     found = backend(service, tmp_path, key="")
     sentence = "ModelsLab needs a key: enter yours below, or start the server with HEADSHOT_MODELSLAB_KEY."
-    assert found.readiness() == found.bound(ANN, None).readiness() == Readiness(False, sentence)
+    assert found.readiness() == found.for_user(ANN, None).readiness() == Readiness(False, sentence)
     with pytest.raises(NotConfigured) as keyless:
         _ = found.key
     assert str(keyless.value) == sentence
@@ -93,7 +94,7 @@ def test_without_a_key_it_says_how_to_give_one(service: Service, tmp_path: Path)
 
 @pytest.mark.parametrize(("key", "whose"), [(None, "this server’s key"), (Key(ANNS_KEY), "your key")])
 def test_with_a_key_it_says_whose_is_charged(key: Key | None, whose: str, service: Service, tmp_path: Path) -> None:
-    assert backend(service, tmp_path).bound(ANN, key).readiness() == Readiness(
+    assert backend(service, tmp_path).for_user(ANN, key).readiness() == Readiness(
         True, f"ModelsLab is ready, with {whose}. Your photo is sent to it, and every headshot is charged there."
     )
 
@@ -101,18 +102,18 @@ def test_with_a_key_it_says_whose_is_charged(key: Key | None, whose: str, servic
 def test_a_visitors_key_makes_it_ready_where_the_server_has_none(service: Service, tmp_path: Path) -> None:
     found = backend(service, tmp_path, key="  ")
     assert not found.readiness().ready
-    assert found.bound(ANN, Key(ANNS_KEY)).readiness().ready
+    assert found.for_user(ANN, Key(ANNS_KEY)).readiness().ready
 
 
 @pytest.mark.parametrize("key", ["two words", "schlüssel", "x" * 201])
 def test_what_can_be_no_key_is_told_before_anything_is_sent(key: str, service: Service, tmp_path: Path) -> None:
     sentence = "The ModelsLab key holds a space or a character that no key has: copy it again from modelslab.com."
     assert backend(service, tmp_path, key=key).readiness() == Readiness(False, sentence)
-    assert backend(service, tmp_path).bound(ANN, Key(key)).readiness() == Readiness(False, sentence)
+    assert backend(service, tmp_path).for_user(ANN, Key(key)).readiness() == Readiness(False, sentence)
 
 
 def test_an_empty_key_of_a_visitors_does_not_spend_the_servers(service: Service, tmp_path: Path) -> None:
-    readiness = backend(service, tmp_path).bound(ANN, Key(" ")).readiness()
+    readiness = backend(service, tmp_path).for_user(ANN, Key(" ")).readiness()
     assert readiness == Readiness(False, "There is no ModelsLab key: make one at modelslab.com and enter it.")
 
 
@@ -120,7 +121,7 @@ def test_an_empty_key_of_a_visitors_does_not_spend_the_servers(service: Service,
 async def test_without_a_usable_key_nothing_is_written_down(key: Key | None, service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path / "data", key="") as found:
         with pytest.raises(NotConfigured):
-            await shot(found.bound(ANN, key), 1)
+            await shot(found.for_user(ANN, key), 1)
     assert service.posts == 0 and not (tmp_path / "data").exists()
 
 
@@ -129,23 +130,23 @@ async def test_without_a_usable_key_nothing_is_written_down(key: Key | None, ser
 
 async def test_visitors_share_the_desk_and_each_sees_only_their_own(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as found:
-        ann, ben = found.bound(ANN, Key(ANNS_KEY)), found.bound(BEN, None)
-        assert ann.desk is ben.desk is found.desk
+        ann, ben = found.for_user(ANN, Key(ANNS_KEY)), found.for_user(BEN, None)
+        assert ann.jobs is ben.jobs is found.jobs
         [hers], [his] = await asyncio.gather(shot(ann, 1), shot(ben, 2))
         assert (hers.request.seed, his.request.seed) == (1, 2)
         for owner, headshot, other in ((ANN, hers, his), (BEN, his, hers)):
-            [job] = await found.desk.comparison(owner)
+            [job] = await found.jobs.comparison(owner)
             assert job.id == headshot.job
             with pytest.raises(RequestError, match="no longer here"):
-                await found.desk.record(owner, other.job)
-        [job] = await found.desk.comparison(ANN)
+                await found.jobs.record(owner, other.job)
+        [job] = await found.jobs.comparison(ANN)
         assert [shot async for shot in ben.follow(job.comparison, 1, Progress())] == []
         assert [shot.job async for shot in ann.follow(job.comparison, 1, Progress())] == [hers.job]
 
 
 async def test_a_visitors_key_is_sent_with_that_visitors_headshots_alone(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as found:
-        views = [found.bound(ANN, Key(ANNS_KEY)), found.bound(BEN, Key(BENS_KEY)), found]
+        views = [found.for_user(ANN, Key(ANNS_KEY)), found.for_user(BEN, Key(BENS_KEY)), found]
         await asyncio.gather(*(shot(view, at, 10 + at) for at, view in enumerate(views)))
     assert {body["seed"]: body["key"] for body in bodies(service)} == {
         **dict.fromkeys((0, 10), ANNS_KEY),
@@ -157,14 +158,14 @@ async def test_a_visitors_key_is_sent_with_that_visitors_headshots_alone(service
 async def test_two_programs_that_name_no_owner_have_nothing_in_common(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as found:
         await shot(found, 1)
-        assert await found.desk.comparison(ModelsLab(found.desk).owner) == ()
-        assert len(await found.desk.comparison(found.owner)) == 1
+        assert await found.jobs.comparison(ModelsLab(found.jobs).owner) == ()
+        assert len(await found.jobs.comparison(found.owner)) == 1
 
 
 def test_a_view_shows_no_key(service: Service, tmp_path: Path) -> None:
     found = backend(service, tmp_path)
-    view = found.bound(ANN, Key(CANARY), Hook("https://example.com/hook"))
-    assert traces(repr((found, vars(found), view, vars(view), view.key, vars(found.desk)))) == []
+    view = found.for_user(ANN, Key(CANARY), WebhookTarget("https://example.com/hook"))
+    assert traces(repr((found, vars(found), view, vars(view), view.key, vars(found.jobs)))) == []
 
 
 # --- what is sent, and what comes of it
@@ -176,7 +177,7 @@ async def test_a_headshot_tells_its_likeness_and_the_comparison_its_steps(servic
         assert found.estimate(PHOTO, plan(HeadshotRequest(), [1])) is None
         [one, two] = await shot(found, 1, 2, photo=Photo.open(PORTRAIT), progress=Progress(steps.append))
         estimate = found.estimate(None, plan(HeadshotRequest(), range(11)))
-        assert estimate == pytest.approx(3 * found.desk.pace.seconds)  # five at once
+        assert estimate == pytest.approx(3 * found.jobs.pace.seconds)  # five at once
     for headshot in (one, two):
         assert headshot.likeness is not None and headshot.likeness > 0.9
         assert headshot.notes == ()
@@ -206,18 +207,18 @@ async def test_only_the_part_around_the_chosen_face_is_sent(service: Service, tm
 
 async def test_a_stop_before_the_start_writes_nothing_down(service: Service, tmp_path: Path) -> None:
     progress = Progress()
-    progress.stop()
+    progress.cancel()
     async with opened(service, tmp_path / "data") as found:
         with pytest.raises(Stopped):
             await shot(found, 1, progress=progress)
-        assert not found.desk.has_jobs
+        assert not found.jobs.has_jobs
     assert service.posts == 0
 
 
 async def test_the_other_api_has_its_own_path(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, modelslab_api="v6") as found:
         [headshot] = await shot(found, 1)
-        job, _ = await found.desk.record(found.owner, headshot.job)
+        job, _ = await found.jobs.record(found.owner, headshot.job)
     [body] = bodies(service)
     assert body["samples"] == job.facts["sent"]["samples"] == 1
     assert job.api == "v6"

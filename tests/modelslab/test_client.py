@@ -289,9 +289,9 @@ def test_two_programs_files_lie_apart_under_names_that_nobody_guesses(
 ) -> None:
     with connected(site, None) as one, connected(site, None) as other:
         mine, theirs = one.predict(photo=photo)[0]["path"], other.predict(photo=photo)[0]["path"]
-        folders = [Path(path).relative_to(site.visitors.root).parts for path in (mine, theirs)]
+        folders = [Path(path).relative_to(site.sessions.root).parts for path in (mine, theirs)]
         assert folders[0][0] != folders[1][0]
-        assert all(len(visitor) >= 43 and len(corner) >= 11 for visitor, corner, _ in folders)  # 256 and 64 random bits
+        assert all(len(session) >= 43 and len(corner) >= 11 for session, corner, _ in folders)  # 256 and 64 random bits
         for path in (mine, theirs):
             assert stranger.get(f"gradio_api/file={path}").status_code == 200
             for folder in list(Path(path).parents)[:3]:
@@ -302,8 +302,8 @@ def test_the_files_are_gone_after_the_program_and_its_grace(site: server.Site, p
     with connected(site, tmp_path) as client:
         client.predict(photo=photo, seeds="1-2")
         time.sleep(2 * GRACE_SECONDS)
-        assert len([path for path in files_in(site.visitors.root) if path.suffix == ".png"]) == 2
-    until(lambda: not files_in(site.visitors.root) and not list(site.visitors.root.iterdir()))
+        assert len([path for path in files_in(site.sessions.root) if path.suffix == ".png"]) == 2
+    until(lambda: not files_in(site.sessions.root) and not list(site.sessions.root.iterdir()))
     assert uploads() == []
 
 
@@ -344,7 +344,7 @@ def test_a_program_without_a_heartbeat_finds_its_files_after_a_long_call(
     [file] = answer(stranger, session="no heartbeat")["output"]["data"][0]
     found = stranger.get(f"gradio_api/file={file['path']}")
     assert found.content == png(HeadshotRequest(seed=1))
-    until(lambda: not files_in(site.visitors.root))
+    until(lambda: not files_in(site.sessions.root))
     assert stranger.get(f"gradio_api/file={file['path']}").status_code == 204
 
 
@@ -366,7 +366,7 @@ def test_a_client_that_closes_stops_what_runs_and_what_waits(
         until(lambda: len(backend.asked) == 2)
         until(lambda: sum("free place" in str(job.status().progress_data) for job in jobs) == 2)  # the others wait
     assert backend.stopped.wait(SOON_SECONDS)
-    until(lambda: not files_in(site.visitors.root))
+    until(lambda: not files_in(site.sessions.root))
     backend.asked.clear()
     with connected(site, tmp_path) as client:
         job = client.submit(photo=photo, seeds="9")
@@ -393,7 +393,7 @@ def test_a_program_that_is_killed_stops_the_backend(site: server.Site, backend: 
         program.kill()
         program.wait()
     assert backend.stopped.wait(SOON_SECONDS)
-    until(lambda: not files_in(site.visitors.root))
+    until(lambda: not files_in(site.sessions.root))
 
 
 # The line.
@@ -404,7 +404,7 @@ def test_programs_and_people_stand_in_one_line(
 ) -> None:
     backend.hold()
     jobs = [client.submit(photo=photo, seeds=str(seed)) for seed in (1, 2)]
-    until(lambda: len(backend.asked) == backend.at_once)
+    until(lambda: len(backend.asked) == backend.max_concurrent)
     with visiting(browser, site.address) as visit:
         visit.take_example()
         visit.generate(seeds="7")
@@ -419,10 +419,10 @@ def test_very_many_calls_of_a_program_fill_neither_the_line_nor_the_page_and_all
 ) -> None:
     backend.hold()
     sent = upload(stranger)
-    calls = backend.at_once + Settings().queue_size + 10
+    calls = backend.max_concurrent + Settings().queue_size + 10
     for _ in range(calls):
         join(stranger, [sent], session="many calls")
-    until(lambda: len(backend.asked) == backend.at_once)
+    until(lambda: len(backend.asked) == backend.max_concurrent)
     join(stranger, session="page", handler="_roll")
     assert re.fullmatch(r"[\d, -]+", answer(stranger, session="page")["output"]["data"][0])
     backend.let_land(1_000)
@@ -436,11 +436,11 @@ def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(bac
     backend.hold()
     photo = Photo.open(EXAMPLE)
     check = photo_check.check(photo.pixels)
-    in_line = backend.at_once + Settings().queue_size
+    in_line = backend.max_concurrent + Settings().queue_size
     with serving({backend.name: backend}) as site, httpx.Client(base_url=site.address, trust_env=False) as stranger:
         for number in range(in_line + 1):
             session = f"visitor {number}"
-            site.visitors.of(session).take(photo, check, None, b"a preview")
+            site.sessions.get(session).set_photo(photo, check, None, b"a preview")
             join(stranger, session=session, handler="_plan")
             assert answer(stranger, session=session)["success"]
             join(stranger, session=session, handler="_run")
@@ -538,8 +538,8 @@ def test_hostile_values_are_answered_with_one_sentence(
 def test_no_file_but_an_upload_can_be_named(
     site: server.Site, stranger: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with site.visitors.present("somebody else"):  # whose things stay as long
-        foreign = site.visitors.of("somebody else").write("headshot.png", EXAMPLE.read_bytes())
+    with site.sessions.connected("somebody else"):  # whose things stay as long
+        foreign = site.sessions.get("somebody else").write("headshot.png", EXAMPLE.read_bytes())
         for photo in ({"path": str(foreign)}, {"path": str(foreign), "meta": {"_type": "gradio.FileData"}}):
             assert join(stranger, [photo]).status_code == 200
             assert answer(stranger)["output"]["error"] == "The photo did not arrive: send it again."

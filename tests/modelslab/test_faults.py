@@ -19,16 +19,16 @@ import pytest
 from loopback import CANARY, LINK, QUICK, client, listening, loopback, told, traces
 from service import At, Exchange, Fault, Service, closed_port, deaf_port, picture
 
-from headshot.errors import BackendError, NotConfigured, Refused, Unavailable, Unknown
-from headshot.modelslab.client import Unreached
-from headshot.modelslab.replies import Busy, Failed
-from headshot.modelslab.safe_url import Target
+from headshot.errors import BackendError, NotConfigured, OutcomeUnknown, Refused, Unavailable
+from headshot.modelslab.client import ConnectionFailed
+from headshot.modelslab.replies import JobFailed, RateLimited
+from headshot.modelslab.safe_url import ResolvedUrl
 from headshot.request import HeadshotRequest
 
 REQUEST = HeadshotRequest(seed=7)
 TIMES: tuple[At, ...] = ("submit", "poll", "download")
 # For what goes on until patience ends; all else may take its time on a busy machine.
-SHORT = replace(QUICK, grace=0.1, download=0.12, retry_after_max=0.04, busy=0.1)
+SHORT = replace(QUICK, missing_grace=0.1, download=0.12, retry_after_max=0.04, busy=0.1)
 TIMEOUT, GIVE_UP = 0.25, 0.2
 ECHO = {"X-Echo": CANARY, "Set-Cookie": f"key={CANARY}"}
 BOMB = gzip.compress(bytes(60_000_000), 1)
@@ -139,15 +139,15 @@ def ends(
 
 def lost(words: str, poll: str = "", download: str = "") -> dict[At, Ends]:
     """What leaves it open whether the job was accepted."""
-    return ends((Unknown, words), (Unknown, poll or words), (Unknown, download or poll or words))
+    return ends((OutcomeUnknown, words), (OutcomeUnknown, poll or words), (OutcomeUnknown, download or poll or words))
 
 
 def unreached(words: str) -> dict[At, Ends]:
-    return ends((Unreached, words), (Unknown, words), (Unknown, words))
+    return ends((ConnectionFailed, words), (OutcomeUnknown, words), (OutcomeUnknown, words))
 
 
 def clear(kind: type[BackendError], words: str, download: str) -> dict[At, Ends]:
-    return ends((kind, words), (kind, words), (Unknown, download))
+    return ends((kind, words), (kind, words), (OutcomeUnknown, download))
 
 
 NO_PICTURE = "what it sent is not a picture"
@@ -173,22 +173,25 @@ FAULTS: dict[str, tuple[Fault, dict[At, Ends]]] = {
     "401": (answers(401, complaint(f"Invalid Api Key {CANARY}")), clear(NotConfigured, "copy it again", "401")),
     "402": (answers(402, complaint("Insufficient credits.")), clear(Refused, "no credits left", "HTTP 402")),
     "403": (answers(403, HTML), clear(Refused, "another plan", "HTTP 403")),
-    "429": (turns_away(429), ends((Busy, "in a moment"), (Unknown, "in a moment"), (Unknown, "HTTP 429"))),
+    "429": (
+        turns_away(429),
+        ends((RateLimited, "in a moment"), (OutcomeUnknown, "in a moment"), (OutcomeUnknown, "HTTP 429")),
+    ),
     "429 as 200 with retry_after": (
         turns_away(200, retry_after=0.01),
-        ends((Busy, "in 1 seconds"), (Unknown, "in 1 seconds"), (Unknown, NO_PICTURE)),
+        ends((RateLimited, "in 1 seconds"), (OutcomeUnknown, "in 1 seconds"), (OutcomeUnknown, NO_PICTURE)),
     ),
     "huge retry_after": (
         turns_away(429, retry_after=1e300),
-        ends((Busy, "in a moment"), (Unknown, "in a moment"), (Unknown, "HTTP 429")),
+        ends((RateLimited, "in a moment"), (OutcomeUnknown, "in a moment"), (OutcomeUnknown, "HTTP 429")),
     ),
     "long retry_after": (
         turns_away(429, retry_after=3000),
-        ends((Busy, "in 3000 seconds"), (Unknown, "in 3000 seconds"), (Unknown, "HTTP 429")),
+        ends((RateLimited, "in 3000 seconds"), (OutcomeUnknown, "in 3000 seconds"), (OutcomeUnknown, "HTTP 429")),
     ),
     "negative retry_after": (
         turns_away(429, retry_after=-7),
-        ends((Busy, "in a moment"), (Unknown, "in a moment"), (Unknown, "HTTP 429")),
+        ends((RateLimited, "in a moment"), (OutcomeUnknown, "in a moment"), (OutcomeUnknown, "HTTP 429")),
     ),
     "500": (answers(500, complaint("Internal server error. Please try again.")), lost("fault", download="HTTP 500")),
     "502": (answers(502, HTML), lost("HTTP 502")),
@@ -206,12 +209,12 @@ FAULTS: dict[str, tuple[Fault, dict[At, Ends]]] = {
     "success with empty output": (done_without_output, lost("sent no picture", "sends no picture", NO_PICTURE)),
     "expired link": (
         answers(404, HTML),
-        ends((Refused, "the other API"), (Unknown, "does not know job"), (Unknown, "HTTP 404")),
+        ends((Refused, "the other API"), (OutcomeUnknown, "does not know job"), (OutcomeUnknown, "HTTP 404")),
     ),
     "not an image": (answers(200, b"%PDF-1.7\n" + CANARY.encode()), lost("cannot be read", download=NO_PICTURE)),
     "failed": (
         answers(200, {"status": "failed", "message": "Failed, Try Again", "output": ""}),
-        clear(Failed, "could not make", NO_PICTURE),
+        clear(JobFailed, "could not make", NO_PICTURE),
     ),
 }
 
@@ -231,7 +234,7 @@ def service(running: Service) -> Service:
     return running
 
 
-async def resolve(url: str) -> Target:
+async def resolve(url: str) -> ResolvedUrl:
     if ".invalid" in url:
         raise Unavailable("link", "The host “nowhere.invalid” was not found: check the link, or try again later.")
     return await loopback(url)
@@ -285,9 +288,9 @@ def test_whatever_the_service_does_ends_in_one_sentence_and_one_job_at_most(
     error = suffered(partial(travel, service, at, seconds=TIMEOUT if fault in (silence, drip) else 20))
     wanted = outcomes[at]
     assert (type(error), wanted.words in str(error)) == (wanted.kind, True), str(error)
-    assert service.posts == (0 if at == "submit" and isinstance(error, Busy) else 1)
-    assert (service.turned_away > 0) == isinstance(error, Busy)
-    assert ("billed" in str(error)) == isinstance(error, Unknown)
+    assert service.posts == (0 if at == "submit" and isinstance(error, RateLimited) else 1)
+    assert (service.turned_away > 0) == isinstance(error, RateLimited)
+    assert ("billed" in str(error)) == isinstance(error, OutcomeUnknown)
 
 
 @pytest.mark.parametrize("at", TIMES)

@@ -22,18 +22,19 @@ from PIL import Image
 from service import Exchange, Job, Service, closed_port
 
 from headshot.comparison.comparing import plan
-from headshot.errors import HeadshotError, NotConfigured, Refused, RequestError, Stopped, Unavailable, Unknown
+from headshot.errors import HeadshotError, NotConfigured, OutcomeUnknown, Refused, RequestError, Stopped, Unavailable
 from headshot.imaging.photo import Photo
 from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.job_runner import DROPPED, Hook
-from headshot.modelslab.jobs import Desk
-from headshot.modelslab.result_image import Sitter
-from headshot.request import Headshot, HeadshotRequest, Progress, Standing
+from headshot.modelslab.job_runner import MSG_CANCELLED_BEFORE_SEND, WebhookTarget
+from headshot.modelslab.jobs import JobService
+from headshot.modelslab.result_image import Subject
+from headshot.progress import HeadshotStatus, Progress
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
-from headshot.storage import State, Store, StoreError, mark
+from headshot.storage import JobState, Store, StoreError, hash_token
 
-OWNER, OTHER = mark("ann's token"), mark("ben's token")
+OWNER, OTHER = hash_token("ann's token"), hash_token("ben's token")
 KEY, VISITORS_KEY = Key(CANARY), Key("another0key0that0a0visitor0has0entered")
 PUBLIC = "https://headshots.example"
 PHOTO = Photo.from_image(Image.radial_gradient("L").convert("RGB"))
@@ -49,25 +50,27 @@ def service() -> Iterator[Service]:
         yield service
 
 
-def desk_of(service: Service, folder: Path, *, key: str = CANARY, in_flight: int = 5, **more: Any) -> Desk:
+def desk_of(service: Service, folder: Path, *, key: str = CANARY, in_flight: int = 5, **more: Any) -> JobService:
     """more: settings, also ones that no environment could give."""
     settings = Settings(
         modelslab_key=key, modelslab_url=service.base_url, modelslab_in_flight=in_flight, data_dir=folder
     )
-    return Desk(settings.model_copy(update=more), waits=QUICK, resolve=loopback)
+    return JobService(settings.model_copy(update=more), waits=QUICK, resolve=loopback)
 
 
 @asynccontextmanager
-async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterator[Desk]:
-    desk = desk_of(service, folder, **options)
+async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterator[JobService]:
+    job_service = desk_of(service, folder, **options)
     try:
-        yield desk
+        yield job_service
     finally:
-        await desk.close()
+        await job_service.close()
 
 
-async def begun(desk: Desk, *seeds: int, owner: str = OWNER, key: Key = KEY, hook: Hook | None = None) -> str:
-    return await desk.begin(owner, key, requests(*seeds), Sitter(PHOTO), hook=hook)
+async def begun(
+    job_service: JobService, *seeds: int, owner: str = OWNER, key: Key = KEY, hook: WebhookTarget | None = None
+) -> str:
+    return await job_service.begin(owner, key, requests(*seeds), Subject(PHOTO), hook=hook)
 
 
 def requests(*seeds: int) -> list[HeadshotRequest]:
@@ -77,19 +80,19 @@ def requests(*seeds: int) -> list[HeadshotRequest]:
 class Listener:
     """Somebody who follows a comparison. landed: seeds, as they came.  error: what the following ended with."""
 
-    def __init__(self, desk: Desk, comparison: str, owner: str = OWNER) -> None:
+    def __init__(self, job_service: JobService, comparison: str, owner: str = OWNER) -> None:
         self.progress = Progress(standings=self.hear)
         self.headshots: list[Headshot] = []
-        self.standings: dict[int | None, list[Standing]] = {}
+        self.standings: dict[int | None, list[HeadshotStatus]] = {}
         self.error: HeadshotError | None = None
-        self.task = asyncio.create_task(self._follow(desk, comparison, owner))
+        self.task = asyncio.create_task(self._follow(job_service, comparison, owner))
 
-    def hear(self, standing: Standing) -> None:
+    def hear(self, standing: HeadshotStatus) -> None:
         self.standings.setdefault(standing.request.seed, []).append(standing)
 
-    async def _follow(self, desk: Desk, comparison: str, owner: str) -> None:
+    async def _follow(self, job_service: JobService, comparison: str, owner: str) -> None:
         try:
-            async with aclosing(desk.follow(owner, comparison, self.progress)) as headshots:
+            async with aclosing(job_service.follow(owner, comparison, self.progress)) as headshots:
                 async for headshot in headshots:
                     self.headshots.append(headshot)
         except HeadshotError as error:
@@ -99,7 +102,7 @@ class Listener:
     def landed(self) -> list[int | None]:
         return [headshot.request.seed for headshot in self.headshots]
 
-    def last(self, seed: int) -> Standing:
+    def last(self, seed: int) -> HeadshotStatus:
         return self.standings[seed][-1]
 
     async def end(self) -> "Listener":
@@ -108,8 +111,8 @@ class Listener:
         return self
 
 
-async def followed(desk: Desk, comparison: str, owner: str = OWNER) -> Listener:
-    return await Listener(desk, comparison, owner).end()
+async def followed(job_service: JobService, comparison: str, owner: str = OWNER) -> Listener:
+    return await Listener(job_service, comparison, owner).end()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -132,8 +135,8 @@ def finish(service: Service, *seeds: int) -> None:
             job.done_at = 0
 
 
-async def states(desk: Desk, comparison: str, owner: str = OWNER) -> list[State]:
-    return [job.state for job in await desk.comparison(owner, comparison)]
+async def states(job_service: JobService, comparison: str, owner: str = OWNER) -> list[JobState]:
+    return [job.state for job in await job_service.comparison(owner, comparison)]
 
 
 # What the service may do to a submission.
@@ -171,9 +174,9 @@ def taken_and_lost(service: Service, *, until: Callable[[], bool] = lambda: True
 
 
 async def test_headshots_are_yielded_as_they_land(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1, 2, 3)
-        listener = Listener(desk, comparison)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1, 2, 3)
+        listener = Listener(job_service, comparison)
         await until(lambda: seeds_of(service) == {1, 2, 3})
         finish(service, 3)
         await until(lambda: listener.landed == [3])
@@ -187,31 +190,31 @@ async def test_headshots_are_yielded_as_they_land(service: Service, tmp_path: Pa
             assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
             assert headshot.backend == "modelslab" and headshot.seconds > 0
         assert service.posts == 3
-        assert await states(desk, comparison) == [State.DONE] * 3
+        assert await states(job_service, comparison) == [JobState.DONE] * 3
 
 
 async def test_what_was_done_is_written_down_with_every_step(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 7)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 7)
         await until(lambda: service.polls >= 2)
         finish(service)
-        await followed(desk, comparison)
-        [job] = await desk.comparison(OWNER)
-        job, events = await desk.record(OWNER, job.id)
+        await followed(job_service, comparison)
+        [job] = await job_service.comparison(OWNER)
+        job, events = await job_service.record(OWNER, job.id)
         assert [event.what for event in events] == ["added", "sent", "processing", "done"]
         assert job.remote_id == str(next(iter(service.jobs)))
         assert job.polls == service.polls >= 2  # the second may be answered after the end
         assert job.facts["sent"]["seed"] == 7 and job.facts["sent"]["key"] == "•••"
         assert job.facts["reply"]["status"] == "success"
         assert job.photo_sha256 == PHOTO.sha256
-        assert desk.pace.known and desk.pace.seconds == pytest.approx(job.facts["seconds"])
+        assert job_service.pace.known and job_service.pace.seconds == pytest.approx(job.facts["seconds"])
 
 
 async def test_more_than_the_account_allows_wait_here_and_know_their_place(service: Service, tmp_path: Path) -> None:
     service.depth = 2
-    async with opened(service, tmp_path, in_flight=2) as desk:
-        comparison = await begun(desk, 1, 2, 3, 4, 5)
-        listener = Listener(desk, comparison)
+    async with opened(service, tmp_path, in_flight=2) as job_service:
+        comparison = await begun(job_service, 1, 2, 3, 4, 5)
+        listener = Listener(job_service, comparison)
         await until(lambda: len(service.jobs) == 2 and len(listener.standings) == 5)
         waiting = {1, 2, 3, 4, 5} - seeds_of(service)
         place = "Waiting for a free place at ModelsLab: {}"
@@ -232,9 +235,9 @@ async def test_more_than_the_account_allows_wait_here_and_know_their_place(servi
 
 async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Service, tmp_path: Path) -> None:
     service.depth = 0
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
-        listener = Listener(desk, comparison)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
+        listener = Listener(job_service, comparison)
         await until(lambda: service.turned_away >= 2)
         assert {"waiting", "under way"} >= {standing.kind for standing in listener.standings[1]}
         assert any("is busy" in standing.text for standing in listener.standings[1])
@@ -247,14 +250,14 @@ async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Servic
 async def test_the_same_comparison_can_be_followed_by_two_and_again_when_it_is_over(
     service: Service, tmp_path: Path
 ) -> None:
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1, 2)
-        first, second = Listener(desk, comparison), Listener(desk, comparison)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1, 2)
+        first, second = Listener(job_service, comparison), Listener(job_service, comparison)
         await until(lambda: len(service.jobs) == 2)
         finish(service)
         await first.end()
         await second.end()
-        third = await followed(desk, comparison)
+        third = await followed(job_service, comparison)
         assert set(first.landed) == set(second.landed) == {1, 2}
         assert third.landed == [1, 2]
         pngs = {headshot.request.seed: headshot.png for headshot in first.headshots}
@@ -266,8 +269,8 @@ async def test_a_refused_headshot_is_told_and_raised_once_the_others_have_landed
     service: Service, tmp_path: Path
 ) -> None:
     service.script("submit", decline, None)
-    async with opened(service, tmp_path, in_flight=1) as desk:
-        listener = Listener(desk, await begun(desk, 1, 2))
+    async with opened(service, tmp_path, in_flight=1) as job_service:
+        listener = Listener(job_service, await begun(job_service, 1, 2))
         finish(service)
         await listener.end()
         assert listener.landed == [2]
@@ -279,8 +282,8 @@ async def test_a_refused_headshot_is_told_and_raised_once_the_others_have_landed
 
 async def test_a_service_that_cannot_be_reached_is_unavailable_for_each_headshot(tmp_path: Path) -> None:
     with closed_port() as port:
-        async with opened(Service(port=port), tmp_path) as desk:
-            listener = await followed(desk, await begun(desk, 1, 2))
+        async with opened(Service(port=port), tmp_path) as job_service:
+            listener = await followed(job_service, await begun(job_service, 1, 2))
     assert isinstance(listener.error, Unavailable)
     for seed in (1, 2):
         assert [standing.kind for standing in listener.standings[seed] if standing.error] == ["failed"]
@@ -289,30 +292,30 @@ async def test_a_service_that_cannot_be_reached_is_unavailable_for_each_headshot
 
 async def test_where_nothing_can_be_written_down_nothing_is_sent(service: Service, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
-    async with opened(service, tmp_path / "data") as desk:
+    async with opened(service, tmp_path / "data") as job_service:
         with pytest.raises(StoreError):
-            await begun(desk, 1)
+            await begun(job_service, 1)
     assert service.posts == 0
 
 
 async def test_a_desk_that_never_had_a_job_leaves_no_folder(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path / "data") as desk:
-        assert not desk.has_jobs
-        await desk.test(KEY)
+    async with opened(service, tmp_path / "data") as job_service:
+        assert not job_service.has_jobs
+        await job_service.test(KEY)
         assert not (tmp_path / "data").exists()
-        await begun(desk, 1)
-        assert desk.has_jobs
+        await begun(job_service, 1)
+        assert job_service.has_jobs
 
 
 async def test_a_key_is_tested_without_spending(service: Service, tmp_path: Path) -> None:
     async def strange(exchange: Exchange) -> None:
         await exchange.answer(401, {"status": "error", "message": "Invalid API Key"})
 
-    async with opened(service, tmp_path) as desk:
-        await desk.test(KEY)
+    async with opened(service, tmp_path) as job_service:
+        await job_service.test(KEY)
         service.script("poll", strange)
         with pytest.raises(NotConfigured, match="does not accept this key"):
-            await desk.test(KEY)
+            await job_service.test(KEY)
     assert (service.posts, service.polls) == (0, 2)
 
 
@@ -320,50 +323,50 @@ async def test_a_key_is_tested_without_spending(service: Service, tmp_path: Path
 
 
 async def test_stop_drops_what_was_not_sent_and_what_was_goes_on(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, in_flight=2) as desk:
-        view = ModelsLab(desk).bound(OWNER, KEY)
+    async with opened(service, tmp_path, in_flight=2) as job_service:
+        view = ModelsLab(job_service).for_user(OWNER, KEY)
         progress = Progress()
 
         async def shoot() -> None:
-            async with aclosing(view.shoot(PHOTO, requests(1, 2, 3, 4), progress)) as headshots:
+            async with aclosing(view.generate(PHOTO, requests(1, 2, 3, 4), progress)) as headshots:
                 async for _ in headshots:
                     pass
 
         shooting = asyncio.create_task(shoot())
         await until(lambda: len(service.jobs) == 2)
-        progress.stop()
+        progress.cancel()
         with pytest.raises(Stopped):
             await shooting
         sent = seeds_of(service)
-        jobs = await desk.comparison(OWNER)
+        jobs = await job_service.comparison(OWNER)
         finish(service)
-        listener = await followed(desk, jobs[0].comparison)
+        listener = await followed(job_service, jobs[0].comparison)
         assert set(listener.landed) == sent
         assert isinstance(listener.error, Stopped)
-        assert {listener.last(seed).text for seed in {1, 2, 3, 4} - sent} == {DROPPED}
+        assert {listener.last(seed).text for seed in {1, 2, 3, 4} - sent} == {MSG_CANCELLED_BEFORE_SEND}
         assert service.posts == 2
 
 
 async def test_a_stop_before_anything_has_left_sends_nothing(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
+    async with opened(service, tmp_path) as job_service:
         for ticks in range(6):  # wherever the tasks stand on their way to the first one's first step
-            comparison = await begun(desk, 1, 2)
+            comparison = await begun(job_service, 1, 2)
             for _ in range(ticks):
                 await asyncio.sleep(0)
-            desk.stop(comparison)
-            listener = await followed(desk, comparison)
+            job_service.stop(comparison)
+            listener = await followed(job_service, comparison)
             assert isinstance(listener.error, Stopped)
-            assert await states(desk, comparison) == [State.FAILED] * 2
+            assert await states(job_service, comparison) == [JobState.FAILED] * 2
     assert service.posts == 0
 
 
 async def test_a_stop_while_the_queue_is_full_sends_no_more(service: Service, tmp_path: Path) -> None:
     service.depth = 0
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
-        listener = Listener(desk, comparison)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
+        listener = Listener(job_service, comparison)
         await until(lambda: service.turned_away >= 1)
-        desk.stop(comparison)
+        job_service.stop(comparison)
         await listener.end()
         tried = service.turned_away
         service.depth = 5
@@ -373,17 +376,17 @@ async def test_a_stop_while_the_queue_is_full_sends_no_more(service: Service, tm
 
 
 async def test_who_closes_the_page_stops_nothing(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, in_flight=2) as desk:
-        view = ModelsLab(desk).bound(OWNER, KEY)
-        headshots = view.shoot(PHOTO, requests(1, 2, 3), Progress())
+    async with opened(service, tmp_path, in_flight=2) as job_service:
+        view = ModelsLab(job_service).for_user(OWNER, KEY)
+        headshots = view.generate(PHOTO, requests(1, 2, 3), Progress())
         first = asyncio.ensure_future(anext(headshots))
         await until(lambda: len(service.jobs) == 2)
         finish(service, *seeds_of(service))
         await first
         await headshots.aclose()
         finish(service)
-        jobs = await desk.comparison(OWNER)
-        listener = await followed(desk, jobs[0].comparison)
+        jobs = await job_service.comparison(OWNER)
+        listener = await followed(job_service, jobs[0].comparison)
         assert (set(listener.landed), listener.error, service.posts) == ({1, 2, 3}, None, 3)
 
 
@@ -393,61 +396,61 @@ async def test_who_closes_the_page_stops_nothing(service: Service, tmp_path: Pat
 async def test_a_lost_answer_is_unknown_and_never_sent_again(service: Service, tmp_path: Path) -> None:
     service.script("submit", None, reset, None)
     finish(service)
-    async with opened(service, tmp_path, in_flight=1) as desk:
-        comparison = await begun(desk, 1, 2, 3)
-        listener = await followed(desk, comparison)
+    async with opened(service, tmp_path, in_flight=1) as job_service:
+        comparison = await begun(job_service, 1, 2, 3)
+        listener = await followed(job_service, comparison)
         assert listener.landed == [1, 3]
-        assert isinstance(listener.error, Unknown)
+        assert isinstance(listener.error, OutcomeUnknown)
         assert listener.last(2).kind == "unknown"
         assert listener.last(2).error is listener.error
         assert "may have been billed" in str(listener.error)
-        again = await followed(desk, comparison)  # and as often as anybody looks
+        again = await followed(job_service, comparison)  # and as often as anybody looks
         assert again.landed == [1, 3] and again.last(2).kind == "unknown"
-        assert await states(desk, comparison) == [State.DONE, State.UNKNOWN, State.DONE]
+        assert await states(job_service, comparison) == [JobState.DONE, JobState.UNKNOWN, JobState.DONE]
         assert service.posts == 3
 
 
-async def given_up(desk: Desk, **more: Any) -> str:
+async def given_up(job_service: JobService, **more: Any) -> str:
     """A comparison whose only job is UNKNOWN, and has a number at the service. Returns the job."""
-    listener = await followed(desk, await begun(desk, 1, **more))
-    assert isinstance(listener.error, Unknown)
+    listener = await followed(job_service, await begun(job_service, 1, **more))
+    assert isinstance(listener.error, OutcomeUnknown)
     return listener.last(1).job
 
 
 async def test_a_late_picture_lands_when_it_is_asked_for_again(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
-        job = await given_up(desk)
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
+        job = await given_up(job_service)
     finish(service)
-    async with opened(service, tmp_path) as desk:  # which does not give up so soon
-        await desk.check_again(OWNER, job, KEY)
-        [found] = await desk.comparison(OWNER)
-        listener = await followed(desk, found.comparison)
+    async with opened(service, tmp_path) as job_service:  # which does not give up so soon
+        await job_service.check_again(OWNER, job, KEY)
+        [found] = await job_service.comparison(OWNER)
+        listener = await followed(job_service, found.comparison)
         assert (listener.landed, listener.error) == ([1], None)
         assert [headshot.job for headshot in listener.headshots] == [job]
-        await desk.check_again(OWNER, job, KEY)  # now it is done, and stays so
-        assert (await desk.record(OWNER, job))[0].state is State.DONE
+        await job_service.check_again(OWNER, job, KEY)  # now it is done, and stays so
+        assert (await job_service.record(OWNER, job))[0].state is JobState.DONE
         assert service.posts == 1
 
 
 async def test_checking_again_twice_at_once_asks_with_one_task(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
-        job = await given_up(desk)
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
+        job = await given_up(job_service)
     finish(service)
-    async with opened(service, tmp_path) as desk:  # which does not give up so soon
-        await asyncio.gather(*(desk.check_again(OWNER, job, KEY) for _ in range(30)))
-        [found] = await desk.comparison(OWNER)
-        await followed(desk, found.comparison)
+    async with opened(service, tmp_path) as job_service:  # which does not give up so soon
+        await asyncio.gather(*(job_service.check_again(OWNER, job, KEY) for _ in range(30)))
+        [found] = await job_service.comparison(OWNER)
+        await followed(job_service, found.comparison)
         assert (service.downloads, service.posts) == (1, 1)
 
 
 async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
-        job = await given_up(desk)
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
+        job = await given_up(job_service)
     finish(service)
-    async with opened(service, tmp_path) as desk:
-        do, read, held = desk._ledger.do, asyncio.Event(), asyncio.Event()
+    async with opened(service, tmp_path) as job_service:
+        do, read, held = job_service._ledger.run, asyncio.Event(), asyncio.Event()
 
         async def hold_the_first(act: Callable[[Store], Any]) -> Any:
             found = await do(act)
@@ -456,40 +459,40 @@ async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more
                 await held.wait()
             return found
 
-        monkeypatch.setattr(desk._ledger, "do", hold_the_first)
-        overtaken = asyncio.create_task(desk.check_again(OWNER, job, KEY))
+        monkeypatch.setattr(job_service._ledger, "do", hold_the_first)
+        overtaken = asyncio.create_task(job_service.check_again(OWNER, job, KEY))
         await read.wait()
-        await desk.check_again(OWNER, job, KEY)
-        [found] = await desk.comparison(OWNER)
-        assert (await followed(desk, found.comparison)).landed == [1]
+        await job_service.check_again(OWNER, job, KEY)
+        [found] = await job_service.comparison(OWNER)
+        assert (await followed(job_service, found.comparison)).landed == [1]
         held.set()
         await overtaken
-        assert (await followed(desk, found.comparison)).landed == [1]
+        assert (await followed(job_service, found.comparison)).landed == [1]
         assert (service.downloads, service.posts) == (1, 1)
 
 
 async def test_only_who_sent_it_can_check_again_and_with_the_same_key(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as desk:
-        job = await given_up(desk)
+    async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
+        job = await given_up(job_service)
         polls = service.polls
         with pytest.raises(NotConfigured) as another_key:
-            await desk.check_again(OWNER, job, VISITORS_KEY)
+            await job_service.check_again(OWNER, job, VISITORS_KEY)
         assert str(another_key.value) == "This headshot was sent with another key: enter that one, then check again."
         with pytest.raises(RequestError) as not_theirs:
-            await desk.check_again(OTHER, job, KEY)
+            await job_service.check_again(OTHER, job, KEY)
         with pytest.raises(RequestError) as no_such_job:
-            await desk.check_again(OWNER, "0" * 32, KEY)
+            await job_service.check_again(OWNER, "0" * 32, KEY)
         assert str(not_theirs.value) == str(no_such_job.value) == GONE
         assert service.polls == polls
-        assert (await desk.record(OWNER, job))[0].state is State.UNKNOWN
+        assert (await job_service.record(OWNER, job))[0].state is JobState.UNKNOWN
 
 
 async def test_a_job_that_got_no_number_cannot_be_asked_for(service: Service, tmp_path: Path) -> None:
     service.script("submit", reset)
-    async with opened(service, tmp_path) as desk:
-        job = await given_up(desk)
-        with pytest.raises(Unknown) as numberless:
-            await desk.check_again(OWNER, job, KEY)
+    async with opened(service, tmp_path) as job_service:
+        job = await given_up(job_service)
+        with pytest.raises(OutcomeUnknown) as numberless:
+            await job_service.check_again(OWNER, job, KEY)
     assert str(numberless.value) == (
         "ModelsLab never gave this headshot a number, so it cannot be asked for: look at modelslab.com."
     )
@@ -501,52 +504,52 @@ async def test_sending_again_is_another_post_whose_headshot_takes_the_cards_plac
 ) -> None:
     service.script("submit", None, reset, None)
     finish(service)
-    async with opened(service, tmp_path, in_flight=1) as desk:
-        comparison = await begun(desk, 1, 2, 3)
-        lost = (await followed(desk, comparison)).last(2).job
+    async with opened(service, tmp_path, in_flight=1) as job_service:
+        comparison = await begun(job_service, 1, 2, 3)
+        lost = (await followed(job_service, comparison)).last(2).job
         with pytest.raises(RequestError, match="was made of another photo: choose that one again"):
-            await desk.send_again(OWNER, lost, KEY, Sitter(Photo.from_image(Image.new("RGB", (90, 90)))))
+            await job_service.send_again(OWNER, lost, KEY, Subject(Photo.from_image(Image.new("RGB", (90, 90)))))
         with pytest.raises(RequestError) as not_theirs:
-            await desk.send_again(OTHER, lost, KEY, Sitter(PHOTO))
+            await job_service.send_again(OTHER, lost, KEY, Subject(PHOTO))
         assert str(not_theirs.value) == GONE
         assert service.posts == 3
-        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))
-        listener = await followed(desk, comparison)
+        await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))
+        listener = await followed(job_service, comparison)
         assert (sorted(listener.landed), listener.error) == ([1, 2, 3], None)
-        jobs = await desk.comparison(OWNER, comparison)
-        assert [(job.position, job.state) for job in jobs] == [(at, State.DONE) for at in range(3)]
+        jobs = await job_service.comparison(OWNER, comparison)
+        assert [(job.position, job.state) for job in jobs] == [(at, JobState.DONE) for at in range(3)]
         assert jobs[1].id != lost and jobs[1].request.seed == 2
-        assert (await desk.record(OWNER, lost))[0].state is State.UNKNOWN
+        assert (await job_service.record(OWNER, lost))[0].state is JobState.UNKNOWN
         assert service.posts == 4
 
 
 async def test_send_again_pressed_twice_is_charged_once_more(service: Service, tmp_path: Path) -> None:
     service.script("submit", reset, None)
-    async with opened(service, tmp_path) as desk:
-        lost = await given_up(desk)
-        await asyncio.gather(*(desk.send_again(OWNER, lost, KEY, Sitter(PHOTO)) for _ in range(30)))
-        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))
+    async with opened(service, tmp_path) as job_service:
+        lost = await given_up(job_service)
+        await asyncio.gather(*(job_service.send_again(OWNER, lost, KEY, Subject(PHOTO)) for _ in range(30)))
+        await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))
         finish(service)
-        [found] = await desk.comparison(OWNER)
+        [found] = await job_service.comparison(OWNER)
         await until(lambda: service.jobs)
         finish(service)
-        assert (await followed(desk, found.comparison)).landed == [1]
-        await desk.send_again(OWNER, lost, KEY, Sitter(PHOTO))  # nor once the other one has landed
-        await desk.send_again(OWNER, found.id, KEY, Sitter(PHOTO))
+        assert (await followed(job_service, found.comparison)).landed == [1]
+        await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))  # nor once the other one has landed
+        await job_service.send_again(OWNER, found.id, KEY, Subject(PHOTO))
         await asyncio.sleep(0.1)
         assert service.posts == 2
 
 
 async def test_what_the_service_declined_can_be_sent_again_as_well(service: Service, tmp_path: Path) -> None:
     service.script("submit", decline, None, forever=False)
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
-        assert isinstance((await followed(desk, comparison)).error, Refused)
-        [declined] = await desk.comparison(OWNER)
-        await desk.send_again(OWNER, declined.id, KEY, Sitter(PHOTO))
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
+        assert isinstance((await followed(job_service, comparison)).error, Refused)
+        [declined] = await job_service.comparison(OWNER)
+        await job_service.send_again(OWNER, declined.id, KEY, Subject(PHOTO))
         await until(lambda: service.jobs)
         finish(service)
-        assert (await followed(desk, comparison)).landed == [1]
+        assert (await followed(job_service, comparison)).landed == [1]
 
 
 # --- a server that ends, and the next one
@@ -556,8 +559,8 @@ def cancelled(service: Service, folder: Path) -> None:
     """The event loop ends around the desk, which nobody closes."""
 
     async def first() -> None:
-        desk = desk_of(service, folder, in_flight=2)
-        await begun(desk, 1, 2, 3, 4)
+        job_service = desk_of(service, folder, in_flight=2)
+        await begun(job_service, 1, 2, 3, 4)
         await until(lambda: service.posts == 2 and len(service.jobs) == 1)
         await asyncio.sleep(0.1)
 
@@ -604,30 +607,30 @@ def test_after_a_servers_end_the_next_one_fetches_what_was_taken_and_sends_nothi
     [taken] = seeds_of(service)
 
     async def second() -> None:
-        async with opened(service, tmp_path, in_flight=2) as desk:
-            assert desk.has_jobs
-            await desk.recover()
-            jobs = await desk.comparison(OWNER)
-            listener = Listener(desk, jobs[0].comparison)
+        async with opened(service, tmp_path, in_flight=2) as job_service:
+            assert job_service.has_jobs
+            await job_service.recover()
+            jobs = await job_service.comparison(OWNER)
+            listener = Listener(job_service, jobs[0].comparison)
             polls = service.polls
             await until(lambda: service.polls >= polls + 2)  # it is under way again
             finish(service)
             await listener.end()
             assert listener.landed == [taken]
-            assert isinstance(listener.error, Unknown)
+            assert isinstance(listener.error, OutcomeUnknown)
             kinds = {seed: listener.last(seed).kind for seed in {1, 2, 3, 4} - {taken}}
             assert sorted(kinds.values()) == ["never sent", "never sent", "unknown"]
             [lost] = [seed for seed, kind in kinds.items() if kind == "unknown"]
             assert "may have been made and billed" in listener.last(lost).text
             assert all("nothing was billed" in listener.last(seed).text for seed in kinds if seed != lost)
             assert service.posts == 2
-            await desk.recover()  # which a second start finds as it is
-            assert (await followed(desk, jobs[0].comparison)).landed == [taken]
+            await job_service.recover()  # which a second start finds as it is
+            assert (await followed(job_service, jobs[0].comparison)).landed == [taken]
             assert service.posts == 2
             stranded = next(listener.last(seed).job for seed in kinds if seed != lost)
             service.script("submit", None)
-            await desk.send_again(OWNER, stranded, KEY, Sitter(PHOTO))
-            assert len((await followed(desk, jobs[0].comparison)).landed) == 2
+            await job_service.send_again(OWNER, stranded, KEY, Subject(PHOTO))
+            assert len((await followed(job_service, jobs[0].comparison)).landed) == 2
             assert service.posts == 3
 
     asyncio.run(second())
@@ -637,55 +640,55 @@ async def test_what_begins_while_the_last_servers_jobs_are_sorted_out_is_not_tak
     service: Service, tmp_path: Path
 ) -> None:
     finish(service)
-    async with opened(service, tmp_path) as desk:
-        await followed(desk, await begun(desk, 1))
-    async with opened(service, tmp_path) as desk:
-        recovering = asyncio.create_task(desk.recover())
+    async with opened(service, tmp_path) as job_service:
+        await followed(job_service, await begun(job_service, 1))
+    async with opened(service, tmp_path) as job_service:
+        recovering = asyncio.create_task(job_service.recover())
         await asyncio.sleep(0)
-        listener = await followed(desk, await begun(desk, 2))
+        listener = await followed(job_service, await begun(job_service, 2))
         await recovering
         assert (listener.landed, listener.error) == ([2], None)
 
 
 async def test_a_visitors_comparisons_are_found_again_the_latest_first(service: Service, tmp_path: Path) -> None:
     finish(service)
-    async with opened(service, tmp_path) as desk:
-        names = [await begun(desk, 1, 2), await begun(desk, 3)]
+    async with opened(service, tmp_path) as job_service:
+        names = [await begun(job_service, 1, 2), await begun(job_service, 3)]
         for name in names:
-            await followed(desk, name)
-        found = await desk.comparisons(OWNER)
+            await followed(job_service, name)
+        found = await job_service.comparisons(OWNER)
         assert [[job.request.seed for job in jobs] for jobs in found] == [[3], [1, 2]]
         assert [jobs[0].comparison for jobs in found] == names[::-1]
-        assert await desk.comparison(OWNER) == found[0]
-        assert await desk.comparisons(OTHER) == []
+        assert await job_service.comparison(OWNER) == found[0]
+        assert await job_service.comparisons(OTHER) == []
 
 
 async def test_a_visitors_job_waits_for_the_visitors_key(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1, key=VISITORS_KEY)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1, key=VISITORS_KEY)
         await until(lambda: service.polls >= 1)
     finish(service)
     polls = service.polls
-    async with opened(service, tmp_path) as desk:
-        await desk.recover()
-        await desk.resume(OWNER, KEY)
-        await desk.resume(OTHER, VISITORS_KEY)
-        listener = await followed(desk, comparison)
-        assert listener.landed == [] and isinstance(listener.error, Unknown)
+    async with opened(service, tmp_path) as job_service:
+        await job_service.recover()
+        await job_service.resume(OWNER, KEY)
+        await job_service.resume(OTHER, VISITORS_KEY)
+        listener = await followed(job_service, comparison)
+        assert listener.landed == [] and isinstance(listener.error, OutcomeUnknown)
         assert listener.last(1).kind == "unknown"
         assert service.polls == polls
-        await desk.resume(OWNER, VISITORS_KEY)
-        listener = await followed(desk, comparison)
+        await job_service.resume(OWNER, VISITORS_KEY)
+        listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error) == ([1], None)
         assert service.posts == 1
 
 
 async def test_closing_the_desk_leaves_what_is_under_way_for_the_next(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, in_flight=1) as desk:
-        comparison = await begun(desk, 1, 2)
+    async with opened(service, tmp_path, in_flight=1) as job_service:
+        comparison = await begun(job_service, 1, 2)
         await until(lambda: service.polls >= 1)
     with Store.open(tmp_path) as store:
-        assert [job.state for job in store.comparison(OWNER, comparison)] == [State.PROCESSING, State.PENDING]
+        assert [job.state for job in store.comparison(OWNER, comparison)] == [JobState.PROCESSING, JobState.PENDING]
 
 
 # --- whose it is, and how long
@@ -693,35 +696,35 @@ async def test_closing_the_desk_leaves_what_is_under_way_for_the_next(service: S
 
 async def test_another_visitor_finds_nothing(service: Service, tmp_path: Path) -> None:
     finish(service)
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
-        await followed(desk, comparison)
-        [job] = await desk.comparison(OWNER)
-        assert await desk.comparison(OTHER) == await desk.comparison(OTHER, comparison) == ()
-        stranger = await followed(desk, comparison, OTHER)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
+        await followed(job_service, comparison)
+        [job] = await job_service.comparison(OWNER)
+        assert await job_service.comparison(OTHER) == await job_service.comparison(OTHER, comparison) == ()
+        stranger = await followed(job_service, comparison, OTHER)
         assert (stranger.landed, stranger.standings, stranger.error) == ([], {}, None)
         with pytest.raises(RequestError) as gone:
-            await desk.record(OTHER, job.id)
+            await job_service.record(OTHER, job.id)
         assert str(gone.value) == GONE
-        await desk.forget(OTHER)
-        assert (await followed(desk, comparison)).landed == [1]
+        await job_service.forget(OTHER)
+        assert (await followed(job_service, comparison)).landed == [1]
 
 
 async def test_forgetting_deletes_rows_and_files_and_gives_up_what_runs(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path, in_flight=2) as desk:
-        theirs = await begun(desk, 9, owner=OTHER, key=VISITORS_KEY)
-        mine = await begun(desk, 1, 2, 3)
-        listener = Listener(desk, mine)
+    async with opened(service, tmp_path, in_flight=2) as job_service:
+        theirs = await begun(job_service, 9, owner=OTHER, key=VISITORS_KEY)
+        mine = await begun(job_service, 1, 2, 3)
+        listener = Listener(job_service, mine)
         await until(lambda: len(service.jobs) == 3)
         finish(service, *seeds_of(service) - {9, 2})
         await until(lambda: len(service.jobs) == 4 and files(tmp_path))
         posts, ended = service.posts, told_ends(service)
-        await desk.forget(OWNER)
+        await job_service.forget(OWNER)
         await listener.end()
         assert not files(tmp_path)
-        assert await desk.comparison(OWNER) == ()
+        assert await job_service.comparison(OWNER) == ()
         finish(service)
-        assert (await followed(desk, theirs, OTHER)).landed == [9]
+        assert (await followed(job_service, theirs, OTHER)).landed == [9]
         assert told_ends(service) - ended == {9}  # nobody asked for the others
         assert service.posts == posts
         assert len(files(tmp_path)) == 1
@@ -737,49 +740,51 @@ def files(folder: Path) -> list[Path]:
 
 
 async def test_what_is_old_goes_and_what_is_under_way_stays(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
-        done, running = await begun(desk, 1), await begun(desk, 2)
+    async with opened(service, tmp_path) as job_service:
+        done, running = await begun(job_service, 1), await begun(job_service, 2)
         await until(lambda: len(service.jobs) == 2)
         finish(service, 1)
-        await followed(desk, done)
-        await desk.expire(3600)
-        assert await states(desk, done) == [State.DONE]
-        await desk.expire(0)
-        assert await desk.comparison(OWNER, done) == () and not files(tmp_path)
+        await followed(job_service, done)
+        await job_service.expire(3600)
+        assert await states(job_service, done) == [JobState.DONE]
+        await job_service.expire(0)
+        assert await job_service.comparison(OWNER, done) == () and not files(tmp_path)
         finish(service)
-        assert (await followed(desk, running)).landed == [2]
+        assert (await followed(job_service, running)).landed == [2]
 
 
 async def test_a_picture_that_has_been_deleted_since_is_told_in_a_sentence(service: Service, tmp_path: Path) -> None:
     finish(service)
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
-        await followed(desk, comparison)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
+        await followed(job_service, comparison)
         for path in files(tmp_path):
             path.unlink()
-        assert str((await followed(desk, comparison)).error) == GONE
+        assert str((await followed(job_service, comparison)).error) == GONE
 
 
 async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Service, tmp_path: Path) -> None:
-    async with opened(service, tmp_path) as desk:
-        comparison = await begun(desk, 1)
+    async with opened(service, tmp_path) as job_service:
+        comparison = await begun(job_service, 1)
         await until(lambda: service.jobs)
         [folder] = (tmp_path / "pictures").iterdir()
         shutil.rmtree(folder)
         folder.write_text("nothing can be kept in a file")
         finish(service)
         with listening() as log:
-            listener = await followed(desk, comparison)
+            listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error) == ([1], None)
         assert "could not be kept" in log.getvalue()
         [headshot] = listener.headshots
         assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
-        assert (await followed(desk, comparison)).headshots == [headshot]
+        assert (await followed(job_service, comparison)).headshots == [headshot]
         job = headshot.job
     folder.unlink()
-    async with opened(service, tmp_path) as desk:  # it was paid: the next server fetches it, where there is room again
-        await desk.recover()
-        assert [shot.job for shot in (await followed(desk, comparison)).headshots] == [job]
+    async with opened(
+        service, tmp_path
+    ) as job_service:  # it was paid: the next server fetches it, where there is room again
+        await job_service.recover()
+        assert [shot.job for shot in (await followed(job_service, comparison)).headshots] == [job]
         assert service.posts == 1
 
 
@@ -787,13 +792,13 @@ async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Servi
 
 
 @asynccontextmanager
-async def hooked(service: Service, folder: Path, **more: Any) -> AsyncIterator[tuple[Desk, str]]:
+async def hooked(service: Service, folder: Path, **more: Any) -> AsyncIterator[tuple[JobService, str]]:
     """A desk that the service can call, and a comparison that would be asked for only in a minute."""
     service.eta = 50
-    async with opened(service, folder, public_url=PUBLIC, **more) as desk:
-        comparison = await begun(desk, 1)
+    async with opened(service, folder, public_url=PUBLIC, **more) as job_service:
+        comparison = await begun(job_service, 1)
         await until(lambda: service.jobs)
-        yield desk, comparison
+        yield job_service, comparison
 
 
 def call(service: Service) -> tuple[str, str, str]:
@@ -806,61 +811,61 @@ def call(service: Service) -> tuple[str, str, str]:
 
 
 async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(service: Service, tmp_path: Path) -> None:
-    async with hooked(service, tmp_path) as (desk, comparison):
-        listener = Listener(desk, comparison)
+    async with hooked(service, tmp_path) as (job_service, comparison):
+        listener = Listener(job_service, comparison)
         await until(lambda: 1 in listener.standings and "about 50 s" in listener.last(1).text)
         finish(service)
         assert service.polls == 0
-        assert await desk.called(*call(service))
+        assert await job_service.called(*call(service))
         await listener.end()
         assert listener.landed == [1]
-        job, events = await desk.record(OWNER, listener.headshots[0].job)
+        job, events = await job_service.record(OWNER, listener.headshots[0].job)
         assert [event.what for event in events] == ["added", "sent", "processing", "webhook", "done"]
         asked = service.polls, service.downloads
-        assert await desk.called(*call(service))
-        assert await desk.record(OWNER, job.id) == (job, events)
+        assert await job_service.called(*call(service))
+        assert await job_service.record(OWNER, job.id) == (job, events)
         assert (service.polls, service.downloads) == asked == (1, 1)
 
 
 @pytest.mark.parametrize("wrong", ["token", "track id", "number"])
 async def test_a_forged_call_changes_nothing(wrong: str, service: Service, tmp_path: Path) -> None:
-    async with hooked(service, tmp_path) as (desk, _):
-        [job] = await desk.comparison(OWNER)
-        await until(lambda: "about 50 s" in desk.standing(job).text)
-        before = await desk.record(OWNER, job.id)
+    async with hooked(service, tmp_path) as (job_service, _):
+        [job] = await job_service.comparison(OWNER)
+        await until(lambda: "about 50 s" in job_service.standing(job).text)
+        before = await job_service.record(OWNER, job.id)
         finish(service)
         right = dict(zip(("token", "track id", "number"), call(service), strict=True))
         token, track_id, number = (right | {wrong: right[wrong][:-1] + "x"}).values()
-        assert not await desk.called(token, track_id, number)
-        assert await desk.record(OWNER, job.id) == before
+        assert not await job_service.called(token, track_id, number)
+        assert await job_service.record(OWNER, job.id) == before
         await asyncio.sleep(0.1)
         assert service.polls == 0
 
 
 async def test_a_call_without_its_track_id_is_no_call(service: Service, tmp_path: Path) -> None:
-    async with hooked(service, tmp_path) as (desk, _):
+    async with hooked(service, tmp_path) as (job_service, _):
         token, _, number = call(service)
-        assert not await desk.called(token, None, number)
+        assert not await job_service.called(token, None, number)
 
 
 async def test_a_webhook_makes_a_job_findable_whose_answer_was_lost(service: Service, tmp_path: Path) -> None:
     service.script("submit", taken_and_lost(service))
-    async with hooked(service, tmp_path) as (desk, comparison):
-        assert (await followed(desk, comparison)).last(1).kind == "unknown"
-        assert await desk.called(*call(service))
-        listener = await followed(desk, comparison)
+    async with hooked(service, tmp_path) as (job_service, comparison):
+        assert (await followed(job_service, comparison)).last(1).kind == "unknown"
+        assert await job_service.called(*call(service))
+        listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error, service.posts) == ([1], None, 1)
 
 
 @pytest.mark.parametrize("number", ["", "../1", "1?key=", "1" * 65])
 async def test_a_call_with_what_is_no_number_changes_nothing(number: str, service: Service, tmp_path: Path) -> None:
     service.script("submit", taken_and_lost(service))
-    async with hooked(service, tmp_path) as (desk, comparison):
-        job = (await followed(desk, comparison)).last(1).job
-        before = await desk.record(OWNER, job)
+    async with hooked(service, tmp_path) as (job_service, comparison):
+        job = (await followed(job_service, comparison)).last(1).job
+        before = await job_service.record(OWNER, job)
         token, track_id, _ = call(service)
-        assert not await desk.called(token, track_id, number)
-        assert await desk.record(OWNER, job) == before
+        assert not await job_service.called(token, track_id, number)
+        assert await job_service.record(OWNER, job) == before
 
 
 async def test_a_webhook_that_comes_before_the_answer_is_remembered_when_that_gets_lost(
@@ -868,30 +873,30 @@ async def test_a_webhook_that_comes_before_the_answer_is_remembered_when_that_ge
 ) -> None:
     called: list[bool] = []
     service.script("submit", taken_and_lost(service, until=lambda: bool(called)))
-    async with hooked(service, tmp_path) as (desk, comparison):
-        called.append(await desk.called(*call(service)))
-        listener = await followed(desk, comparison)
+    async with hooked(service, tmp_path) as (job_service, comparison):
+        called.append(await job_service.called(*call(service)))
+        listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error, called, service.posts) == ([1], None, [True], 1)
 
 
 async def test_a_webhook_for_a_visitors_job_is_kept_until_the_key_is_there(service: Service, tmp_path: Path) -> None:
     service.script("submit", taken_and_lost(service))
-    async with opened(service, tmp_path, key="", public_url=PUBLIC) as desk:
-        comparison = await begun(desk, 1)
-        assert (await followed(desk, comparison)).last(1).kind == "unknown"
-        assert await desk.called(*call(service))
+    async with opened(service, tmp_path, key="", public_url=PUBLIC) as job_service:
+        comparison = await begun(job_service, 1)
+        assert (await followed(job_service, comparison)).last(1).kind == "unknown"
+        assert await job_service.called(*call(service))
         assert service.polls == 0
-        await desk.resume(OWNER, KEY)
-        assert (await followed(desk, comparison)).landed == [1]
+        await job_service.resume(OWNER, KEY)
+        assert (await followed(job_service, comparison)).landed == [1]
         assert service.posts == 1
 
 
 async def test_a_receiver_of_the_visitors_own_takes_the_place_of_ours(service: Service, tmp_path: Path) -> None:
     finish(service)
-    async with opened(service, tmp_path, public_url=PUBLIC) as desk:
-        own = Hook("https://example.com/secret-part", "mine")
-        await followed(desk, await begun(desk, 1, hook=own))
-        [job] = await desk.comparison(OWNER)
+    async with opened(service, tmp_path, public_url=PUBLIC) as job_service:
+        own = WebhookTarget("https://example.com/secret-part", "mine")
+        await followed(job_service, await begun(job_service, 1, hook=own))
+        [job] = await job_service.comparison(OWNER)
         [sent] = [job.body for job in service.jobs.values()]
         assert (sent["webhook"], sent["track_id"]) == (own.url, "mine")
         assert "secret-part" not in json.dumps(dict(job.facts))
@@ -907,28 +912,28 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
     everything: dict[Path, bytes] = {}
 
     async def flows() -> None:
-        desk = desk_of(service, tmp_path, public_url=PUBLIC, modelslab_give_up_seconds=0.5, in_flight=1)
-        view = ModelsLab(desk).bound(OWNER, KEY)
+        job_service = desk_of(service, tmp_path, public_url=PUBLIC, modelslab_give_up_seconds=0.5, in_flight=1)
+        view = ModelsLab(job_service).for_user(OWNER, KEY)
         service.script("submit", None, decline, reset, taken_and_lost(service), None, forever=True)
-        comparison = await begun(desk, 1, 2, 3, 4, 5)
-        listener = Listener(desk, comparison)
+        comparison = await begun(job_service, 1, 2, 3, 4, 5)
+        listener = Listener(job_service, comparison)
         await until(lambda: 1 in seeds_of(service))
         finish(service, 1)
         await until(lambda: 5 in seeds_of(service) and "about" in listener.last(5).text)
-        for trip in desk._trips[comparison].values():
-            seen.extend((trip, vars(trip)))
-        seen.extend((desk, vars(desk), view, vars(view), view.readiness(), vars(desk._ledger)))
+        for runner in job_service._runners[comparison].values():
+            seen.extend((runner, vars(runner)))
+        seen.extend((job_service, vars(job_service), view, vars(view), view.readiness(), vars(job_service._ledger)))
         await listener.end()
         lost = next(job for job in service.jobs.values() if job.body["seed"] == 4)
         token = lost.body["webhook"].rpartition("/")[2]
-        assert await desk.called(token, lost.body["track_id"], str(lost.number))
-        again = await followed(desk, comparison)
+        assert await job_service.called(token, lost.body["track_id"], str(lost.number))
+        again = await followed(job_service, comparison)
         assert set(again.landed) == {1, 4}
         assert {listener.last(seed).kind for seed in (3, 4, 5)} == {"unknown"}
         with pytest.raises(NotConfigured) as other_key:
-            await desk.check_again(OWNER, again.last(5).job, Key(CANARY + "x"))
-        with pytest.raises(Unknown) as no_number:
-            await desk.check_again(OWNER, again.last(3).job, KEY)
+            await job_service.check_again(OWNER, again.last(5).job, Key(CANARY + "x"))
+        with pytest.raises(OutcomeUnknown) as no_number:
+            await job_service.check_again(OWNER, again.last(3).job, KEY)
         errors.extend((other_key.value, no_number.value))
         for one in (listener, again):
             assert one.error is not None
@@ -936,23 +941,23 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
             seen.extend((one.headshots, one.standings))
             told_of = [standing for standings in one.standings.values() for standing in standings]
             errors.extend(standing.error for standing in told_of if standing.error is not None)
-        for job in await desk.comparison(OWNER):
-            seen.append(await desk.record(OWNER, job.id))
+        for job in await job_service.comparison(OWNER):
+            seen.append(await job_service.record(OWNER, job.id))
         everything.update(contents(tmp_path))
         assert any(path.name.endswith("-wal") for path in everything)
-        await desk.close()
+        await job_service.close()
 
     with listening() as log:
         await flows()
         with closed_port() as port:
-            async with opened(Service(port=port), tmp_path) as desk:
-                unreached = await followed(desk, await begun(desk, 1))
+            async with opened(Service(port=port), tmp_path) as job_service:
+                unreached = await followed(job_service, await begun(job_service, 1))
                 assert unreached.error is not None
                 errors.append(unreached.error)
         (tmp_path / "elsewhere").write_text("")
-        async with opened(service, tmp_path / "elsewhere") as desk:
+        async with opened(service, tmp_path / "elsewhere") as job_service:
             with pytest.raises(StoreError) as nowhere:
-                await begun(desk, 1)
+                await begun(job_service, 1)
             errors.append(nowhere.value)
     assert traces(log.getvalue()) == []
     assert traces(repr(seen)) == []

@@ -8,7 +8,7 @@ from bad_photos import PORTRAIT
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from service import picture
 
-from headshot.modelslab.output import is_cut_short, picture_in, suspicious
+from headshot.modelslab.output import detect_placeholder, is_cut_short, picture_in
 
 PNG = picture()
 KINDS = ("PNG", "JPEG", "WEBP", "AVIF")
@@ -85,7 +85,7 @@ def grain(image: Image.Image) -> Image.Image:
     ],
 )
 def test_a_picture_that_a_safety_filter_replaced_gets_a_note(replaced: Image.Image, word: str) -> None:
-    note = suspicious(np.asarray(replaced))
+    note = detect_placeholder(np.asarray(replaced))
     assert note is not None and word in note and "safety filter" in note
 
 
@@ -102,4 +102,4 @@ def test_a_picture_that_a_safety_filter_replaced_gets_a_note(replaced: Image.Ima
     ],
 )
 def test_a_portrait_gets_none_however_soft_dark_or_pale(kept: Image.Image) -> None:
-    assert suspicious(np.asarray(kept)) is None
+    assert detect_placeholder(np.asarray(kept)) is None

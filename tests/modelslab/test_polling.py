@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from headshot.errors import NotConfigured, Refused, Unavailable, Unknown
-from headshot.modelslab.polling import Waits, wait_for
-from headshot.modelslab.replies import Busy, Failed, Missing, Reply
+from headshot.errors import NotConfigured, OutcomeUnknown, Refused, Unavailable
+from headshot.modelslab.polling import PollingPolicy, poll_until_done
+from headshot.modelslab.replies import JobFailed, JobNotFound, JobResponse, RateLimited
 
-DONE = Reply("done", "7", ("https://a/b.png",))
-EMPTY = Reply("done", "7")
-WAITING = Reply("waiting", "7", eta_seconds=10)
-MISSING = Missing("modelslab", "ModelsLab does not know job 7.")
-PLAIN = Waits(after_eta=0)
+DONE = JobResponse("done", "7", ("https://a/b.png",))
+EMPTY = JobResponse("done", "7")
+WAITING = JobResponse("waiting", "7", eta_seconds=10)
+MISSING = JobNotFound("modelslab", "ModelsLab does not know job 7.")
+PLAIN = PollingPolicy(after_eta=0)
 
 
 class Jumping(asyncio.SelectorEventLoop):
@@ -41,11 +41,11 @@ class Jumping(asyncio.SelectorEventLoop):
 class Service:
     """Answers in turn, the last one for ever, and notes when it was asked."""
 
-    def __init__(self, *answers: Reply | Exception) -> None:
+    def __init__(self, *answers: JobResponse | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[float] = []
 
-    async def ask(self, _: Reply) -> Reply:
+    async def ask(self, _: JobResponse) -> JobResponse:
         self.asked.append(asyncio.get_running_loop().time())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -60,20 +60,20 @@ def on_jumping_clock(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 def waited(
     service: Service,
-    reply: Reply = WAITING,
-    waits: Waits = PLAIN,
+    reply: JobResponse = WAITING,
+    waits: PollingPolicy = PLAIN,
     give_up: float = 600,
     hints: Sequence[float] = (),
-    heard: Callable[[Reply], None] | None = None,
+    heard: Callable[[JobResponse], None] | None = None,
     asking: Callable[[], None] | None = None,
-) -> Reply:
-    async def work() -> Reply:
+) -> JobResponse:
+    async def work() -> JobResponse:
         told = asyncio.Event() if hints else None
         for seconds in hints:
             asyncio.get_running_loop().call_later(seconds, told.set)  # type: ignore[union-attr]
-        return await wait_for(reply, service.ask, waits, give_up, told=told, heard=heard, asking=asking)
+        return await poll_until_done(reply, service.ask, waits, give_up, told=told, heard=heard, asking=asking)
 
-    answer: Reply = on_jumping_clock(work)
+    answer: JobResponse = on_jumping_clock(work)
     return answer
 
 
@@ -86,13 +86,13 @@ def gaps(service: Service) -> list[float]:
 )
 def test_the_first_question_comes_after_the_eta_up_to_a_minute(eta: float | None, first: float) -> None:
     service = Service(DONE)
-    assert waited(service, Reply("waiting", "7", eta_seconds=eta)) is DONE
+    assert waited(service, JobResponse("waiting", "7", eta_seconds=eta)) is DONE
     assert service.asked == [pytest.approx(first, abs=0.001)]
 
 
 def test_a_job_that_keeps_its_word_is_asked_for_once_and_an_instant_later() -> None:
     service = Service(DONE)
-    waited(service, waits=Waits())
+    waited(service, waits=PollingPolicy())
     assert service.asked == [pytest.approx(10.01)]
 
 
@@ -107,7 +107,7 @@ def test_the_waits_grow_to_the_longest_and_vary() -> None:
 
 def test_a_hint_is_followed_at_once_but_believed_only_when_it_is_confirmed() -> None:
     service = Service(WAITING, DONE)
-    assert waited(service, Reply("waiting", "7", eta_seconds=50), hints=(5, 9)) is DONE
+    assert waited(service, JobResponse("waiting", "7", eta_seconds=50), hints=(5, 9)) is DONE
     assert service.asked[0] == 5  # too early, as a forged call would be
     assert 5 + 1.7 <= service.asked[1] <= 5 + 2.3  # the usual wait, for the second hint came later
 
@@ -125,7 +125,7 @@ def test_polling_goes_on_without_the_hint_that_was_promised() -> None:
 
 
 def test_every_answer_is_heard() -> None:
-    heard: list[Reply] = []
+    heard: list[JobResponse] = []
     waited(Service(WAITING, MISSING, WAITING, DONE), heard=heard.append)
     assert heard == [WAITING, WAITING, DONE]
 
@@ -139,7 +139,7 @@ def test_every_question_is_counted_also_one_that_is_not_answered() -> None:
 
 
 @pytest.mark.parametrize("strange", [MISSING, EMPTY])
-def test_a_job_that_is_missing_or_empty_for_a_moment_is_asked_for_again(strange: Reply | Exception) -> None:
+def test_a_job_that_is_missing_or_empty_for_a_moment_is_asked_for_again(strange: JobResponse | Exception) -> None:
     service = Service(strange, strange, strange, DONE)
     assert waited(service) is DONE
     assert len(service.asked) == 4
@@ -147,16 +147,16 @@ def test_a_job_that_is_missing_or_empty_for_a_moment_is_asked_for_again(strange:
 
 @pytest.mark.parametrize(("strange", "words"), [(MISSING, "does not know job 7"), (EMPTY, "sends no picture")])
 def test_a_job_that_stays_missing_or_empty_is_given_up_after_the_grace_time(
-    strange: Reply | Exception, words: str
+    strange: JobResponse | Exception, words: str
 ) -> None:
     service = Service(WAITING, strange)
-    with pytest.raises(Unknown, match=words):
+    with pytest.raises(OutcomeUnknown, match=words):
         waited(service)
     assert 20 <= service.asked[-1] - service.asked[1] <= 20 + 11.5
 
 
 def test_the_grace_time_begins_anew_with_each_sign_of_life() -> None:
-    moments: list[Reply | Exception] = [MISSING, MISSING, WAITING]
+    moments: list[JobResponse | Exception] = [MISSING, MISSING, WAITING]
     service = Service(*moments * 8, DONE)
     assert waited(service) is DONE
 
@@ -164,9 +164,9 @@ def test_the_grace_time_begins_anew_with_each_sign_of_life() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"), [(WAITING, "It is still working."), (Unavailable("modelslab", "It broke."), "It broke.")]
 )
-def test_the_end_of_patience_names_the_job_and_what_was_last_heard(answer: Reply | Exception, words: str) -> None:
+def test_the_end_of_patience_names_the_job_and_what_was_last_heard(answer: JobResponse | Exception, words: str) -> None:
     service = Service(answer)
-    with pytest.raises(Unknown) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         waited(service, give_up=300)
     assert 300 <= service.asked[-1] <= 300.5  # one last question, though not right after the one before
     assert str(caught.value) == (
@@ -182,12 +182,12 @@ def test_a_fault_that_passes_is_waited_out() -> None:
 
 @pytest.mark.parametrize(("retry_after", "gap"), [(7.0, 7.0), (3600.0, 60.0), (0.0, 0.5)])
 def test_the_time_that_the_service_asks_for_is_kept_up_to_a_minute(retry_after: float, gap: float) -> None:
-    service = Service(Busy("modelslab", "Full.", retry_after=retry_after), DONE)
+    service = Service(RateLimited("modelslab", "Full.", retry_after=retry_after), DONE)
     waited(service)
     assert gaps(service)[1] == pytest.approx(gap)
 
 
-@pytest.mark.parametrize("kind", [Failed, Refused, NotConfigured, Unknown])
+@pytest.mark.parametrize("kind", [JobFailed, Refused, NotConfigured, OutcomeUnknown])
 def test_an_answer_that_ends_the_job_ends_the_waiting(kind: type[Exception]) -> None:
     service = Service(kind("modelslab", "Over."))
     with pytest.raises(kind, match="Over"):

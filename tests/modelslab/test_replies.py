@@ -7,13 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headshot.errors import BackendError, HeadshotError, NotConfigured, Refused, RequestError, Unavailable, Unknown
+from headshot.errors import (
+    BackendError,
+    HeadshotError,
+    NotConfigured,
+    OutcomeUnknown,
+    Refused,
+    RequestError,
+    Unavailable,
+)
 from headshot.modelslab.account import Key
-from headshot.modelslab.redaction import redacted
-from headshot.modelslab.replies import Busy, Failed, Missing, Reply, parse
+from headshot.modelslab.redaction import redact
+from headshot.modelslab.replies import JobFailed, JobNotFound, JobResponse, RateLimited, parse
 
 CANARY = "cAnArY0k3y0fN0b0dy/59chars+with=signs"
-SENT = Reply("waiting", "65919758", eta_seconds=10, seed=7, seconds=None)
+SENT = JobResponse("waiting", "65919758", eta_seconds=10, seed=7, seconds=None)
 PROCESSING = {
     "status": "processing",
     "tip": "Upgrade your plan for premium speed",
@@ -28,8 +36,12 @@ PROCESSING = {
 
 
 def read(
-    body: object, status: int = 200, sent: Reply | None = None, headers: dict[str, str] | None = None, key: str = ""
-) -> Reply:
+    body: object,
+    status: int = 200,
+    sent: JobResponse | None = None,
+    headers: dict[str, str] | None = None,
+    key: str = "",
+) -> JobResponse:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return parse(status, headers or {}, data, sent=sent, key=Key(key) if key else None)
 
@@ -50,14 +62,14 @@ def test_a_success_gives_its_links_seed_and_time() -> None:
             "nsfw_content_detected": False,
         }
     )
-    assert reply == Reply(
+    assert reply == JobResponse(
         "done", "66752945", ("https://pub-x.r2.dev/generations/0-a.png",), None, seed=1234, seconds=1.96, nsfw=False
     )
     assert len(json.dumps(reply.raw)) < 600
 
 
 def test_a_queued_job_gives_its_number_and_fractional_eta_and_takes_no_promise_for_a_picture() -> None:
-    assert read(PROCESSING) == Reply("waiting", "65919758", (), 13.067986918399999)
+    assert read(PROCESSING) == JobResponse("waiting", "65919758", (), 13.067986918399999)
 
 
 @pytest.mark.parametrize("status", [200, 202, 400, 500])
@@ -75,14 +87,14 @@ def test_the_number_may_be_text(job: object) -> None:
     "job", ["../../v6/system", "", None, True, [], {}, 1.5, -1, "a" * 65, 10**80, "1/2", "é", "a b"]
 )
 def test_what_is_no_number_of_a_job_never_reaches_a_link(job: object) -> None:
-    with pytest.raises(Unknown, match="without giving it a number"):
+    with pytest.raises(OutcomeUnknown, match="without giving it a number"):
         read({**PROCESSING, "id": job})
 
 
 @pytest.mark.parametrize("output", [[], "", None, {}, [None], [""], 0])
 def test_an_output_that_is_empty_in_any_way_is_none(output: object) -> None:
     assert read({"status": "processing", "message": "Try Again", "output": output}, sent=SENT).output == ()
-    assert read({"status": "success", "id": 65919758, "output": output}, sent=SENT) == Reply(
+    assert read({"status": "success", "id": 65919758, "output": output}, sent=SENT) == JobResponse(
         "done", "65919758", seed=7, eta_seconds=None
     )
 
@@ -110,7 +122,7 @@ def test_a_poll_without_number_time_and_seed_keeps_those_of_the_submission() -> 
     waiting = read({"status": "processing", "message": "Try Again", "output": ""}, sent=submitted)
     assert (waiting.id, waiting.seed, waiting.eta_seconds) == ("65919758", 99, None)
     done = read({"status": "success", "id": 65919758, "output": ["https://a/b.png"]}, sent=waiting)
-    assert done == Reply("done", "65919758", ("https://a/b.png",), seed=99, seconds=2.0)
+    assert done == JobResponse("done", "65919758", ("https://a/b.png",), seed=99, seconds=2.0)
 
 
 @pytest.mark.parametrize("nsfw", [True, [False, True], "true", 1])
@@ -142,31 +154,36 @@ CASES = [
     (error("x", code="no_subscription"), 200, Refused, "plan"),
     (error("x", code="forbidden"), 200, Refused, "plan"),
     (b"<html>", 403, Refused, "plan"),
-    (error("Rate limit exceeded. Maximum 5 queued requests allowed."), 200, Busy, "5 headshots of this key at once"),
-    (error("Rate limit exceeded. Maximum 15 queued requests allowed."), 429, Busy, "15 headshots"),
-    (error("Rate limit exceeded"), 200, Busy, "try again in a moment"),
-    (error("Rate limit exceeded", retry_after=12), 429, Busy, "in 12 seconds"),
-    (error("The same request again, please wait for 30 seconds"), 200, Busy, "in 30 seconds"),
-    (error("x", code="rate_limited"), 400, Busy, "try again"),
-    (b"slow down", 429, Busy, "try again"),
+    (
+        error("Rate limit exceeded. Maximum 5 queued requests allowed."),
+        200,
+        RateLimited,
+        "5 headshots of this key at once",
+    ),
+    (error("Rate limit exceeded. Maximum 15 queued requests allowed."), 429, RateLimited, "15 headshots"),
+    (error("Rate limit exceeded"), 200, RateLimited, "try again in a moment"),
+    (error("Rate limit exceeded", retry_after=12), 429, RateLimited, "in 12 seconds"),
+    (error("The same request again, please wait for 30 seconds"), 200, RateLimited, "in 30 seconds"),
+    (error("x", code="rate_limited"), 400, RateLimited, "try again"),
+    (b"slow down", 429, RateLimited, "try again"),
     (error("Unable to fetch image from provided URL"), 200, Refused, "could not open the photo's link"),
     (error("Unable to fetch image from provided URL"), 400, Refused, "public link"),
-    (error("Internal server error. Please try again."), 200, Unknown, "Internal server error"),
-    (error("Internal server error. Please try again."), 500, Unknown, "may have been billed"),
-    (error("Service temporarily unavailable. Please try again later."), 503, Unknown, "charged twice"),
-    (error("Service temporarily unavailable. Please try again later."), 200, Unknown, "fault"),
-    (error("x", code="upstream_unavailable"), 200, Unknown, "fault"),
-    (error("x", code="provider_error"), 200, Unknown, "fault"),
-    (error("x", code="server_error"), 200, Unknown, "fault"),
-    (b"", 500, Unknown, "HTTP 500"),
-    (b"<html>Bad gateway</html>", 502, Unknown, "HTTP 502"),
-    (b"", 504, Unknown, "HTTP 504"),
-    ({"status": "failed", "message": "Try Again"}, 200, Failed, "loading its model"),
-    (error("Try Again"), 200, Failed, "in a minute"),
-    ({"message": "Try Again"}, 200, Failed, "loading"),
-    (b"Try Again", 200, Failed, "loading"),
-    ({"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}, 200, Failed, "could not make"),
-    ({"status": "failed", "id": "", "output": ""}, 200, Failed, "could not make"),
+    (error("Internal server error. Please try again."), 200, OutcomeUnknown, "Internal server error"),
+    (error("Internal server error. Please try again."), 500, OutcomeUnknown, "may have been billed"),
+    (error("Service temporarily unavailable. Please try again later."), 503, OutcomeUnknown, "charged twice"),
+    (error("Service temporarily unavailable. Please try again later."), 200, OutcomeUnknown, "fault"),
+    (error("x", code="upstream_unavailable"), 200, OutcomeUnknown, "fault"),
+    (error("x", code="provider_error"), 200, OutcomeUnknown, "fault"),
+    (error("x", code="server_error"), 200, OutcomeUnknown, "fault"),
+    (b"", 500, OutcomeUnknown, "HTTP 500"),
+    (b"<html>Bad gateway</html>", 502, OutcomeUnknown, "HTTP 502"),
+    (b"", 504, OutcomeUnknown, "HTTP 504"),
+    ({"status": "failed", "message": "Try Again"}, 200, JobFailed, "loading its model"),
+    (error("Try Again"), 200, JobFailed, "in a minute"),
+    ({"message": "Try Again"}, 200, JobFailed, "loading"),
+    (b"Try Again", 200, JobFailed, "loading"),
+    ({"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}, 200, JobFailed, "could not make"),
+    ({"status": "failed", "id": "", "output": ""}, 200, JobFailed, "could not make"),
     ({"status": "failed", "message": "Prohibited content"}, 200, Refused, "Prohibited content"),
     (error({"prompt": ["The prompt field is required."]}), 200, Refused, "does not accept prompt"),
     (error({"prompt": ["The prompt field is required."]}), 400, Refused, "The prompt field is required"),
@@ -180,18 +197,18 @@ CASES = [
     (error(None), 200, Refused, "HTTP 200"),
     (b"", 405, Refused, "HTTP 405"),
     (b"", 413, Refused, "HTTP 413"),
-    (b"", 200, Unknown, "cannot be read"),
-    (b"<html>Just a moment</html>", 200, Unknown, "cannot be read"),
-    (b'{"status":"success","id":1', 200, Unknown, "cannot be read"),
-    (b"\xff\xfe\x00\x01", 200, Unknown, "cannot be read"),
-    ([], 200, Unknown, "cannot be read"),
-    ({}, 200, Unknown, "cannot be read"),
-    ({"status": True}, 200, Unknown, "cannot be read"),
-    ({"status": "queued", "id": 5}, 200, Unknown, "not known here (“queued”)"),
-    ({"status": "success", "output": []}, 200, Unknown, "sent no picture"),
-    ({"status": "processing", "message": "Try Again", "output": ""}, 200, Unknown, "without giving it a number"),
-    (b"", 301, Unknown, "the key must not go"),
-    (b"", 307, Unknown, "another address"),
+    (b"", 200, OutcomeUnknown, "cannot be read"),
+    (b"<html>Just a moment</html>", 200, OutcomeUnknown, "cannot be read"),
+    (b'{"status":"success","id":1', 200, OutcomeUnknown, "cannot be read"),
+    (b"\xff\xfe\x00\x01", 200, OutcomeUnknown, "cannot be read"),
+    ([], 200, OutcomeUnknown, "cannot be read"),
+    ({}, 200, OutcomeUnknown, "cannot be read"),
+    ({"status": True}, 200, OutcomeUnknown, "cannot be read"),
+    ({"status": "queued", "id": 5}, 200, OutcomeUnknown, "not known here (“queued”)"),
+    ({"status": "success", "output": []}, 200, OutcomeUnknown, "sent no picture"),
+    ({"status": "processing", "message": "Try Again", "output": ""}, 200, OutcomeUnknown, "without giving it a number"),
+    (b"", 301, OutcomeUnknown, "the key must not go"),
+    (b"", 307, OutcomeUnknown, "another address"),
 ]
 
 
@@ -206,28 +223,28 @@ def test_each_known_answer_to_a_submission_ends_in_the_right_error(
     sentence = str(caught.value)
     assert words in sentence
     assert sentence[0].isupper() and sentence.endswith(".") and len(sentence) < 420
-    assert ("billed" in sentence) == (kind is Unknown)  # said whenever it may be so, and never otherwise
+    assert ("billed" in sentence) == (kind is OutcomeUnknown)  # said whenever it may be so, and never otherwise
 
 
 @pytest.mark.parametrize(
     ("body", "status", "kind", "words"),
     [
-        ({"status": "failed", "message": "Request not found", "output": ""}, 200, Missing, "65919758"),
-        (error("x", code="not_found"), 404, Missing, "24 hours"),
-        (b"<html>", 404, Missing, "does not know job"),
-        ({"status": "failed", "message": "Failed, Try Again"}, 200, Failed, "could not make"),
-        ({"status": "failed", "message": "Internal server error"}, 200, Failed, "could not make"),
+        ({"status": "failed", "message": "Request not found", "output": ""}, 200, JobNotFound, "65919758"),
+        (error("x", code="not_found"), 404, JobNotFound, "24 hours"),
+        (b"<html>", 404, JobNotFound, "does not know job"),
+        ({"status": "failed", "message": "Failed, Try Again"}, 200, JobFailed, "could not make"),
+        ({"status": "failed", "message": "Internal server error"}, 200, JobFailed, "could not make"),
         ({"status": "failed", "message": "The photo shows a minor"}, 200, Refused, "shows a minor"),
         (error("Out of stock"), 200, Refused, "gave up job 65919758"),
         (error("Invalid API key"), 200, NotConfigured, "key"),
-        (error("Rate limit exceeded", retry_after=3), 200, Busy, "3 seconds"),
+        (error("Rate limit exceeded", retry_after=3), 200, RateLimited, "3 seconds"),
         (error("Internal server error. Please try again."), 200, Unavailable, "Internal server error"),
         (b"", 503, Unavailable, "ask again"),
         (b"<html>Just a moment</html>", 200, Unavailable, "cannot be read"),
         (b'{"status":"proc', 200, Unavailable, "cannot be read"),
         (b"", 302, Unavailable, "another address"),
-        ({"status": "paused"}, 200, Unknown, "“paused”"),
-        (b"", 405, Unknown, "HTTP 405"),
+        ({"status": "paused"}, 200, OutcomeUnknown, "“paused”"),
+        (b"", 405, OutcomeUnknown, "HTTP 405"),
         ({"status": "success", "id": 4, "output": ["https://a/b"]}, 200, Unavailable, "another job"),
     ],
 )
@@ -260,7 +277,7 @@ def test_each_known_answer_to_a_question_ends_in_the_right_error(
 def test_the_time_to_wait_is_taken_from_the_body_then_the_header_unless_it_is_absurd(
     said: object, header: str, seconds: float | None
 ) -> None:
-    with pytest.raises(Busy) as caught:
+    with pytest.raises(RateLimited) as caught:
         read(error("Rate limit exceeded", retry_after=said), 429, headers={"retry-after": header})
     assert caught.value.retry_after == seconds
 
@@ -286,7 +303,7 @@ BODIES = st.dictionaries(st.sampled_from(NAMES), JSON | WORDS, max_size=10)
     st.integers(100, 599),
     st.none() | st.just(SENT),
 )
-def test_a_hostile_reply_causes_nothing_but_our_errors(body: bytes, status: int, sent: Reply | None) -> None:
+def test_a_hostile_reply_causes_nothing_but_our_errors(body: bytes, status: int, sent: JobResponse | None) -> None:
     try:
         reply = parse(status, {}, body, sent=sent, key=Key(CANARY))
     except HeadshotError as error:
@@ -336,7 +353,7 @@ def test_a_key_that_the_service_echoes_is_in_no_sentence_and_no_raw_reply() -> N
 
 def test_what_is_shown_has_neither_key_nor_pictures_at_any_depth() -> None:
     picture = "data:image/jpeg;base64," + "iVBOR+w0KGgo/" * 9_000
-    shown = redacted({"key": "plain", "meta": {"face_image": picture, "deep": [{"init": "QUJD" * 200, "key": "k"}]}})
+    shown = redact({"key": "plain", "meta": {"face_image": picture, "deep": [{"init": "QUJD" * 200, "key": "k"}]}})
     text = json.dumps(shown, ensure_ascii=False)
     assert shown["key"] == "•••" and shown["meta"]["deep"][0]["key"] == "•••"
     assert shown["meta"]["face_image"].startswith("data:image/jpeg;base64,iVBOR")
@@ -352,10 +369,10 @@ def test_what_is_shown_keeps_what_a_person_wants_to_read() -> None:
         "webhook": None,
         "output": ["https://a/b"],
     }
-    assert redacted(value) == value
+    assert redact(value) == value
 
 
 @pytest.mark.parametrize("job", ["", "../1", "1/2", "a b", "x" * 65])
 def test_a_job_is_only_resumed_by_what_can_be_its_number(job: str) -> None:
     with pytest.raises(RequestError, match="number of a ModelsLab job"):
-        Reply.of_job(job)
+        JobResponse.of_job(job)

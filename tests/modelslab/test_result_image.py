@@ -14,12 +14,12 @@ from PIL import Image, ImageFilter, PngImagePlugin
 from headshot.errors import PhotoError
 from headshot.imaging import face
 from headshot.imaging.photo import Photo
-from headshot.modelslab.replies import Reply
-from headshot.modelslab.result_image import Sitter, developed, kept, restored
+from headshot.modelslab.replies import JobResponse
+from headshot.modelslab.result_image import Subject, from_record, headshot_from_bytes, to_record
 from headshot.request import Headshot, HeadshotRequest, Note
 
 REQUEST = HeadshotRequest(prompt="navy backdrop", seed=7)
-REPLY = Reply("done", "1")
+REPLY = JobResponse("done", "1")
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,16 @@ def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return data.getvalue()
 
 
-def shot(data: bytes, reply: Reply = REPLY, sitter: Sitter | None = None) -> Headshot:
-    return developed(data, REQUEST, reply, sitter, {"endpoint": "https://modelslab.com/"}, seconds=1.5, job="j1")
+def shot(data: bytes, reply: JobResponse = REPLY, subject: Subject | None = None) -> Headshot:
+    return headshot_from_bytes(
+        data, REQUEST, reply, subject, {"endpoint": "https://modelslab.com/"}, seconds=1.5, job="j1"
+    )
 
 
 def test_a_headshot_comes_back_from_its_file_and_what_was_kept_to_the_byte(portrait: Image.Image) -> None:
-    headshot = shot(file_of(portrait), Reply("done", "1", seed=8, nsfw=True), Sitter(Photo.open(PORTRAIT)))
+    headshot = shot(file_of(portrait), JobResponse("done", "1", seed=8, nsfw=True), Subject(Photo.open(PORTRAIT)))
     assert headshot.likeness is not None and len(headshot.notes) == 2
-    again = restored(headshot.png, REQUEST, json.loads(json.dumps(kept(headshot))), "j1")
+    again = from_record(headshot.png, REQUEST, json.loads(json.dumps(to_record(headshot))), "j1")
     assert (again.image.mode, again.image.tobytes()) == ("RGB", headshot.image.tobytes())
     assert replace(again, image=headshot.image) == headshot
 
@@ -89,7 +91,7 @@ def test_a_picture_that_the_safety_filter_replaced_says_so(word: str, portrait: 
         "blank": Image.new("RGB", (300, 400), (200, 200, 200)),
         "fully blurred": portrait.filter(ImageFilter.GaussianBlur(24)),
     }
-    [note] = shot(file_of(replaced[word]), Reply("done", "1", nsfw=True)).notes
+    [note] = shot(file_of(replaced[word]), JobResponse("done", "1", nsfw=True)).notes
     assert note.kind == "advice"
     assert note.text.startswith(f"The picture is {word}: the service's safety filter probably replaced it.")
 
@@ -97,31 +99,31 @@ def test_a_picture_that_the_safety_filter_replaced_says_so(word: str, portrait: 
 def test_a_picture_that_is_only_marked_by_the_safety_checker_says_that(portrait: Image.Image) -> None:
     data = file_of(portrait)
     marked = Note("advice", "The service's safety checker marked this picture.")
-    assert shot(data, Reply("done", "1", nsfw=True)).notes == (marked,)
-    assert shot(data, Reply("done", "1", nsfw=False)).notes == ()
+    assert shot(data, JobResponse("done", "1", nsfw=True)).notes == (marked,)
+    assert shot(data, JobResponse("done", "1", nsfw=False)).notes == ()
 
 
 @pytest.mark.parametrize(
     ("seed", "told"), [(None, []), (7, []), (1234, ["seed 7: the service says that it took 1234"])]
 )
 def test_a_seed_that_the_service_replaced_is_told(seed: int | None, told: list[str], portrait: Image.Image) -> None:
-    notes = shot(file_of(portrait), Reply("done", "1", seed=seed)).notes
+    notes = shot(file_of(portrait), JobResponse("done", "1", seed=seed)).notes
     assert [note.text for note in notes] == told
     assert all(note.kind == "not applied" for note in notes)
 
 
 def test_likeness_is_measured_to_the_person_of_the_photo(portrait: Image.Image) -> None:
-    sitter = Sitter(Photo.open(PORTRAIT))
-    same = shot(file_of(portrait, "JPEG"), sitter=sitter).likeness
-    other = shot(file_of(Image.fromarray(portraits.photograph("astronaut"))), sitter=sitter).likeness
+    subject = Subject(Photo.open(PORTRAIT))
+    same = shot(file_of(portrait, "JPEG"), subject=subject).likeness
+    other = shot(file_of(Image.fromarray(portraits.photograph("astronaut"))), subject=subject).likeness
     assert same is not None and same > 0.9
     assert other is not None and other < face.SAME_PERSON
 
 
 def test_where_a_face_is_missing_nothing_is_said_of_likeness(portrait: Image.Image) -> None:
     faceless = Photo.from_image(Image.radial_gradient("L").convert("RGB"))
-    assert shot(file_of(portrait), sitter=Sitter(faceless)).likeness is None
-    assert shot(file_of(faceless.image), sitter=Sitter(Photo.open(PORTRAIT))).likeness is None
+    assert shot(file_of(portrait), subject=Subject(faceless)).likeness is None
+    assert shot(file_of(faceless.image), subject=Subject(Photo.open(PORTRAIT))).likeness is None
     assert shot(file_of(portrait)).likeness is None
 
 
@@ -132,7 +134,7 @@ def decoded(uri: str) -> np.ndarray:
 
 def test_the_whole_photo_is_sent_where_no_face_was_chosen() -> None:
     photo = Photo.open(PORTRAIT)
-    assert decoded(Sitter(photo).face_image()).shape == photo.pixels.shape
+    assert decoded(Subject(photo).face_image()).shape == photo.pixels.shape
 
 
 def test_around_a_chosen_face_the_neighbours_are_cut_away() -> None:
@@ -141,7 +143,7 @@ def test_around_a_chosen_face_the_neighbours_are_cut_away() -> None:
     found = face.find(photo.pixels)
     assert len(found) == 3
     for index, one in enumerate(found):
-        sent = decoded(Sitter(photo, index).face_image())
+        sent = decoded(Subject(photo, index).face_image())
         [seen] = face.find(sent)
         assert face.likeness(face.embed(photo.pixels, one), face.embed(sent, seen)) > 0.9
         assert seen.height == pytest.approx(one.height, rel=0.1)
@@ -151,4 +153,4 @@ def test_around_a_chosen_face_the_neighbours_are_cut_away() -> None:
 @pytest.mark.parametrize("index", [-1, 1])
 def test_a_face_that_is_not_there_cannot_be_sent(index: int) -> None:
     with pytest.raises(PhotoError, match="There is no face number"):
-        Sitter(Photo.open(PORTRAIT), index).face_image()
+        Subject(Photo.open(PORTRAIT), index).face_image()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headshot.errors import RequestError, Unavailable
-from headshot.modelslab.safe_url import MAX_LINK_CHARS, MAX_REDIRECTS, Target, is_global, next_target, resolve
+from headshot.modelslab.safe_url import MAX_LINK_CHARS, MAX_REDIRECTS, ResolvedUrl, is_global, next_target, resolve
 
 unhurried = settings(deadline=None)  # each example starts an event loop, on a machine that may be busy
 
@@ -34,11 +34,11 @@ class Names:
         return self.answers[min(len(self.asked), len(self.answers)) - 1]
 
 
-def resolved(url: str, names: Names | None = None, *, https_only: bool = False) -> Target:
+def resolved(url: str, names: Names | None = None, *, https_only: bool = False) -> ResolvedUrl:
     return asyncio.run(resolve(url, resolver=names or Names(), https_only=https_only))
 
 
-def redirected(previous: str, location: str, names: Names | None = None, *, https_only: bool = False) -> Target:
+def redirected(previous: str, location: str, names: Names | None = None, *, https_only: bool = False) -> ResolvedUrl:
     return asyncio.run(next_target(resolved(previous), location, resolver=names or Names(), https_only=https_only))
 
 
@@ -526,7 +526,7 @@ def test_a_good_link_is_written_anew_and_its_host_looked_up_once(link: str) -> N
     names = Names()
     target = resolved(link, names)
     url, host, port = GOOD[link]
-    assert target == Target(url, url.partition(":")[0], host, port, GLOBAL_V4)
+    assert target == ResolvedUrl(url, url.partition(":")[0], host, port, GLOBAL_V4)
     assert names.asked == [host]
 
 

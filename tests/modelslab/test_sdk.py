@@ -15,18 +15,18 @@ from loopback import CANARY, LINK, QUICK, REQUEST, client, loopback, run, whole
 from paths import ROOT
 from service import Exchange, Service, busy, closed_port, picture
 
-from headshot.errors import HeadshotError, NotConfigured, RequestError, Stopped, Unavailable, Unknown
+from headshot.errors import HeadshotError, NotConfigured, OutcomeUnknown, RequestError, Stopped, Unavailable
 from headshot.imaging.photo import Photo
 from headshot.modelslab.account import Key
 from headshot.modelslab.bodies import face_image
-from headshot.modelslab.client import Unreached, head_shot
-from headshot.modelslab.replies import Busy, Failed, Missing, Reply
-from headshot.modelslab.safe_url import Target
+from headshot.modelslab.client import ConnectionFailed, head_shot
+from headshot.modelslab.replies import JobFailed, JobNotFound, JobResponse, RateLimited
+from headshot.modelslab.safe_url import ResolvedUrl
 from headshot.request import HeadshotRequest
 
 
 def test_a_job_is_sent_waited_for_and_downloaded() -> None:
-    async def job() -> tuple[Reply, bytes]:
+    async def job() -> tuple[JobResponse, bytes]:
         async with client(service) as found:
             sent = await found.submit(
                 REQUEST, face_image(Photo.open(PORTRAIT)), webhook="https://me/hook", track_id="t"
@@ -95,9 +95,9 @@ def test_a_job_is_resumed_by_its_number_alone() -> None:
             assert sent.id is not None
             return sent.id
 
-    async def resume(job: str) -> Reply:
+    async def resume(job: str) -> JobResponse:
         async with client(service) as found:
-            return await found.result(Reply.of_job(job))
+            return await found.result(JobResponse.of_job(job))
 
     with Service() as service:
         reply = asyncio.run(resume(asyncio.run(send())))
@@ -107,7 +107,7 @@ def test_a_job_is_resumed_by_its_number_alone() -> None:
 def test_a_question_for_one_job_raises_what_is_known_of_it() -> None:
     async def ask() -> None:
         async with client(service) as found:
-            with pytest.raises(Missing, match="job 17"):
+            with pytest.raises(JobNotFound, match="job 17"):
                 await found.fetch("17")
             with pytest.raises(RequestError, match="number"):
                 await found.fetch("../../../admin")
@@ -165,9 +165,11 @@ def test_a_link_that_is_not_readable_yet_is_tried_until_it_is() -> None:
 def test_a_link_s_host_is_dialled_at_the_address_that_was_judged() -> None:
     with Service(link="http://pub-x.r2.test:1/out/{number}.png?sig=a%2Fb") as service:
 
-        async def pinned(url: str) -> Target:
+        async def pinned(url: str) -> ResolvedUrl:
             assert url.startswith("http://pub-x.r2.test:1/")
-            return Target(url.replace(":1/", f":{service.port}/"), "http", "pub-x.r2.test", service.port, "127.0.0.1")
+            return ResolvedUrl(
+                url.replace(":1/", f":{service.port}/"), "http", "pub-x.r2.test", service.port, "127.0.0.1"
+            )
 
         assert run(service, resolve=pinned) == service.file
     assert service.hosts[-1] == f"pub-x.r2.test:{service.port}"
@@ -203,10 +205,10 @@ def test_a_secure_link_s_certificate_is_asked_for_by_name_not_by_address() -> No
         listener = threading.Thread(target=listen)
         listener.start()
 
-        async def pinned(_: str) -> Target:
-            return Target(f"https://pub-x.r2.test:{port}/a.png", "https", "pub-x.r2.test", port, "127.0.0.1")
+        async def pinned(_: str) -> ResolvedUrl:
+            return ResolvedUrl(f"https://pub-x.r2.test:{port}/a.png", "https", "pub-x.r2.test", port, "127.0.0.1")
 
-        with pytest.raises(Unknown, match="made the headshot, but"):
+        with pytest.raises(OutcomeUnknown, match="made the headshot, but"):
             run(service, resolve=pinned, waits=replace(QUICK, download=0.01))
         listener.join(5)
     assert b"pub-x.r2.test" in hello
@@ -221,7 +223,7 @@ def test_a_secure_link_s_certificate_is_asked_for_by_name_not_by_address() -> No
     ],
 )
 def test_a_link_to_anywhere_but_the_public_internet_is_not_followed(link: str) -> None:
-    with Service(link=link) as service, pytest.raises(Unknown, match="is not followed"):
+    with Service(link=link) as service, pytest.raises(OutcomeUnknown, match="is not followed"):
         run(service, resolve=None)
     assert service.downloads == 0
 
@@ -256,7 +258,7 @@ def test_a_queue_that_stays_full_ends_in_a_sentence_with_the_time_to_wait() -> N
 
     with Service() as service:
         service.script("submit", full)
-        with pytest.raises(Busy, match=r"5 headshots of this key at once: try again in 40 seconds\.") as caught:
+        with pytest.raises(RateLimited, match=r"5 headshots of this key at once: try again in 40 seconds\.") as caught:
             run(service, waits=replace(QUICK, busy=0.3, retry_after_max=0.05))
     assert caught.value.retry_after == 40
     assert service.posts > 1  # turned away each time
@@ -302,10 +304,10 @@ def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
         async with client(service, max_in_flight=1) as found:
             for _ in range(2):
                 service.script("poll", failed)
-                with pytest.raises(Failed, match="could not make this headshot"):
+                with pytest.raises(JobFailed, match="could not make this headshot"):
                     await found.result(await found.submit(REQUEST, LINK))
                 service.script("submit", failed, forever=False)
-                with pytest.raises(Failed):
+                with pytest.raises(JobFailed):
                     await found.submit(REQUEST, LINK)
                 waiting = asyncio.create_task(found.result(await found.submit(REQUEST, LINK)))
                 await asyncio.sleep(0.01)
@@ -314,7 +316,7 @@ def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
                     await waiting
                 sent = await found.submit(REQUEST, LINK)
                 assert sent.id is not None
-                with pytest.raises(Failed):
+                with pytest.raises(JobFailed):
                     await found.fetch(sent.id)
             await found.submit(REQUEST, LINK)  # nobody waits for this one
         async with client(service, max_in_flight=1) as found:
@@ -379,20 +381,20 @@ def test_the_books_know_of_every_time_that_a_full_queue_turned_it_away() -> None
         service.script("submit", full, full, None)
         diary = Diary(service)
         asyncio.run(send())
-    assert diary.told == [("sending", 0), (Busy, 1), ("sending", 1), (Busy, 2), ("sending", 2)]
+    assert diary.told == [("sending", 0), (RateLimited, 1), ("sending", 1), (RateLimited, 2), ("sending", 2)]
     assert service.posts == 3
 
 
 def test_the_books_know_that_no_connection_came_about() -> None:
     async def send(port: int) -> None:
         async with client(f"http://127.0.0.1:{port}") as found:
-            with pytest.raises(Unreached, match="refuses the connection"):
+            with pytest.raises(ConnectionFailed, match="refuses the connection"):
                 await found.submit(REQUEST, LINK, books=diary)
 
     diary = Diary(Service())
     with closed_port() as port:
         asyncio.run(send(port))
-    assert diary.words == ["sending", Unreached] * 3
+    assert diary.words == ["sending", ConnectionFailed] * 3
 
 
 def test_the_books_do_not_call_untaken_what_may_have_been_accepted() -> None:
@@ -405,7 +407,7 @@ def test_the_books_do_not_call_untaken_what_may_have_been_accepted() -> None:
 
     async def send() -> None:
         async with client(service) as found:
-            for fault, error in ((vanish, Unknown), (failed, Failed)):
+            for fault, error in ((vanish, OutcomeUnknown), (failed, JobFailed)):
                 service.script("submit", fault)
                 with pytest.raises(error):
                     await found.submit(REQUEST, LINK, books=diary)
@@ -475,7 +477,7 @@ def test_the_questions_for_a_job_are_counted() -> None:
                 await found.submit(REQUEST, LINK), heard=heard.append, asking=lambda: asked.append(service.polls)
             )
 
-    heard: list[Reply] = []
+    heard: list[JobResponse] = []
     asked: list[int] = []
     with Service() as service:
         service.script("poll", not_found, not_found, None)

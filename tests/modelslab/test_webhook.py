@@ -31,15 +31,15 @@ from stub import StubBackend
 from headshot.backends import Backend
 from headshot.modelslab import webhook
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.jobs import Desk
-from headshot.modelslab.polling import Waits
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitors
+from headshot.modelslab.jobs import JobService
+from headshot.modelslab.polling import PollingPolicy
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
-from headshot.storage import Job, JobId, State, Store, key_mark, mark
+from headshot.storage import JobId, JobState, ModelsLabJob, Store, hash_token, key_fingerprint
 from headshot.web import server
 
-OWNER = mark("a visitor")
+OWNER = hash_token("a visitor")
 TRACK_ID = "480915772301"
 _NEVER = 600.0  # seconds: longer than any test, so that nothing is asked for unless a webhook calls
 _PATIENT = replace(QUICK, poll=_NEVER, poll_max=_NEVER)
@@ -81,12 +81,12 @@ class House:
     def call(self, token: str, **how: object) -> httpx.Response:
         return httpx.post(f"{self.address}webhooks/{token}", trust_env=False, timeout=20, **how)
 
-    def state(self, sent: Sent) -> Job:
+    def state(self, sent: Sent) -> ModelsLabJob:
         found = self.store.job(OWNER, sent.job)
         assert found is not None
         return found
 
-    def until(self, sent: Sent, state: State) -> Job:
+    def until(self, sent: Sent, state: JobState) -> ModelsLabJob:
         deadline = time.monotonic() + _WITHIN
         while self.state(sent).state is not state:
             assert time.monotonic() < deadline, self.state(sent)
@@ -110,10 +110,10 @@ def _leave(service: Service, store: Store) -> Sent:
         0,
         REQUEST,
         api="enterprise",
-        key_mark=key_mark(CANARY, store.salt),
-        photo_sha256=mark("a photo"),
+        key_fingerprint=key_fingerprint(CANARY, store.salt),
+        photo_sha256=hash_token("a photo"),
         track_id=TRACK_ID,
-        webhook_mark=mark(token),
+        webhook_mark=hash_token(token),
     )
     store.sending(job)
     store.accepted(job, number)
@@ -134,7 +134,12 @@ _FORMS = {"launch": _launched, "mount": mounted}
 
 @contextmanager
 def _house(
-    folder: Path, form: str, *, jobs: int = 0, public_url: str = "https://playground.example", waits: Waits = _PATIENT
+    folder: Path,
+    form: str,
+    *,
+    jobs: int = 0,
+    public_url: str = "https://playground.example",
+    waits: PollingPolicy = _PATIENT,
 ) -> Iterator[House]:
     with Service(depth=jobs + 1) as service, Store.open(folder) as store:
         left = [_leave(service, store) for _ in range(jobs)]
@@ -146,7 +151,7 @@ def _house(
             public_url=public_url,
             data_dir=folder,
         )
-        backends = [ModelsLab(Desk(settings, waits=waits, resolve=loopback.loopback)), StubBackend()]
+        backends = [ModelsLab(JobService(settings, waits=waits, resolve=loopback.loopback)), StubBackend()]
         running: AbstractContextManager[str] = _FORMS[form](settings, {backend.name: backend for backend in backends})
         with running as address:
             yield House(address, service, store, left)
@@ -163,7 +168,7 @@ def test_a_call_makes_the_desk_ask_at_once_and_what_it_says_is_not_believed(hous
     assert not sent.asked_for
     answer = house.call(sent.token, json=sent.call())
     assert (answer.status_code, answer.text) == (200, "ok")
-    job = house.until(sent, State.DONE)
+    job = house.until(sent, JobState.DONE)
     assert job.picture is not None and job.picture.is_file()
     assert {urlsplit(f"//{host}").hostname for host in house.service.hosts} == {"127.0.0.1"}
     assert "webhook" in [event.what for event in house.store.timeline(OWNER, sent.job)]
@@ -172,7 +177,7 @@ def test_a_call_makes_the_desk_ask_at_once_and_what_it_says_is_not_believed(hous
 def test_a_call_that_comes_twice_is_thanked_for_and_changes_nothing(house: House) -> None:
     sent = house.next()
     assert house.call(sent.token, json=sent.call()).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
     timeline, downloads = house.store.timeline(OWNER, sent.job), house.service.downloads
     assert house.call(sent.token, json=sent.call()).status_code == 200
     assert house.call(sent.token, json=sent.call(status="failed", message="no longer true")).status_code == 200
@@ -189,23 +194,23 @@ def test_a_call_from_half_way_is_welcome_and_ends_nothing(house: House) -> None:
     while house.service.polls == before:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert house.state(sent).state is State.PROCESSING
+    assert house.state(sent).state is JobState.PROCESSING
     house.service.jobs[sent.number].done_at = time.monotonic()
     assert house.call(sent.token, json=sent.call()).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
 
 
 def test_a_call_that_lies_about_a_failure_costs_nobody_a_picture(house: House) -> None:
     sent = house.next()
     assert house.call(sent.token, json=sent.call(status="failed", message="Failed, Try Again")).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
 
 
 def test_numbers_are_welcome_as_texts_and_texts_as_numbers(house: House) -> None:
     sent = house.next()
     call = sent.call(id="", request_id=f" {sent.number} ", track_id=int(TRACK_ID), links=[], meta={"seed": 1})
     assert house.call(sent.token, json=call).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
 
 
 def test_whatever_fits_no_job_gets_the_answer_of_any_wrong_address_and_nothing_is_asked(house: House) -> None:
@@ -251,7 +256,7 @@ def test_whatever_fits_no_job_gets_the_answer_of_any_wrong_address_and_nothing_i
     # All of that was told from a true call by what it said alone; and a true one may be as long as is allowed.
     longest = (json.dumps(call) + padding)[: webhook.MAX_BYTES]
     assert house.call(sent.token, content=longest).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
 
 
 def test_a_body_that_does_not_tell_its_length_is_let_go_as_soon_as_it_is_too_large(house: House) -> None:
@@ -269,7 +274,7 @@ def test_a_body_in_chunks_is_read(house: House) -> None:
     sent = house.next()
     body = json.dumps(sent.call()).encode()
     assert house.call(sent.token, content=iter([body[:20], body[20:]])).status_code == 200
-    house.until(sent, State.DONE)
+    house.until(sent, JobState.DONE)
 
 
 def test_a_browser_that_was_sent_here_by_another_site_is_refused(house: House) -> None:
@@ -304,7 +309,7 @@ def test_the_token_stands_in_no_log_not_even_in_an_access_log(house: House) -> N
                 with suppress(HTTPError):
                     request = f"{house.address}webhooks/{sent.token}"
                     urlopen(request, json.dumps(call).encode(), timeout=20).close()  # noqa: S310  our own server
-            house.until(sent, State.DONE)
+            house.until(sent, JobState.DONE)
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
@@ -348,8 +353,12 @@ def test_a_call_that_cannot_be_looked_up_is_asked_to_come_again(
     (tmp_path / "data").write_text("where a folder should be")
     token = secrets.token_urlsafe(32)
     desk_settings = Settings(data_dir=tmp_path / "data")
-    desk = Desk(desk_settings)
-    app = Starlette(routes=server._routes(Visitors(tmp_path / "visitors", 60), Keeper.of(desk_settings), desk))
+    job_service = JobService(desk_settings)
+    app = Starlette(
+        routes=server._routes(
+            SessionRegistry(tmp_path / "visitors", 60), HistoryRecorder.of(desk_settings), job_service
+        )
+    )
 
     async def call() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
@@ -379,6 +388,6 @@ def test_who_drips_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
             await asyncio.sleep(0.01)
 
     async def called() -> bool:
-        return await webhook.heard(Desk(Settings(data_dir=tmp_path / "data")), "token", drips())
+        return await webhook.receive(JobService(Settings(data_dir=tmp_path / "data")), "token", drips())
 
     assert asyncio.run(called()) is False

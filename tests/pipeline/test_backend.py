@@ -20,7 +20,7 @@ from opening import opened
 from paths import ROOT
 from PIL import Image
 
-from headshot.comparison.comparing import compare, plan, vary
+from headshot.comparison.comparing import compare, expand_axis, plan
 from headshot.errors import HeadshotError, NotConfigured, PhotoError, Refused, Stopped, Unavailable
 from headshot.imaging import safety
 from headshot.imaging.photo import Photo
@@ -29,7 +29,8 @@ from headshot.pipeline.backend import Pipeline
 from headshot.pipeline.hardware import Device, Tier
 from headshot.pipeline.loading import Loaded
 from headshot.pipeline.model_specs import Family
-from headshot.request import Headshot, HeadshotRequest, Progress, Standing, Step
+from headshot.progress import HeadshotStatus, Progress, Step
+from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
 
 CPU = Device("cpu", "the processor", "float32", 8.0)
@@ -67,7 +68,7 @@ def shoot(
     landed: list[Headshot] = []
 
     async def run() -> None:
-        async for headshot in backend.shoot(photo, requests, progress or Progress()):
+        async for headshot in backend.generate(photo, requests, progress or Progress()):
             landed.append(headshot)
 
     try:
@@ -83,7 +84,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.standings: list[Standing] = []
+        self.standings: list[HeadshotStatus] = []
         self.progress = Progress(self.steps.append, self.standings.append)
 
 
@@ -133,7 +134,7 @@ def test_headshots_land_as_their_bucket_is_done_and_not_at_the_end(
 
     async def run(backend: Pipeline) -> int:
         count = 0
-        async for _ in backend.shoot(photo, plan(REQUEST, range(5)), Progress()):
+        async for _ in backend.generate(photo, plan(REQUEST, range(5)), Progress()):
             count += 1
             if count == 4:
                 assert len(begun) <= 22
@@ -155,11 +156,11 @@ def test_the_same_request_gives_the_same_bytes_whatever_runs_beside_it(warm: Pip
 def test_guidance_values_share_a_bucket_and_steps_run_apart(warm: Pipeline, photo: Photo) -> None:
     seeded = REQUEST.model_copy(update={"seed": 3})
     ear = Ear()
-    sweep = shoot(warm, photo, vary(seeded, "guidance_scale", [3.0, 7.5]), ear.progress)
+    sweep = shoot(warm, photo, expand_axis(seeded, "guidance_scale", [3.0, 7.5]), ear.progress)
     assert [step.stage for step in ear.steps].count("Step 1 of 21") == 1
     assert sweep[0].png != sweep[1].png
     ear = Ear()
-    shoot(warm, photo, vary(seeded, "num_inference_steps", [21, 31]), ear.progress)
+    shoot(warm, photo, expand_axis(seeded, "num_inference_steps", [21, 31]), ear.progress)
     stages = [step.stage for step in ear.steps]
     assert "Step 21 of 21" in stages
     assert "Step 31 of 31" in stages
@@ -178,7 +179,7 @@ def test_every_step_is_told_with_small_previews_that_come_before_the_headshot(wa
     late: list[int] = []
 
     async def run() -> None:
-        async for _ in warm.shoot(photo, requests, ear.progress):
+        async for _ in warm.generate(photo, requests, ear.progress):
             late.append(len(ear.standings))
 
     asyncio.run(run())
@@ -208,7 +209,7 @@ def test_stop_at_the_fifth_step_leaves_off_there_and_the_next_comparison_works(
         def after(*_: object) -> None:
             passes.append(1)
             if len(passes) == 5:
-                ear.progress.stop()
+                ear.progress.cancel()
 
         loaded.pipe.unet.register_forward_hook(after)
 
@@ -243,7 +244,7 @@ def test_stop_is_heard_at_once_also_while_another_comparison_has_the_device(
         first.start()
         assert busy.wait(60)
         waiting = Ear()
-        threading.Timer(0.3, waiting.progress.stop).start()
+        threading.Timer(0.3, waiting.progress.cancel).start()
         with pytest.raises(Stopped):
             shoot(backend, photo, plan(REQUEST, [2]), waiting.progress)
         assert first.is_alive()
@@ -257,7 +258,7 @@ def test_a_closed_page_ends_the_work_between_two_steps(photo: Photo, monkeypatch
     passes: list[int] = []
 
     async def leave_after_the_first_bucket(backend: Pipeline) -> None:
-        headshots = backend.shoot(photo, plan(REQUEST, range(8)), Progress())
+        headshots = backend.generate(photo, plan(REQUEST, range(8)), Progress())
         async for _ in headshots:
             break
         await headshots.aclose()
@@ -275,7 +276,7 @@ def test_a_photo_without_a_face_is_refused_before_the_device_is_asked_for(photo:
         shoot(backend, Photo.of(Image.new("RGB", (400, 500), (120, 130, 140))), plan(REQUEST, [1]), ear.progress)
     assert ear.steps == []
     with pytest.raises(PhotoError, match="There is no face number 3"):
-        asyncio.run(anext(backend.shoot(photo, plan(REQUEST, [1]), Progress(), face=2)))
+        asyncio.run(anext(backend.generate(photo, plan(REQUEST, [1]), Progress(), face=2)))
 
 
 # Memory
@@ -421,7 +422,7 @@ def test_comparisons_take_turns_on_a_device_and_run_side_by_side_on_two(
 
     with opened(monkeypatch, watch) as seen:
         backend = pipeline(devices=devices)
-        assert backend.at_once == at_most
+        assert backend.max_concurrent == at_most
         made: dict[int, bytes] = {}
 
         def run(seed: int) -> None:
@@ -543,11 +544,13 @@ def test_the_others_of_a_comparison_land_before_the_refusal_is_raised(
 
 
 def test_a_preview_that_would_be_withheld_is_not_shown_either() -> None:
-    from headshot.pipeline.device_run import Stepped
+    from headshot.pipeline.device_run import StepEvent
 
     ear, [request] = Ear(), plan(REQUEST, [1])
-    results.show(Stepped((request,), 20, 21, (unsafe.picture(128, 160),)), ear.progress)
-    results.show(Stepped((request,), 21, 21, (Image.new("RGB", (128, 160), (90, 110, 140)),)), ear.progress)
+    results.publish_previews(StepEvent((request,), 20, 21, (unsafe.picture(128, 160),)), ear.progress)
+    results.publish_previews(
+        StepEvent((request,), 21, 21, (Image.new("RGB", (128, 160), (90, 110, 140)),)), ear.progress
+    )
     assert [bool(standing.preview) for standing in ear.standings] == [False, True]
 
 

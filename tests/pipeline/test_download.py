@@ -20,15 +20,15 @@ WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 RUN = """
 import dataclasses, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that tests in the background has it ignored
-from headshot.pipeline import recipes
+from headshot.pipeline import model_specs
 small = {
     name: dataclasses.replace(recipe, parts=tuple(dataclasses.replace(part, gigabytes=0.002) for part in recipe.parts))
-    for name, recipe in recipes.RECIPES.items()
+    for name, recipe in model_specs.MODEL_SPECS.items()
 }
 from headshot.pipeline import download, weights
 from headshot import __main__ as command
 from huggingface_hub import constants
-download.RECIPES = small
+download.MODEL_SPECS = small
 constants.DOWNLOAD_CHUNK_SIZE = 1000  # the library writes ten megabytes at a time, more than these files have
 sys.exit(command.main())
 """

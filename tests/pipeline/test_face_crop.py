@@ -12,9 +12,9 @@ from PIL import Image
 from headshot import errors
 from headshot.imaging import face
 from headshot.pipeline.face_crop import face_region
-from headshot.pipeline.model_specs import RECIPES, Recipe
+from headshot.pipeline.model_specs import MODEL_SPECS, ModelSpec
 
-EDITOR, ADAPTER = RECIPES["flux2-klein"], RECIPES["sdxl-face"]
+EDITOR, ADAPTER = MODEL_SPECS["flux2-klein"], MODEL_SPECS["sdxl-face"]
 EDITORS_SHARE, ADAPTERS_SHARE = 1 / 2.6, 1 / 1.7  # the face's height in the square's
 
 
@@ -29,7 +29,7 @@ def share(region: Image.Image) -> float:
     return face.find(np.asarray(region))[0].height / region.height
 
 
-def at_its_own_size(pixels: np.ndarray, recipe: Recipe, times: float) -> np.ndarray:
+def at_its_own_size(pixels: np.ndarray, recipe: ModelSpec, times: float) -> np.ndarray:
     """The square without any resizing, where it is `times` the face's height."""
     side = round(times * face.find(pixels)[0].height)
     return np.asarray(face_region(pixels, dataclasses.replace(recipe, reference_px=side)))
@@ -45,10 +45,10 @@ def detail(strip: np.ndarray) -> float:
     return float(np.abs(np.diff(strip.astype(float), axis=0)).mean())
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", MODEL_SPECS)
 def test_the_crop_is_an_rgb_square_of_the_recipes_side(name: str) -> None:
-    region = face_region(portraits.photograph("portrait"), RECIPES[name])
-    assert (region.size, region.mode) == ((RECIPES[name].reference_px,) * 2, "RGB")
+    region = face_region(portraits.photograph("portrait"), MODEL_SPECS[name])
+    assert (region.size, region.mode) == ((MODEL_SPECS[name].reference_px,) * 2, "RGB")
 
 
 @pytest.mark.parametrize("photo", [lambda: portraits.photograph("astronaut"), portraits.small_face])

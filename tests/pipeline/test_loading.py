@@ -20,7 +20,7 @@ from PIL import Image
 from headshot.errors import NotConfigured
 from headshot.pipeline import hardware, loading
 from headshot.pipeline.hardware import Device, Tier
-from headshot.pipeline.sampling import Session
+from headshot.pipeline.sampling import Conditioning
 from headshot.request import HeadshotRequest
 
 torch.set_num_threads(1)
@@ -77,7 +77,7 @@ def test_every_recipe_loads_and_runs_with_sockets_forbidden(family: tiny.Family,
     assert (held.tiny_vae is not None) == (family == SDXL)
     face = Image.radial_gradient("L").convert("RGB").resize((held.recipe.reference_px,) * 2)
     asked = HeadshotRequest(seed=1)
-    [made] = Session(held, face, asked.prompt, asked.negative_prompt).run([asked], lambda *_: None)
+    [made] = Conditioning(held, face, asked.prompt, asked.negative_prompt).run([asked], lambda *_: None)
     assert made.size == held.recipe.size
     held.unload()
 
@@ -283,7 +283,7 @@ def test_a_missing_package_is_named_with_the_command(name: str) -> None:
         "sys.meta_path.insert(0, Blocked())\n"
         "from headshot.errors import NotConfigured\n"
         "from headshot.pipeline import hardware, loading\n"
-        "from headshot.pipeline.recipes import FLUX2_KLEIN\n"
+        "from headshot.pipeline.model_specs import FLUX2_KLEIN\n"
         "try: loading.load(FLUX2_KLEIN, hardware.Device('cpu', '', 'float32', 1), hardware.Tier.ON_DEVICE)\n"
         "except NotConfigured as error: print(error)\n"
         "print(hardware.devices() if " + repr(name) + " == 'torch' else [])"

@@ -12,7 +12,7 @@ from paths import ROOT
 from headshot.errors import NotConfigured, SettingsError
 from headshot.pipeline import hardware
 from headshot.pipeline.hardware import Device, Tier
-from headshot.pipeline.model_specs import FLUX2_KLEIN, QWEN_EDIT, RECIPES, SDXL_FACE, Recipe, fitting
+from headshot.pipeline.model_specs import FLUX2_KLEIN, MODEL_SPECS, QWEN_EDIT, SDXL_FACE, ModelSpec, fitting
 
 CARD = Device("cuda:0", "a card", "bfloat16", 24.0)
 OLD_CARD = Device("cuda:0", "an old card", "float16", 8.0)
@@ -29,8 +29,8 @@ def test_the_light_modules_import_nothing_heavy(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
-def test_every_recipe_is_whole(recipe: Recipe) -> None:
+@pytest.mark.parametrize("recipe", MODEL_SPECS.values(), ids=list(MODEL_SPECS))
+def test_every_recipe_is_whole(recipe: ModelSpec) -> None:
     width, height = recipe.size
     assert width * 5 == height * 4
     assert width % 16 == height % 16 == recipe.reference_px % 16 == 0
@@ -54,7 +54,7 @@ def test_the_editors_are_told_to_keep_the_face_and_braces_in_a_prompt_are_only_b
 @pytest.mark.parametrize(
     ("free_gb", "recipe"), [(80, FLUX2_KLEIN), (24, FLUX2_KLEIN), (11.3, FLUX2_KLEIN), (7.6, SDXL_FACE), (2, SDXL_FACE)]
 )
-def test_the_memory_found_chooses_the_recipe(free_gb: float, recipe: Recipe) -> None:
+def test_the_memory_found_chooses_the_recipe(free_gb: float, recipe: ModelSpec) -> None:
     assert fitting(free_gb) is recipe
 
 
@@ -167,7 +167,7 @@ def test_an_allocator_s_refusal_is_known_however_it_is_spelt() -> None:
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_the_tiny_models_have_the_classes_and_channels_of_the_real_ones(family: tiny.Family) -> None:
-    root = tiny.folder(family) / RECIPES[family].parts[0].folder
+    root = tiny.folder(family) / MODEL_SPECS[family].parts[0].folder
     name = "unet" if family == "sdxl-face" else "transformer"
     config = json.loads((root / name / "config.json").read_text(encoding="utf-8"))
     assert config["in_channels"] == {"flux2-klein": 128, "sdxl-face": 4, "qwen-edit": 64}[family]

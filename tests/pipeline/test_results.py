@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headshot.pipeline.results import Finish
+from headshot.pipeline.results import OutputSteps
 from headshot.studio import tone
 
 EDGE = np.full((1280, 1024, 3), 110, np.uint8)
@@ -15,26 +15,28 @@ def spread(pixels: np.ndarray) -> int:
 
 
 def test_a_models_picture_keeps_its_pixels_where_nothing_is_asked_for() -> None:
-    assert Finish().applied(EDGE, 1, 1.0) is EDGE
-    assert Finish().facts == {"sharpened": False, "grain": False}
+    assert OutputSteps().applied(EDGE, 1, 1.0) is EDGE
+    assert OutputSteps().facts == {"sharpened": False, "grain": False}
 
 
 def test_sharpening_lifts_edges_alone_and_an_enlarged_picture_gets_less() -> None:
-    sharp, enlarged = (Finish(sharpen=True).applied(EDGE, 1, by) for by in (1.0, 2.0))
+    sharp, enlarged = (OutputSteps(sharpen=True).applied(EDGE, 1, by) for by in (1.0, 2.0))
     assert spread(sharp) > spread(enlarged) > spread(EDGE)
     assert np.array_equal(sharp[:, :480], EDGE[:, :480])
 
 
 def test_grain_follows_from_the_seed() -> None:
-    one, again, other = (Finish(grain=True).applied(EDGE, seed, 1.0) for seed in (1, 1, 2))
+    one, again, other = (OutputSteps(grain=True).applied(EDGE, seed, 1.0) for seed in (1, 1, 2))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
     assert 0.5 < float(one[:, :480].std()) < 4  # to be felt more than seen
     assert abs(float(one[:, :480].mean()) - 110) < 0.5
 
 
-@pytest.mark.parametrize("asked", [Finish(sharpen=True), Finish(grain=True), Finish(sharpen=True, grain=True)])
-def test_the_file_says_what_was_done(asked: Finish) -> None:
+@pytest.mark.parametrize(
+    "asked", [OutputSteps(sharpen=True), OutputSteps(grain=True), OutputSteps(sharpen=True, grain=True)]
+)
+def test_the_file_says_what_was_done(asked: OutputSteps) -> None:
     assert asked.facts == {"sharpened": asked.sharpen, "grain": asked.grain}
 
 

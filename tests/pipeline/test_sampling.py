@@ -17,7 +17,7 @@ from PIL import Image
 from headshot import errors
 from headshot.pipeline import hardware, loading
 from headshot.pipeline.preview import PREVIEW_PX, CleanLatents, LatentColours, TinyDecoder, small_pictures
-from headshot.pipeline.sampling import Guidance, Session
+from headshot.pipeline.sampling import Conditioning, Guidance
 from headshot.request import HeadshotRequest
 
 torch.set_num_threads(1)
@@ -59,8 +59,8 @@ def a_face(seed: int = 0) -> Image.Image:
     return Image.fromarray(tiles.repeat(8, 0).repeat(8, 1).astype(np.uint8))
 
 
-def session(models: loading.Loaded, prompt: str = PROMPT, negative: str = NEGATIVE, **options: Any) -> Session:
-    return Session(models, a_face(), prompt, negative, **{"preview_seconds": 0, **options})
+def session(models: loading.Loaded, prompt: str = PROMPT, negative: str = NEGATIVE, **options: Any) -> Conditioning:
+    return Conditioning(models, a_face(), prompt, negative, **{"preview_seconds": 0, **options})
 
 
 def asked(seed: int, guidance: float = 4.0, steps: Any = 21, **words: str) -> HeadshotRequest:
@@ -105,7 +105,7 @@ def counted(*modules: Any) -> Iterator[list[int]]:
             hook.remove()
 
 
-def run(session: Session, *requests: HeadshotRequest) -> list[np.ndarray]:
+def run(session: Conditioning, *requests: HeadshotRequest) -> list[np.ndarray]:
     """One run's pictures as the decoder painted them: for requests of one group they come in order."""
     with as_floats(session._loaded) as pictures:
         headshots = session.run(requests, unheard)
@@ -122,11 +122,11 @@ def furthest(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @functools.cache
-def _usual(family: Any, bucket: int) -> Session:
+def _usual(family: Any, bucket: int) -> Conditioning:
     return session(loaded(family), bucket=bucket)
 
 
-def usual(models: loading.Loaded, bucket: int = 4) -> Session:
+def usual(models: loading.Loaded, bucket: int = 4) -> Conditioning:
     """The session of the usual words, which several tests use one after another, as a comparison's runs do."""
     return _usual(models.recipe.family, bucket)
 
@@ -243,7 +243,7 @@ def test_the_prompt_changes_the_headshot_and_so_does_the_negative_prompt(models:
 
 
 def test_another_face_changes_the_headshot(models: loading.Loaded) -> None:
-    (other,) = run(Session(models, a_face(9), PROMPT, NEGATIVE, bucket=1), asked(1))
+    (other,) = run(Conditioning(models, a_face(9), PROMPT, NEGATIVE, bucket=1), asked(1))
     assert furthest(alone(models, 1), other) > 50 * EQUAL
 
 

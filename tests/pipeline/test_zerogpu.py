@@ -13,7 +13,7 @@ from PIL import Image
 from headshot.comparison.comparing import plan
 from headshot.errors import Stopped
 from headshot.pipeline import cost_model, zerogpu
-from headshot.pipeline.model_specs import RECIPES
+from headshot.pipeline.model_specs import MODEL_SPECS
 from headshot.request import HeadshotRequest
 
 REQUEST = HeadshotRequest()
@@ -57,18 +57,20 @@ torch.set_num_threads(1)
 from headshot.compare import plan
 from headshot.errors import HeadshotError
 from headshot.photo import Photo
-from headshot.pipeline import Pipeline, zero
+from headshot.pipeline import zerogpu
+from headshot.pipeline.backend import Pipeline
 from headshot.pipeline.hardware import Device
-from headshot.request import HeadshotRequest, Progress
+from headshot.request import HeadshotRequest
+from headshot.progress import Progress
 from headshot.settings import Settings
 
-zero.TERAFLOPS = 0.05  # so slow that tiny models take a time worth asking for
+zerogpu.TERAFLOPS = 0.05  # so slow that tiny models take a time worth asking for
 backend = Pipeline(
     Settings(pipeline=str(tiny.folder("sdxl-face")), pipeline_idle_minutes=1),
     devices=[Device("cpu", "the processor", "float32", 8.0)],
     recipe=tiny.tiny_recipe("sdxl-face"),
 )
-placed = list(zero._placed)
+placed = list(zerogpu._placed)
 backend.warm_up()  # there is no GPU outside of a task, so that this must not touch one
 photo = Photo.from_bytes(Path("tests/photos/portrait.jpg").read_bytes())
 
@@ -93,7 +95,7 @@ told["stopped"] = shoot([1], progress=stopping)
 backend._benches.submit(lambda bench: None).result()  # its turn comes once the stopped work has left
 told["steps before Stop"] = len(spaces.crossed) - before
 told["closed"] = spaces.closed[:]
-loaded = zero._placed["sdxl-face"]
+loaded = zerogpu._placed["sdxl-face"]
 whole = loaded.pipe.unet.forward
 loaded.pipe.unet.forward = lambda *args, **named: (whole(*args, **named)[0] * float("nan"),)
 told["our own error"] = shoot([1])
@@ -146,9 +148,9 @@ def test_on_a_space_the_gpu_is_asked_for_by_steps_and_seeds_and_plain_values_cro
 
 def test_where_spaces_has_nothing_to_lend_the_task_is_left_as_it_is(space: Path) -> None:
     script = (
-        "from headshot.pipeline import zero\n"
+        "from headshot.pipeline import zerogpu\n"
         "def task(): yield 1\n"
-        "print(zero.here(), zero.lent(task, lambda: 60) is task)"
+        "print(zerogpu.on_zerogpu(), zerogpu.gpu_function(task, lambda: 60) is task)"
     )
     assert run(script) == "False True"
     assert run(script, space) == "True False"
@@ -158,13 +160,13 @@ def test_where_spaces_has_nothing_to_lend_the_task_is_left_as_it_is(space: Path)
 
 def test_any_folder_called_spaces_is_not_taken_for_the_package(tmp_path: Path) -> None:
     (tmp_path / "spaces").mkdir()
-    assert run("from headshot.pipeline import zero; print(zero.here())", tmp_path) == "False"
+    assert run("from headshot.pipeline import zerogpu; print(zerogpu.on_zerogpu())", tmp_path) == "False"
 
 
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", list(MODEL_SPECS))
 def test_no_duration_is_beyond_what_a_space_grants(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Placed:
-        recipe = RECIPES[name]
+        recipe = MODEL_SPECS[name]
 
     monkeypatch.setitem(zerogpu._placed, name, Placed())  # type: ignore[arg-type]
     face = Image.new("RGB", (8, 8))
@@ -181,7 +183,7 @@ def test_closing_ends_the_work_at_the_next_thing_that_it_tells() -> None:
             reached.append(number)
             tell(number)  # type: ignore[operator]
 
-    numbers = zerogpu.told(counting)
+    numbers = zerogpu.forward_events(counting)
     assert [next(numbers) for _ in range(3)] == [0, 1, 2]
     numbers.close()
     assert len(reached) < 1_000_000
@@ -194,8 +196,8 @@ def test_what_the_work_raises_is_raised_after_what_it_told() -> None:
 
     heard = []
     with pytest.raises(Stopped):
-        heard.extend(zerogpu.told(failing))
-    news = zerogpu.told(failing)
+        heard.extend(zerogpu.forward_events(failing))
+    news = zerogpu.forward_events(failing)
     assert next(news) == "first"
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from headshot.errors import Unavailable
-from headshot.runs.backend_queue import Line
+from headshot.runs.backend_queue import BackendQueue
 
 
 def _nobody(before: int) -> None:
@@ -20,14 +20,14 @@ async def _settle() -> None:
 class Customer:
     """One comparison: what it was told, and whether it is in."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: BackendQueue) -> None:
         self.told: list[int] = []
         self.inside = False
         self.done = asyncio.Event()
         self.task = asyncio.create_task(self._visit(line))
 
-    async def _visit(self, line: Line) -> None:
-        async with line.turn(self.told.append):
+    async def _visit(self, line: BackendQueue) -> None:
+        async with line.acquire(self.told.append):
             self.inside = True
             await self.done.wait()
         self.inside = False
@@ -35,7 +35,7 @@ class Customer:
 
 def test_no_more_than_allowed_are_in_and_the_others_come_in_the_order_they_came() -> None:
     async def story() -> None:
-        line = Line("stub", at_once=2, at_most=10)
+        line = BackendQueue("stub", at_once=2, at_most=10)
         people = []
         for _ in range(5):
             people.append(Customer(line))
@@ -55,9 +55,9 @@ def test_no_more_than_allowed_are_in_and_the_others_come_in_the_order_they_came(
 
 def test_a_free_place_is_taken_without_a_word() -> None:
     async def story() -> None:
-        line = Line("stub", at_once=1, at_most=0)
+        line = BackendQueue("stub", at_once=1, at_most=0)
         for _ in range(3):
-            async with line.turn(_nobody):
+            async with line.acquire(_nobody):
                 pass
 
     asyncio.run(story())
@@ -65,7 +65,7 @@ def test_a_free_place_is_taken_without_a_word() -> None:
 
 def test_who_gives_up_leaves_the_line_and_the_others_move_up() -> None:
     async def story() -> None:
-        line = Line("stub", at_once=1, at_most=10)
+        line = BackendQueue("stub", at_once=1, at_most=10)
         first, second, third = [Customer(line) for _ in range(3)]
         await _settle()
         second.task.cancel()
@@ -83,7 +83,7 @@ def test_who_gives_up_leaves_the_line_and_the_others_move_up() -> None:
 @pytest.mark.parametrize("moments", range(4))
 def test_a_place_given_to_one_who_gives_up_in_the_same_moment_goes_to_the_next(moments: int) -> None:
     async def story() -> None:
-        line = Line("stub", at_once=1, at_most=10)
+        line = BackendQueue("stub", at_once=1, at_most=10)
         first, second, third = [Customer(line) for _ in range(3)]
         await _settle()
         first.done.set()
@@ -94,7 +94,7 @@ def test_a_place_given_to_one_who_gives_up_in_the_same_moment_goes_to_the_next(m
         assert third.inside
         third.done.set()
         await third.task
-        async with line.turn(_nobody):
+        async with line.acquire(_nobody):
             pass
 
     asyncio.run(story())
@@ -102,11 +102,11 @@ def test_a_place_given_to_one_who_gives_up_in_the_same_moment_goes_to_the_next(m
 
 def test_beyond_its_length_the_line_refuses_with_a_sentence() -> None:
     async def story() -> None:
-        line = Line("stub", at_once=1, at_most=2)
+        line = BackendQueue("stub", at_once=1, at_most=2)
         people = [Customer(line) for _ in range(3)]
         await _settle()
         with pytest.raises(Unavailable, match=r"2 comparisons wait\. Try again in a minute\."):
-            async with line.turn(_nobody):
+            async with line.acquire(_nobody):
                 pass
         for person in people:
             person.done.set()

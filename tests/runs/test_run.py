@@ -13,13 +13,14 @@ from stub import StubBackend, made
 from headshot.errors import HeadshotError, Stopped, Unavailable
 from headshot.imaging import photo_check
 from headshot.imaging.photo import Photo
-from headshot.request import Headshot, HeadshotRequest, Progress
-from headshot.runs.backend_queue import Line
-from headshot.runs.execution import run
-from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job
-from headshot.runs.saved_headshot import Shot
-from headshot.sessions.session import Visitor, Visitors
+from headshot.progress import Progress
+from headshot.request import Headshot, HeadshotRequest
+from headshot.runs.backend_queue import BackendQueue
+from headshot.runs.execution import execute
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.runs.run import Run
+from headshot.runs.saved_headshot import SavedHeadshot
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE
 
@@ -32,15 +33,15 @@ def photo() -> Photo:
 
 
 @pytest.fixture
-async def keeper(tmp_path: Path) -> AsyncIterator[Keeper]:
-    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
-    yield keeper
-    await keeper.close()
+async def recorder(tmp_path: Path) -> AsyncIterator[HistoryRecorder]:
+    recorder = HistoryRecorder.of(Settings(data_dir=tmp_path, content_credentials=False))
+    yield recorder
+    await recorder.close()
 
 
 @pytest.fixture
-def visitor(tmp_path: Path) -> Visitor:
-    return Visitors(tmp_path / "visitors", 60).of("a tab")
+def session(tmp_path: Path) -> TabSession:
+    return SessionRegistry(tmp_path / "visitors", 60).get("a tab")
 
 
 class Heedless(StubBackend):
@@ -62,11 +63,11 @@ class Heedless(StubBackend):
             yield made(photo, request)
 
 
-async def _news(job: Job, photo: Photo, visitor: Visitor, keeper: Keeper) -> list[object]:
+async def _news(job: Run, photo: Photo, session: TabSession, recorder: HistoryRecorder) -> list[object]:
     """What the run told, and the error that ended it."""
     told: list[object] = []
     try:
-        async with aclosing(run(job, photo, {"stub": Line("stub", 2, 2)}, visitor, keeper)) as news:
+        async with aclosing(execute(job, photo, {"stub": BackendQueue("stub", 2, 2)}, session, recorder)) as news:
             async for item in news:
                 told.append(item)
     except HeadshotError as error:
@@ -76,26 +77,26 @@ async def _news(job: Job, photo: Photo, visitor: Visitor, keeper: Keeper) -> lis
 
 @pytest.mark.parametrize("late", [None, Unavailable("stub", "It went away.")], ids=["lands", "fails"])
 async def test_what_comes_of_a_stopped_run_later_does_not_disturb_the_next(
-    photo: Photo, visitor: Visitor, keeper: Keeper, late: Exception | None
+    photo: Photo, session: TabSession, recorder: HistoryRecorder, late: Exception | None
 ) -> None:
     backend = Heedless()
     chosen = photo_check.check(photo.pixels).chosen
-    job = visitor.job = Job([HeadshotRequest(seed=1)], photo, chosen, None, [backend], owner=ANN)
+    job = session.run = Run([HeadshotRequest(seed=1)], photo, chosen, None, [backend], owner=ANN)
     with anyio.fail_after(20):
-        first = asyncio.create_task(_news(job, photo, visitor, keeper))
+        first = asyncio.create_task(_news(job, photo, session, recorder))
         let_the_first_on = await backend.ways.get()
         job.stop()
         job.reopen()
         job.photo = photo
-        second = asyncio.create_task(_news(job, photo, visitor, keeper))
+        second = asyncio.create_task(_news(job, photo, session, recorder))
         let_the_second_on = await backend.ways.get()
         let_the_first_on.set_result(late)
         assert [type(item) for item in await first] == [Stopped]
         await anyio.sleep(0.1)  # what comes of it comes now
         assert not second.done()
         assert job.alive and job.photo is photo and not job.failures
-        unfinished = await keeper.unfinished(ANN)
-        assert unfinished is not None and unfinished.id == job.kept  # a page that is loaded now goes on with it
+        unfinished = await recorder.unfinished(ANN)
+        assert unfinished is not None and unfinished.id == job.history_id  # a page that is loaded now goes on with it
         let_the_second_on.set_result(None)
-        assert [item.request.seed for item in await second if isinstance(item, Shot)] == [1]
-    assert await keeper.unfinished(ANN) is None
+        assert [item.request.seed for item in await second if isinstance(item, SavedHeadshot)] == [1]
+    assert await recorder.unfinished(ANN) is None

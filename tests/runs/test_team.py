@@ -19,22 +19,22 @@ from headshot.errors import PhotoError
 from headshot.exports import team_files
 from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
-from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job
-from headshot.runs.team import Locked, Person, Team, lossless
-from headshot.sessions.session import Visitors
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.runs.run import Run
+from headshot.runs.team import Person, Team, TeamLook, lossless
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
-from headshot.storage import Comparison, Kept, mark
+from headshot.storage import HistoryEntry, StoredHeadshot, hash_token
 from headshot.ui.headshots.photo import EXAMPLE
 from headshot.ui.team import cards
 
 REQUEST = HeadshotRequest(seed=1)
-OWNER = mark("ann")
+OWNER = hash_token("ann")
 
 
-def locked(seed: int = 1, backend: str = "stub") -> Locked:
+def locked(seed: int = 1, backend: str = "stub") -> TeamLook:
     request = HeadshotRequest(seed=seed)
-    return Locked(request, [StubBackend(name=backend)], setting_labels(request, "Stub"))
+    return TeamLook(request, [StubBackend(name=backend)], setting_labels(request, "Stub"))
 
 
 def team_of(*file_names: str) -> Team:
@@ -83,7 +83,7 @@ def test_a_photo_that_is_gone_is_asked_for_again(photo: Path | None) -> None:
 async def test_names_follow_the_file_names_and_stay_once_somebody_is_made() -> None:
     team = team_of("../Zoë Müller.jpg", "zoë müller.heic", "con.jpg")
     assert [person.name for person in team.people] == ["Zoë Müller", "zoë müller 2", "photo con"]
-    team.people[1].job = Job([REQUEST], None, None, None, [])
+    team.people[1].run = Run([REQUEST], None, None, None, [])
     team.remove(team.people[0])
     assert [person.name for person in team.people] == ["zoë müller 2", "photo con"]
 
@@ -94,37 +94,37 @@ async def test_another_look_is_for_everybody_and_the_same_one_for_those_who_lack
     team.people[2].refusal = "No face."
     assert team.begin(locked()) == []
     group = team.group
-    team.people[0].job = job = Job([REQUEST], None, None, None, [])
-    job.shots = [shot("a")]  # type: ignore[list-item]
+    team.people[0].run = job = Run([REQUEST], None, None, None, [])
+    job.headshots = [shot("a")]  # type: ignore[list-item]
     team.stop()
     assert [person.name for person in team.missing(locked())] == ["b"]
     assert team.begin(locked()) == [] and team.group == group
     assert [person.name for person in team.missing(locked(seed=2))] == ["a", "b"]
-    assert team.missing(locked(backend="other")) == team.able
-    assert team.begin(locked(seed=2)) == job.shots and team.group != group
-    assert team.shots == []
-    assert team.absent == {"a": "Not made.", "b": "Not made.", "c": "No face."}
+    assert team.missing(locked(backend="other")) == team.usable
+    assert team.begin(locked(seed=2)) == job.headshots and team.group != group
+    assert team.headshots == []
+    assert team.without_result == {"a": "Not made.", "b": "Not made.", "c": "No face."}
 
 
 @pytest.mark.anyio
 async def test_what_is_deleted_or_left_stops_the_run(tmp_path: Path) -> None:
-    visitors = Visitors(tmp_path, 60)
+    sessions = SessionRegistry(tmp_path, 60)
     for end, lasting in (("delete", True), ("stop", True), ("stop", False)):
-        visitor = visitors.of(f"{end} {lasting}")
-        team = visitor.team
+        session = sessions.get(f"{end} {lasting}")
+        team = session.team
         team.add(Person("a.jpg"))
         team.begin(locked())
-        team.at = team.people[0]
+        team.current = team.people[0]
         backend = StubBackend()
-        backend.lasting = lasting
-        job = team.at.job = Job([REQUEST], None, None, None, [backend])
-        job.attempt.at = backend
+        backend.survives_disconnect = lasting
+        job = team.current.run = Run([REQUEST], None, None, None, [backend])
+        job.attempt.current_backend = backend
         if end == "delete":
-            visitor.delete()
-            assert visitor.team is not team and visitor.team.people == []
+            session.delete()
+            assert session.team is not team and session.team.people == []
         else:
-            visitors.stop(f"{end} {lasting}")
-        assert job.stopped and not team.running and team.turn == 2
+            sessions.stop(f"{end} {lasting}")
+        assert job.stopped and not team.running and team.run_version == 2
         assert job.attempt.progress.stopped is (
             end == "delete" or not lasting
         )  # what is paid for goes on without the page
@@ -132,19 +132,19 @@ async def test_what_is_deleted_or_left_stops_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_a_team_whose_page_went_is_not_taken_up_on_the_first_tab(tmp_path: Path) -> None:
-    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
+    recorder = HistoryRecorder.of(Settings(data_dir=tmp_path, content_credentials=False))
     try:
         for kind, found in (("comparison", True), ("team", False)):
-            job = Job([REQUEST], None, None, None, [StubBackend()], owner=OWNER, photo_sha256=mark("p"))
-            job.kind, job.group, job.name = kind, mark("g")[:32], "Ann"  # type: ignore[assignment]
-            await anyio.to_thread.run_sync(keeper.begin, job)
-            assert job.kept and ((await keeper.unfinished(OWNER)) is not None) is found
-        group = await anyio.to_thread.run_sync(keeper.group, OWNER, mark("g")[:32])
+            job = Run([REQUEST], None, None, None, [StubBackend()], owner=OWNER, photo_sha256=hash_token("p"))
+            job.kind, job.group, job.name = kind, hash_token("g")[:32], "Ann"  # type: ignore[assignment]
+            await anyio.to_thread.run_sync(recorder.begin, job)
+            assert job.history_id and ((await recorder.unfinished(OWNER)) is not None) is found
+        group = await anyio.to_thread.run_sync(recorder.group, OWNER, hash_token("g")[:32])
         assert [one.name for one in group] == ["Ann", "Ann"]
-        assert await anyio.to_thread.run_sync(keeper.group, mark("ben"), mark("g")[:32]) == ()
-        assert await keeper.looks(OWNER) == ()
+        assert await anyio.to_thread.run_sync(recorder.group, hash_token("ben"), hash_token("g")[:32]) == ()
+        assert await recorder.saved_settings(OWNER) == ()
     finally:
-        await keeper.close()
+        await recorder.close()
 
 
 def test_no_text_on_a_card_is_taken_for_html() -> None:
@@ -168,20 +168,20 @@ async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_pa
         one("Ben", why="It was declined again."),
         one("Cy"),
     ]
-    album = Visitors(tmp_path, 60).of("ann")
-    team = Team.of(runs, {"stub": StubBackend()}, album)
-    assert [(person.name, person.reason if person.shot is None else "") for person in team.people] == [
+    sink = SessionRegistry(tmp_path, 60).get("ann")
+    team = Team.of(runs, {"stub": StubBackend()}, sink)
+    assert [(person.name, person.reason if person.headshot is None else "") for person in team.people] == [
         ("Ann", ""),
         ("Ben", "It was declined again."),
         ("Cy", "Not made."),
     ]
-    assert team.absent == {"Ben": "It was declined again.", "Cy": "Not made."}
+    assert team.without_result == {"Ben": "It was declined again.", "Cy": "Not made."}
     assert (team.group, team.found, team.waiting, team.running) == ("g", True, False, False)
-    assert team.locked is not None and team.locked.words == setting_labels(REQUEST, "Stub")
+    assert team.look is not None and team.look.words == setting_labels(REQUEST, "Stub")
     assert "remove" not in cards.drawn(team, nowhere)
-    unknown = Team.of(runs, {}, album).locked
+    unknown = Team.of(runs, {}, sink).look
     assert unknown is not None and list(unknown.words) == setting_labels(REQUEST)
-    assert [shot.id for shot in team.unmake()] == ["1"] and team.people == [] and not team.found
+    assert [shot.id for shot in team.reset_results()] == ["1"] and team.people == [] and not team.found
 
 
 @pytest.mark.anyio
@@ -191,11 +191,11 @@ async def test_a_team_whose_headshots_are_deleted_keeps_its_photos(tmp_path: Pat
     team.people[2].refusal = "No face."
     assert team.waiting
     team.begin(locked())
-    team.people[0].job = job = Job([REQUEST], None, None, None, [])
-    job.shots = [shot("a")]  # type: ignore[list-item]
+    team.people[0].run = job = Run([REQUEST], None, None, None, [])
+    job.headshots = [shot("a")]  # type: ignore[list-item]
     team.people[1].failure = "Declined."
     team.stop()
-    assert team.unmake() == job.shots and team.shots == [] and team.group == ""
+    assert team.reset_results() == job.headshots and team.headshots == [] and team.group == ""
     assert [(person.name, person.reason) for person in team.people] == [("a", ""), ("b", ""), ("c", "No face.")]
 
 
@@ -209,14 +209,16 @@ def picture(tmp_path: Path) -> Iterator[Path]:
     yield path
 
 
-def shot(name: str, picture: Path = Path("none"), likeness: float | None = 0.9) -> Kept:
+def shot(name: str, picture: Path = Path("none"), likeness: float | None = 0.9) -> StoredHeadshot:
     facts = {"seconds": 0.5, "likeness": likeness, "notes": [{"kind": "applied", "text": "grey"}]}
     size, now = (256, 320), datetime.now(UTC)
-    return Kept(name, name, 0, REQUEST, "stub", "headshot.png", size, facts, False, picture, now, mark(name), None)
+    return StoredHeadshot(
+        name, name, 0, REQUEST, "stub", "headshot.png", size, facts, False, picture, now, hash_token(name), None
+    )
 
 
-def one(name: str, *shots: Kept, why: str = "") -> Comparison:
-    return Comparison(
+def one(name: str, *shots: StoredHeadshot, why: str = "") -> HistoryEntry:
+    return HistoryEntry(
         id=name,
         owner=OWNER,
         kind="team",
@@ -225,18 +227,18 @@ def one(name: str, *shots: Kept, why: str = "") -> Comparison:
         name=name,
         favourite=False,
         backend="stub",
-        photo_sha256=mark(name),
+        photo_sha256=hash_token(name),
         face=None,
         requests=(REQUEST,),
         failures={0: why} if why else {},
         ended=True,
         begun=datetime.now(UTC),
         kept_since=datetime.now(UTC),
-        shots=shots,
+        headshots=shots,
     )
 
 
-def rows(group: list[Comparison], absent: dict[str, str]) -> list[tuple[str, str, str]]:
+def rows(group: list[HistoryEntry], absent: dict[str, str]) -> list[tuple[str, str, str]]:
     data = team_files.make(group, team_files.TABLE, absent=absent)
     assert data is not None
     return [(row["photo"], row["file"], row["error"]) for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig")))]

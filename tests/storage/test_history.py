@@ -25,12 +25,12 @@ from sqlalchemy import text
 from headshot.errors import RequestError
 from headshot.imaging.thumbnail import MAX_BYTES, thumbnail_of
 from headshot.request import HeadshotRequest
-from headshot.storage import Comparison, History, Store, StoreError, database, key_mark
+from headshot.storage import History, HistoryEntry, Store, StoreError, database, key_fingerprint
 
 TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
 
 
-def look(history: History, comparison: str, owner: str = ANN) -> Comparison:
+def look(history: History, comparison: str, owner: str = ANN) -> HistoryEntry:
     found = history.comparison(owner, comparison)
     assert found is not None
     return found
@@ -70,8 +70,8 @@ def test_what_lands_is_there_for_good_as_it_was_given(place: Place, store: Store
         assert (found.backend, found.photo_sha256, found.face, found.favourite) == ("auto", PHOTO, 2, False)
         assert (found.requests, found.failures, found.ended) == (tuple(requests), {}, False)
         assert found.begun == found.kept_since
-        (kept,) = found.shots
-        assert again.history.shot(ANN, str(one)) == kept
+        (kept,) = found.headshots
+        assert again.history.headshot(ANN, str(one)) == kept
         assert (kept.id, kept.comparison, kept.position, kept.request) == (one, comparison, 2, requests[2])
         assert (kept.backend, kept.filename, kept.size, kept.facts) == ("studio", "blue.png", (1024, 1280), facts)
         assert (kept.favourite, kept.picture.read_bytes()) == (False, PICTURE)
@@ -87,9 +87,9 @@ def test_a_headshot_is_found_by_its_mark(history: History) -> None:
     first, second = (land(history, comparison, at, str(at).encode(), mark=mark) for at, mark in enumerate(marks))
     again = land(history, begin(history), mark=marks[0])
     for mark, shot_id in zip(marks, (again, second), strict=True):
-        found = history.marked(ANN, mark)
+        found = history.by_content_id(ANN, mark)
         assert found is not None and found.id == shot_id != first
-    assert history.marked(ANN, "c" * 64) is None
+    assert history.by_content_id(ANN, "c" * 64) is None
 
 
 def test_a_comparison_goes_on_until_it_is_ended_and_keeps_what_comes_later(history: History) -> None:
@@ -99,7 +99,7 @@ def test_a_comparison_goes_on_until_it_is_ended_and_keeps_what_comes_later(histo
     history.end(comparison)
     assert look(history, comparison).ended
     land(history, comparison, 0, OTHER)
-    assert [kept.position for kept in look(history, comparison).shots] == [0, 1]
+    assert [kept.position for kept in look(history, comparison).headshots] == [0, 1]
     assert look(history, comparison).ended
 
 
@@ -119,7 +119,7 @@ def test_the_same_picture_lands_once_and_another_one_stands_behind_it(place: Pla
     first = land(history, comparison)
     assert land(history, comparison) == first
     second = land(history, comparison, png=OTHER)
-    assert [kept.id for kept in look(history, comparison).shots] == [first, second]
+    assert [kept.id for kept in look(history, comparison).headshots] == [first, second]
     assert place.files == files_of(PICTURE, OTHER)
 
 
@@ -128,7 +128,7 @@ def test_a_paid_job_lands_once_though_two_pages_sign_its_picture_differently(pla
     first = land(history, comparison, job="j1")
     assert land(history, comparison, png=OTHER, job="j1") == first
     assert land(history, comparison, png=OTHER, job="j2") != first  # it was sent again, and paid for again
-    assert len(look(history, comparison).shots) == 2
+    assert len(look(history, comparison).headshots) == 2
 
 
 def test_what_its_visitor_has_deleted_does_not_come_back(place: Place, history: History) -> None:
@@ -166,7 +166,7 @@ def test_a_picture_that_cannot_be_written_leaves_nothing_and_can_land_later(plac
     in_the_way.write_text("no folder")
     with pytest.raises(StoreError, match="pictures"):
         land(history, comparison)
-    assert look(history, comparison).shots == ()
+    assert look(history, comparison).headshots == ()
     in_the_way.unlink()
     assert land(history, comparison)
 
@@ -195,7 +195,7 @@ def test_the_history_is_paged_without_a_gap_or_a_repetition(place: Place, histor
         place.clock.step = timedelta(seconds=number % 3 == 0)  # most share their moment with another
         made.append(begin(history))
         begin(history, BEN)
-    pages: list[tuple[Comparison, ...]] = []
+    pages: list[tuple[HistoryEntry, ...]] = []
     last = None
     while page := history.page(ANN, before=last, limit=3):
         pages.append(page)
@@ -259,7 +259,7 @@ def test_the_history_is_filtered_by_backend_and_by_favourites(history: History) 
     assert [found.id for found in history.page(ANN, favourites=True)] == [plain, fell]
     assert [found.id for found in history.page(ANN, favourites=True, backend="studio", search="TEAL")] == [fell]
     assert [found.favourite for found in history.page(ANN)] == [True, False, False]
-    assert look(history, fell).shots[0].favourite
+    assert look(history, fell).headshots[0].favourite
     assert history.favourite(ANN, str(kept), False)
     assert [found.id for found in history.page(ANN, favourites=True)] == [plain]
 
@@ -278,7 +278,7 @@ def test_usage_counts_each_file_once(history: History) -> None:
     shot(history, OTHER)
     shot(history, OTHER, BEN)
     usage = history.usage(ANN)
-    assert (usage.comparisons, usage.shots, usage.bytes) == (3, 3, len(PICTURE) + len(OTHER))
+    assert (usage.comparisons, usage.headshots, usage.bytes) == (3, 3, len(PICTURE) + len(OTHER))
 
 
 def test_a_name_is_bounded_and_one_line(history: History) -> None:
@@ -328,17 +328,17 @@ def test_a_visitor_finds_and_changes_nothing_of_another_visitors(place: Place, h
         "group": lambda: history.group(BEN, "team"),
         "latest": lambda: history.latest(BEN),
         "begun_at": lambda: history.begun_at(BEN, look(history, comparison).begun),
-        "shot": lambda: history.shot(BEN, kept.id),
-        "marked": lambda: history.marked(BEN, "a" * 64),
+        "shot": lambda: history.headshot(BEN, kept.id),
+        "marked": lambda: history.by_content_id(BEN, "a" * 64),
         "thumbnail": lambda: history.thumbnail(BEN, kept.id),
-        "usage": lambda: history.usage(BEN).comparisons + history.usage(BEN).shots + history.usage(BEN).bytes,
+        "usage": lambda: history.usage(BEN).comparisons + history.usage(BEN).headshots + history.usage(BEN).bytes,
         "rename": lambda: history.rename(BEN, comparison, "mine"),
         "rename_group": lambda: history.rename_group(BEN, "team", "mine"),
         "favourite": lambda: history.favourite(BEN, comparison, True) or history.favourite(BEN, kept.id, True),
         "delete": lambda: history.delete(BEN, comparison),
-        "delete_shot": lambda: history.delete_shot(BEN, kept.id),
+        "delete_shot": lambda: history.delete_headshot(BEN, kept.id),
         "forget": lambda: history.forget(BEN),
-        "looks": lambda: history.looks(BEN),
+        "looks": lambda: history.saved_settings(BEN),
         "delete_look": lambda: history.delete_look(BEN, look_of_ann.id),
         "close_vote": lambda: history.close_vote(BEN, code),
         "votes": lambda: history.votes(BEN),
@@ -373,10 +373,10 @@ def test_everything_of_a_deleted_comparison_goes_with_it(place: Place, history: 
 def test_a_deleted_headshot_takes_its_picture_and_leaves_its_comparison(place: Place, history: History) -> None:
     comparison = begin(history)
     first, second = land(history, comparison, 0), land(history, comparison, 1, OTHER)
-    assert history.delete_shot(ANN, str(first))
-    assert [kept.id for kept in look(history, comparison).shots] == [second]
+    assert history.delete_headshot(ANN, str(first))
+    assert [kept.id for kept in look(history, comparison).headshots] == [second]
     assert place.files == files_of(OTHER)
-    assert not history.delete_shot(ANN, str(first))
+    assert not history.delete_headshot(ANN, str(first))
 
 
 def test_what_a_visitor_asks_to_forget_is_forgotten_and_nothing_else(place: Place, history: History) -> None:
@@ -388,7 +388,7 @@ def test_what_a_visitor_asks_to_forget_is_forgotten_and_nothing_else(place: Plac
     assert history.forget(ANN) == 2
     assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1, "looks": 1}
     assert place.files == files_of(OTHER)
-    assert history.shot(BEN, theirs.id) == theirs
+    assert history.headshot(BEN, theirs.id) == theirs
     assert history.forget(ANN) == 0
 
 
@@ -404,7 +404,7 @@ def test_what_came_in_before_expires_however_old_it_is_itself(place: Place, hist
     assert [found.id for found in history.page(ANN)] == [brought]
     assert look(history, brought).begun == old.made
     assert place.files == set()
-    assert [kept.name for kept in history.looks(ANN)] == ["Board"]
+    assert [kept.name for kept in history.saved_settings(ANN)] == ["Board"]
     place.clock.now += timedelta(days=401)
     assert history.expire(place.clock()) == 1
     assert rows(place) == {}
@@ -430,7 +430,7 @@ def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Pat
 
 def job(store: Store, picture: bytes = PICTURE, owner: str = ANN) -> None:
     """A paid job whose picture is there."""
-    marks = {"key_mark": key_mark("key", store.salt), "photo_sha256": PHOTO}
+    marks = {"key_fingerprint": key_fingerprint("key", store.salt), "photo_sha256": PHOTO}
     added = store.add(owner, "c", 0, asked()[0], api="v6", **marks)
     store.sending(added)
     store.accepted(added, os.urandom(4).hex())
@@ -469,7 +469,7 @@ def test_when_the_history_goes_the_pictures_that_jobs_have_stay(place: Place, st
         case "delete":
             assert store.history.delete(ANN, kept.comparison)
         case "delete_shot":
-            assert store.history.delete_shot(ANN, kept.id)
+            assert store.history.delete_headshot(ANN, kept.id)
     assert place.files == files_of(PICTURE, *([OTHER] if end != "expire" else []))
     assert store.jobs(ANN)[0].picture.read_bytes() == PICTURE  # type: ignore[union-attr]
     store.forget(ANN)
@@ -496,7 +496,7 @@ def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
         )
         assert [result for result in results if isinstance(result, Exception)] == []
         assert place.files == files_of(PICTURE)
-        assert look(first.history, theirs, BEN).shots[0].picture.read_bytes() == PICTURE
+        assert look(first.history, theirs, BEN).headshots[0].picture.read_bytes() == PICTURE
         assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
         first.history.forget(BEN)
         assert place.files == set()
@@ -561,14 +561,14 @@ def test_a_matrix_whose_process_is_killed_has_what_had_landed_and_goes_on(
         matrix = store.history.latest(ANN)
         assert matrix is not None
         assert (matrix.kind, matrix.name, matrix.ended, len(matrix.requests)) == ("matrix", "killed", False, 9)
-        assert [kept.picture.read_bytes() for kept in matrix.shots] == pictures[:landed]
+        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures[:landed]
         store.recover()
         assert place.files == files_of(*pictures[:landed])
         for position in range(landed, 9):
             assert land(store.history, matrix.id, position, pictures[position])
         store.history.end(matrix.id)
         matrix = look(store.history, matrix.id)
-        assert [kept.picture.read_bytes() for kept in matrix.shots] == pictures
+        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures
         assert matrix.ended
 
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 from keeping import ANN, BEN, asked, begin, files_of, land
 
-from headshot.storage import Comparison, JobId, Store, key_mark, mark
+from headshot.storage import HistoryEntry, JobId, Store, hash_token, key_fingerprint
 
 OWNERS = (ANN, BEN)
 PICTURES = (b"\x89PNG a", b"\x89PNG b", b"\x89PNG c")
@@ -104,7 +104,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(OWNERS), png=st.sampled_from(PICTURES))
     def pay(self, owner: str, png: bytes) -> None:
-        marks = {"key_mark": key_mark("key", self.store.salt), "photo_sha256": mark("photo")}
+        marks = {"key_fingerprint": key_fingerprint("key", self.store.salt), "photo_sha256": hash_token("photo")}
         job: JobId = self.store.add(owner, "c", 0, asked()[0], api="v6", **marks)
         self.store.sending(job)
         self.store.accepted(job, job)
@@ -147,7 +147,7 @@ class Machine(RuleBasedStateMachine):
     def delete_shot(self, number: int, stranger: bool) -> None:
         shots = [(shot, known) for known in self.known.values() for shot in known.shots]
         shot, known = shots[number % len(shots)]
-        assert self.store.history.delete_shot(self.who(known, stranger), shot) is not stranger
+        assert self.store.history.delete_headshot(self.who(known, stranger), shot) is not stranger
         if not stranger:
             self.forget_shots(known, [shot])
 
@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
                 assert {comparison.id for comparison in found} == wanted, name
             usage = self.store.history.usage(owner)
             pictures = [png for known in own.values() for _, png, _ in known.shots.values()]
-            assert (usage.comparisons, usage.shots) == (len(own), len(pictures))
+            assert (usage.comparisons, usage.headshots) == (len(own), len(pictures))
             assert usage.bytes == sum(map(len, set(pictures)))
 
     @invariant()
@@ -243,14 +243,14 @@ class Machine(RuleBasedStateMachine):
             }
             assert said == ballots
 
-    def same(self, found: Comparison, known: Known) -> None:
+    def same(self, found: HistoryEntry, known: Known) -> None:
         assert (found.name, found.favourite, found.ended) == (known.name, known.loved, known.ended)
         assert found.failures == known.failures
-        assert [kept.position for kept in found.shots] == sorted(kept.position for kept in found.shots)
+        assert [kept.position for kept in found.headshots] == sorted(kept.position for kept in found.headshots)
         assert {
-            kept.id: (kept.position, kept.picture.read_bytes(), kept.backend) for kept in found.shots
+            kept.id: (kept.position, kept.picture.read_bytes(), kept.backend) for kept in found.headshots
         } == known.shots
-        assert {kept.id for kept in found.shots if kept.favourite} == known.loved_shots
+        assert {kept.id for kept in found.headshots if kept.favourite} == known.loved_shots
 
     def who(self, known: Known, stranger: bool) -> str:
         return OWNERS[(OWNERS.index(known.owner) + stranger) % 2]

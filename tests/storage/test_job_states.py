@@ -26,9 +26,9 @@ from hypothesis.stateful import (
 
 from headshot.errors import Stopped
 from headshot.request import HeadshotRequest
-from headshot.storage import JobId, State, StateError, key_mark, mark
+from headshot.storage import JobId, JobState, StateError, hash_token, key_fingerprint
 
-OWNERS = tuple(mark(f"token of {name}") for name in ("ann", "ben"))
+OWNERS = tuple(hash_token(f"token of {name}") for name in ("ann", "ben"))
 PICTURES = (b"\x89PNG a", b"\x89PNG b")
 KEPT = timedelta(hours=1)
 A_DAY = timedelta(hours=24)
@@ -53,7 +53,7 @@ class Known:
     token: str
     created_at: datetime
     changed_at: datetime
-    state: State = State.PENDING
+    state: JobState = JobState.PENDING
     stranded: bool = False
     remote_id: str | None = None
     picture: bytes | None = None
@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
     def add(self, owner: str) -> JobId:
         self.tokens += 1
         token = f"token {self.tokens}"
-        marks = {"key_mark": key_mark("key", self.store.salt), "photo_sha256": mark("photo")}
+        marks = {"key_fingerprint": key_fingerprint("key", self.store.salt), "photo_sha256": hash_token("photo")}
         job = self.store.add(
             owner,
             "c",
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
             HeadshotRequest(seed=self.tokens),
             api="enterprise",
             track_id=f"track {token}",
-            webhook_mark=mark(token),
+            webhook_mark=hash_token(token),
             **marks,
         )
         now = self.place.clock.now
@@ -121,12 +121,12 @@ class Machine(RuleBasedStateMachine):
         if known is None:
             with pytest.raises(Stopped):
                 self.store.sending(job, asked=asked)
-        elif known.state is not State.PENDING or (known.stranded and not asked):
+        elif known.state is not JobState.PENDING or (known.stranded and not asked):
             with pytest.raises(StateError):
                 self.store.sending(job, asked=asked)
         else:
             self.store.sending(job, asked=asked)
-            self.moved(known, State.SENT)
+            self.moved(known, JobState.SENT)
             known.may_post = True
 
     # What the server does, with what the service makes of it.
@@ -138,8 +138,8 @@ class Machine(RuleBasedStateMachine):
             return
         known.may_post = False
         if outcome == "not connected":
-            assert self.store.withdrawn(job, "not connected")
-            self.moved(known, State.PENDING)
+            assert self.store.reset_to_pending(job, "not connected")
+            self.moved(known, JobState.PENDING)
             return
         if outcome != "never arrived":
             known.accepted_posts += 1
@@ -154,26 +154,26 @@ class Machine(RuleBasedStateMachine):
             known.may_post = False  # the service has it
         if known is None:
             assert not self.store.accepted(job, name(job))
-        elif known.state is State.PENDING:
+        elif known.state is JobState.PENDING:
             with pytest.raises(StateError):
                 self.store.accepted(job, name(job))
         else:
-            assert self.store.accepted(job, name(job), 3.5) is (known.state in (State.SENT, State.UNKNOWN))
-            if not known.state.ended and known.state is not State.PROCESSING:
-                self.moved(known, State.PROCESSING)
+            assert self.store.accepted(job, name(job), 3.5) is (known.state in (JobState.SENT, JobState.UNKNOWN))
+            if not known.state.ended and known.state is not JobState.PROCESSING:
+                self.moved(known, JobState.PROCESSING)
                 known.remote_id = name(job)
 
     @rule(job=jobs)
     def no_answer(self, job: JobId) -> None:
         known = self.known.get(job)
-        if known is not None and known.state is State.PENDING:
+        if known is not None and known.state is JobState.PENDING:
             with pytest.raises(StateError):
                 self.store.unknown(job, "No answer came.")
             return
-        changes = known is not None and known.state in (State.SENT, State.PROCESSING)
+        changes = known is not None and known.state in (JobState.SENT, JobState.PROCESSING)
         assert self.store.unknown(job, "No answer came.") is changes
         if known is not None and changes:
-            self.moved(known, State.UNKNOWN)
+            self.moved(known, JobState.UNKNOWN)
             known.may_post = False
 
     @rule(job=jobs)
@@ -182,21 +182,21 @@ class Machine(RuleBasedStateMachine):
         changes = known is not None and not known.state.ended
         assert self.store.failed(job, "Declined.") is changes
         if known is not None and changes:
-            self.moved(known, State.FAILED)
+            self.moved(known, JobState.FAILED)
             known.may_post = False
 
     @rule(job=jobs, picture=st.sampled_from(PICTURES))
     def landed(self, job: JobId, picture: bytes) -> None:
         """A poll brought the picture, also late and twice."""
         known = self.known.get(job)
-        if known is not None and known.state in (State.PENDING, State.SENT):
+        if known is not None and known.state in (JobState.PENDING, JobState.SENT):
             with pytest.raises(StateError):
                 self.store.done(job, picture, "a.png")
             return
         changes = known is not None and not known.state.ended
         assert self.store.done(job, picture, "a.png") is changes
         if known is not None and changes:
-            self.moved(known, State.DONE)
+            self.moved(known, JobState.DONE)
             known.picture = picture
 
     @rule(job=jobs, forged=st.sampled_from(["", "", "token", "track", "name", "another's name"]), again=jobs)
@@ -206,8 +206,8 @@ class Machine(RuleBasedStateMachine):
         token = "guessed" if forged == "token" or known is None else known.token
         track_id = "guessed" if forged == "track" or known is None else known.track_id
         remote_id = {"name": "guessed", "another's name": name(again)}.get(forged, name(job))
-        found = self.store.called_back(mark(token), track_id, remote_id)
-        if known is None or forged in ("token", "track") or known.state is State.PENDING or self.age(known) > A_DAY:
+        found = self.store.by_webhook(hash_token(token), track_id, remote_id)
+        if known is None or forged in ("token", "track") or known.state is JobState.PENDING or self.age(known) > A_DAY:
             fits = known is not None and not forged and known.remote_id == remote_id and self.age(known) <= A_DAY
         elif known.remote_id is not None:
             fits = known.remote_id == remote_id
@@ -216,7 +216,7 @@ class Machine(RuleBasedStateMachine):
         assert (found is not None) is fits
         if found is not None and known is not None:
             assert (found.id, found.owner) == (job, known.owner)
-            if remote_id == name(job) and known.state is not State.PENDING:  # `fetch` tells the receiver
+            if remote_id == name(job) and known.state is not JobState.PENDING:  # `fetch` tells the receiver
                 self.accepted(job)
                 self.landed(job, PICTURES[0])
 
@@ -226,15 +226,15 @@ class Machine(RuleBasedStateMachine):
         self.store.close()
         self.store = self.place.open()
         recovery = self.store.recover()
-        was = {state: {job for job, known in self.known.items() if known.state is state} for state in State}
-        assert {job.id for job in recovery.unknown} == was[State.SENT]
-        assert {job.id for job in recovery.never_sent} == was[State.PENDING]
-        assert {job.id for job in recovery.to_poll} == was[State.PROCESSING]
+        was = {state: {job for job, known in self.known.items() if known.state is state} for state in JobState}
+        assert {job.id for job in recovery.unknown} == was[JobState.SENT]
+        assert {job.id for job in recovery.never_sent} == was[JobState.PENDING]
+        assert {job.id for job in recovery.to_poll} == was[JobState.PROCESSING]
         for known in self.known.values():
             known.may_post = False
-            if known.state is State.SENT:
-                self.moved(known, State.UNKNOWN)
-            elif known.state is State.PENDING:
+            if known.state is JobState.SENT:
+                self.moved(known, JobState.UNKNOWN)
+            elif known.state is JobState.PENDING:
                 known.stranded = True
 
     @precondition(lambda self: len(self.known) >= ENOUGH)
@@ -288,7 +288,7 @@ class Machine(RuleBasedStateMachine):
             assert self.store.job(stranger, job) is None
             assert self.store.timeline(stranger, job) == ()
 
-    def moved(self, known: Known, state: State) -> None:
+    def moved(self, known: Known, state: JobState) -> None:
         known.state, known.stranded, known.changed_at = state, False, self.place.clock.now
 
     def drop(self, jobs: list[JobId]) -> None:
@@ -325,15 +325,15 @@ AFTER = dict(
         crashing.POINTS,
         [
             (None, 0),
-            (State.PENDING, 0),
-            (State.PENDING, 0),
-            (State.UNKNOWN, 0),
-            (State.UNKNOWN, 1),
-            (State.UNKNOWN, 1),
-            (State.PROCESSING, 1),
-            (State.PROCESSING, 1),
-            (State.PROCESSING, 1),
-            (State.DONE, 1),
+            (JobState.PENDING, 0),
+            (JobState.PENDING, 0),
+            (JobState.UNKNOWN, 0),
+            (JobState.UNKNOWN, 1),
+            (JobState.UNKNOWN, 1),
+            (JobState.PROCESSING, 1),
+            (JobState.PROCESSING, 1),
+            (JobState.PROCESSING, 1),
+            (JobState.DONE, 1),
         ],
         strict=True,
     )
@@ -350,7 +350,7 @@ def test_a_process_killed_there_leaves_what_a_restart_can_go_on_from(
     done: set[str] = set()
     place.open().close()
     for number in range(KILLS):
-        owner = mark(f"visitor {number}")
+        owner = hash_token(f"visitor {number}")
         warm.killed_at(point, "pay", place.folder, place.url, owner=owner, service=str(service))
         if point == "before the picture has its name":
             left = place.files - done
@@ -360,15 +360,15 @@ def test_a_process_killed_there_leaves_what_a_restart_can_go_on_from(
             recovery = store.recover()
             found = store.jobs(owner)
             assert [job.state for job in found] == ([] if state is None else [state])
-            if state is State.PENDING:
+            if state is JobState.PENDING:
                 assert found[0].stranded
                 assert found[0].id in {job.id for job in recovery.never_sent}
-            if state is State.PROCESSING:
+            if state is JobState.PROCESSING:
                 assert [job.id for job in recovery.to_poll] == [found[0].id]
                 assert found[0].remote_id == f"remote-{found[0].id}"
                 assert place.files == done, "a picture that no job has"
                 assert store.done(found[0].id, crashing.PICTURE + found[0].id.encode(), "a.png")
-            for job in store.in_state(owner, State.DONE):
+            for job in store.in_state(owner, JobState.DONE):
                 picture = crashing.PICTURE + job.id.encode()
                 assert job.picture is not None
                 assert job.picture.read_bytes() == picture
@@ -387,7 +387,7 @@ def test_a_process_killed_while_it_deletes_leaves_all_or_what_a_restart_sweeps(
     for _ in range(KILLS):
         with place.open() as store:
             for whose, picture in ((owner, PICTURES[0]), (owner, PICTURES[1]), (other, PICTURES[1])):
-                marks = {"key_mark": mark("key"), "photo_sha256": mark("photo")}
+                marks = {"key_fingerprint": hash_token("key"), "photo_sha256": hash_token("photo")}
                 job = store.add(whose, "c", 0, HeadshotRequest(), api="v6", **marks)
                 store.sending(job)
                 store.accepted(job, job)
@@ -411,8 +411,8 @@ def test_a_process_killed_while_it_makes_the_tables_leaves_an_empty_database(pla
 
 def test_of_many_processes_that_race_for_each_job_one_sends_it(place: Place, warm: crashing.Warm) -> None:
     with place.open() as store:
-        marks = {"key_mark": mark("key"), "photo_sha256": mark("photo")}
+        marks = {"key_fingerprint": hash_token("key"), "photo_sha256": hash_token("photo")}
         jobs = [store.add(OWNERS[0], "c", number, HeadshotRequest(), api="v6", **marks) for number in range(40)]
         sent = warm.race(place.folder, place.url, jobs, runners=4)
         assert sorted(sent) == sorted(jobs)
-        assert len(store.in_state(OWNERS[0], State.SENT)) == len(jobs)
+        assert len(store.in_state(OWNERS[0], JobState.SENT)) == len(jobs)

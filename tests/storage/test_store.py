@@ -28,14 +28,24 @@ from sqlalchemy.exc import IntegrityError
 
 from headshot.errors import SettingsError, Stopped
 from headshot.request import HeadshotRequest
-from headshot.storage import Job, JobId, State, StateError, Store, StoreError, database, key_mark, mark
+from headshot.storage import (
+    JobId,
+    JobState,
+    ModelsLabJob,
+    StateError,
+    Store,
+    StoreError,
+    database,
+    hash_token,
+    key_fingerprint,
+)
 from headshot.storage.schema import Base
 
 REQUEST = HeadshotRequest(prompt="teal backdrop", seed=7)
 
 
 def add(store: Store, owner: str = ANN, comparison: str = "c", position: int = 0, **more: str | None) -> JobId:
-    marks = {"key_mark": key_mark("key", store.salt), "photo_sha256": mark("photo")}
+    marks = {"key_fingerprint": key_fingerprint("key", store.salt), "photo_sha256": hash_token("photo")}
     return store.add(owner, comparison, position, REQUEST, api="v6", **(marks | more))
 
 
@@ -53,7 +63,7 @@ def finish(store: Store, picture: bytes = PICTURE, owner: str = ANN) -> JobId:
     return job
 
 
-def look(store: Store, job: JobId, owner: str = ANN) -> Job:
+def look(store: Store, job: JobId, owner: str = ANN) -> ModelsLabJob:
     found = store.job(owner, job)
     assert found is not None
     return found
@@ -90,17 +100,17 @@ def failed(store: Store) -> JobId:
     return job
 
 
-WAY_TO: dict[State, Callable[[Store], JobId]] = {
-    State.PENDING: pending,
-    State.SENT: sent,
-    State.PROCESSING: send,
-    State.UNKNOWN: unknown,
-    State.DONE: done,
-    State.FAILED: failed,
+WAY_TO: dict[JobState, Callable[[Store], JobId]] = {
+    JobState.PENDING: pending,
+    JobState.SENT: sent,
+    JobState.PROCESSING: send,
+    JobState.UNKNOWN: unknown,
+    JobState.DONE: done,
+    JobState.FAILED: failed,
 }
 CALLS: dict[str, Callable[[Store, JobId], bool | None]] = {
     "sending": lambda store, job: store.sending(job, asked=True),
-    "withdrawn": lambda store, job: store.withdrawn(job, "not connected"),
+    "withdrawn": lambda store, job: store.reset_to_pending(job, "not connected"),
     "accepted": lambda store, job: store.accepted(job, "r1", 9.5),
     "unknown": lambda store, job: store.unknown(job, "No answer came."),
     "failed": lambda store, job: store.failed(job, "Declined."),
@@ -109,15 +119,15 @@ CALLS: dict[str, Callable[[Store, JobId], bool | None]] = {
 NO, BUG = "no change", "a bug"
 # fmt: off
 OUTCOMES = {  # from:   PENDING         SENT              PROCESSING        UNKNOWN           DONE  FAILED
-    "sending":   (State.SENT,    BUG,              BUG,              BUG,              BUG,  BUG),
-    "withdrawn": (NO,            State.PENDING,    BUG,              NO,               BUG,  BUG),
-    "accepted":  (BUG,           State.PROCESSING, NO,               State.PROCESSING, NO,   NO),
-    "unknown":   (BUG,           State.UNKNOWN,    State.UNKNOWN,    NO,               NO,   NO),
-    "failed":    (State.FAILED,  State.FAILED,     State.FAILED,     State.FAILED,     NO,   NO),
-    "done":      (BUG,           BUG,              State.DONE,       State.DONE,       NO,   NO),
+    "sending":   (JobState.SENT,    BUG,              BUG,              BUG,              BUG,  BUG),
+    "withdrawn": (NO,            JobState.PENDING,    BUG,              NO,               BUG,  BUG),
+    "accepted":  (BUG,           JobState.PROCESSING, NO,               JobState.PROCESSING, NO,   NO),
+    "unknown":   (BUG,           JobState.UNKNOWN,    JobState.UNKNOWN,    NO,               NO,   NO),
+    "failed":    (JobState.FAILED,  JobState.FAILED,     JobState.FAILED,     JobState.FAILED,     NO,   NO),
+    "done":      (BUG,           BUG,              JobState.DONE,       JobState.DONE,       NO,   NO),
 }
 # fmt: on
-START = (State.PENDING, State.SENT, State.PROCESSING, State.UNKNOWN, State.DONE, State.FAILED)
+START = (JobState.PENDING, JobState.SENT, JobState.PROCESSING, JobState.UNKNOWN, JobState.DONE, JobState.FAILED)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -142,12 +152,12 @@ def test_each_call_in_each_state_does_what_the_machine_says_and_nothing_else(sto
 
 
 def test_a_job_is_on_the_disk_before_anything_is_sent(place: Place, store: Store) -> None:
-    job = add(store, position=3, track_id="t", webhook_mark=mark("w"))
+    job = add(store, position=3, track_id="t", webhook_mark=hash_token("w"))
     with place.open() as another:
         found = look(another, job)
     assert found == look(store, job)
-    assert (found.state, found.stranded, found.position, found.request) == (State.PENDING, False, 3, REQUEST)
-    assert (found.api, found.key_mark, found.track_id) == ("v6", key_mark("key", store.salt), "t")
+    assert (found.state, found.stranded, found.position, found.request) == (JobState.PENDING, False, 3, REQUEST)
+    assert (found.api, found.key_mark, found.track_id) == ("v6", key_fingerprint("key", store.salt), "t")
     assert (found.remote_id, found.picture, found.polls, found.facts) == (None, None, 0, {})
     assert found.created_at == found.changed_at
     assert found.created_at.utcoffset() == timedelta(0)
@@ -159,7 +169,7 @@ def test_a_finished_job_has_its_picture_and_its_facts_for_good(place: Place, sto
     store.close()
     with place.open() as again:
         found = look(again, job)
-    assert (found.state, found.filename, found.facts) == (State.DONE, "a.png", {"seed": 5, "notes": ["calm"]})
+    assert (found.state, found.filename, found.facts) == (JobState.DONE, "a.png", {"seed": 5, "notes": ["calm"]})
     assert found.picture is not None
     assert found.picture.read_bytes() == PICTURE
     assert place.files == {sha256(PICTURE).hexdigest()}
@@ -170,7 +180,7 @@ def test_the_first_end_wins_and_a_late_picture_is_not_even_written(place: Place,
     assert not store.done(declined, OTHER, "b.png")
     assert not store.done(ready, OTHER, "b.png")
     assert not store.failed(ready, "Declined.")
-    assert [look(store, job).state for job in (declined, ready)] == [State.FAILED, State.DONE]
+    assert [look(store, job).state for job in (declined, ready)] == [JobState.FAILED, JobState.DONE]
     assert place.files == {sha256(PICTURE).hexdigest()}
 
 
@@ -186,17 +196,17 @@ def test_what_is_unknown_can_still_be_found_and_finished(store: Store) -> None:
 
 def test_a_post_that_nobody_can_have_taken_is_withdrawn_and_sent_again(store: Store) -> None:
     job = sent(store)
-    assert store.withdrawn(job, "rate limited")
+    assert store.reset_to_pending(job, "rate limited")
     assert "nothing was sent" in look(store, job).sentence
     store.sending(job)
-    assert (look(store, job).state, look(store, job).sentence) == (State.SENT, "")
+    assert (look(store, job).state, look(store, job).sentence) == (JobState.SENT, "")
 
 
 def test_no_other_reason_withdraws_a_post(store: Store) -> None:
     job = sent(store)
     with pytest.raises(KeyError):
-        store.withdrawn(job, "read timeout")  # type: ignore[arg-type]
-    assert look(store, job).state is State.SENT
+        store.reset_to_pending(job, "read timeout")  # type: ignore[arg-type]
+    assert look(store, job).state is JobState.SENT
 
 
 def test_a_job_that_the_service_knows_by_two_names_is_a_bug_and_keeps_the_first(store: Store) -> None:
@@ -226,7 +236,7 @@ def test_polls_are_counted_while_the_service_works(store: Store) -> None:
 def test_the_timeline_tells_what_happened_in_its_order(store: Store) -> None:
     job = add(store)
     store.sending(job)
-    store.withdrawn(job, "not connected")
+    store.reset_to_pending(job, "not connected")
     store.sending(job)
     store.accepted(job, "r1", 2.0, details={"status": "processing"})
     assert store.note(job, "webhook", "It called.")
@@ -255,7 +265,7 @@ def test_whatever_the_service_says_can_be_kept(store: Store) -> None:
     assert (look(store, job).filename, look(store, job).facts) == (kept, {"text": odd, "number": None})
     assert store.timeline(ANN, job)[2].details == {"eta": None, odd: [odd, None]}
     assert store.job(ANN, JobId(odd)) is None
-    assert store.called_back(odd, odd, odd) is None
+    assert store.by_webhook(odd, odd, odd) is None
 
 
 # --- two at once
@@ -331,7 +341,7 @@ def test_a_visitor_finds_nothing_of_another_visitors(store: Store) -> None:
     job = finish(store, owner=ANN)
     assert store.job(ANN, job) is not None
     assert store.job(BEN, job) is None
-    assert store.jobs(BEN) == store.comparison(BEN, "c") == store.in_state(BEN, *State) == ()
+    assert store.jobs(BEN) == store.comparison(BEN, "c") == store.in_state(BEN, *JobState) == ()
     assert store.timeline(ANN, job) != ()
     assert store.timeline(BEN, job) == ()
     assert store.forget(BEN) == 0
@@ -361,8 +371,8 @@ def test_a_comparison_comes_by_position_and_what_was_sent_again_stands_behind(st
 
 def test_jobs_are_found_by_their_state(store: Store) -> None:
     waiting, lost, ready = add(store), unknown(store), finish(store)
-    assert [job.id for job in store.in_state(ANN, State.UNKNOWN)] == [lost]
-    assert {job.id for job in store.in_state(ANN, State.PENDING, State.DONE)} == {waiting, ready}
+    assert [job.id for job in store.in_state(ANN, JobState.UNKNOWN)] == [lost]
+    assert {job.id for job in store.in_state(ANN, JobState.PENDING, JobState.DONE)} == {waiting, ready}
     assert store.in_state(ANN) == ()
 
 
@@ -370,42 +380,42 @@ def test_jobs_are_found_by_their_state(store: Store) -> None:
 
 
 def test_a_webhooks_call_counts_only_where_everything_fits(store: Store) -> None:
-    job = send(store, "r1", track_id="t1", webhook_mark=mark("w1"))
-    other = send(store, "r2", track_id="t2", webhook_mark=mark("w2"))
-    assert store.called_back(mark("w1"), "t1", "r1") == look(store, job)
-    assert store.called_back(mark("w2"), "t2", "r2") == look(store, other)
+    job = send(store, "r1", track_id="t1", webhook_mark=hash_token("w1"))
+    other = send(store, "r2", track_id="t2", webhook_mark=hash_token("w2"))
+    assert store.by_webhook(hash_token("w1"), "t1", "r1") == look(store, job)
+    assert store.by_webhook(hash_token("w2"), "t2", "r2") == look(store, other)
     for call in (("w", "t1", "r1"), ("w1", "t2", "r1"), ("w1", None, "r1"), ("w1", "t1", "r2"), ("w1", "t1", "")):
-        assert store.called_back(mark(call[0]), *call[1:]) is None, call
-    assert store.called_back("w1", "t1", "r1") is None  # the token itself is no mark
+        assert store.by_webhook(hash_token(call[0]), *call[1:]) is None, call
+    assert store.by_webhook("w1", "t1", "r1") is None  # the token itself is no mark
 
 
 def test_a_webhook_may_name_what_has_no_name_yet_but_not_with_anothers(store: Store) -> None:
-    job = add(store, track_id="t1", webhook_mark=mark("w1"))
+    job = add(store, track_id="t1", webhook_mark=hash_token("w1"))
     send(store, "r2")
-    assert store.called_back(mark("w1"), "t1", "r1") is None  # nothing was sent
+    assert store.by_webhook(hash_token("w1"), "t1", "r1") is None  # nothing was sent
     store.sending(job)
-    assert store.called_back(mark("w1"), "t1", "r1") == look(store, job)
+    assert store.by_webhook(hash_token("w1"), "t1", "r1") == look(store, job)
     store.unknown(job, "?")
-    assert store.called_back(mark("w1"), "t1", "r1") == look(store, job)
-    assert store.called_back(mark("w1"), "t1", "r2") is None
+    assert store.by_webhook(hash_token("w1"), "t1", "r1") == look(store, job)
+    assert store.by_webhook(hash_token("w1"), "t1", "r2") is None
 
 
 def test_a_webhook_that_calls_twice_finds_the_ended_job_and_one_that_calls_next_day_nothing(
     place: Place, store: Store
 ) -> None:
-    job = send(store, "r1", track_id="t1", webhook_mark=mark("w1"))
+    job = send(store, "r1", track_id="t1", webhook_mark=hash_token("w1"))
     store.done(job, PICTURE, "a.png")
-    found = store.called_back(mark("w1"), "t1", "r1")
+    found = store.by_webhook(hash_token("w1"), "t1", "r1")
     assert found is not None
     assert found.state.ended
     place.clock.now += timedelta(hours=24)
-    assert store.called_back(mark("w1"), "t1", "r1") is None
+    assert store.by_webhook(hash_token("w1"), "t1", "r1") is None
 
 
 def test_no_two_jobs_share_a_webhook(store: Store) -> None:
-    add(store, webhook_mark=mark("w"))
+    add(store, webhook_mark=hash_token("w"))
     with pytest.raises(IntegrityError):
-        add(store, webhook_mark=mark("w"))
+        add(store, webhook_mark=hash_token("w"))
 
 
 # --- after a crash
@@ -417,15 +427,15 @@ def test_after_a_crash_each_job_is_what_can_be_known_of_it(place: Place, store: 
     store.close()
     with place.open() as again:
         recovery = again.recover()
-        assert {job.id for job in recovery.unknown} == {ways[State.SENT], nameless}
-        assert [job.id for job in recovery.never_sent] == [ways[State.PENDING]]
-        assert [job.id for job in recovery.to_poll] == [ways[State.PROCESSING]]
+        assert {job.id for job in recovery.unknown} == {ways[JobState.SENT], nameless}
+        assert [job.id for job in recovery.never_sent] == [ways[JobState.PENDING]]
+        assert [job.id for job in recovery.to_poll] == [ways[JobState.PROCESSING]]
         states = {state: look(again, job).state for state, job in ways.items()}
-        assert states == {state: State.UNKNOWN if state is State.SENT else state for state in State}
-        lost, left = look(again, ways[State.SENT]), look(again, ways[State.PENDING])
+        assert states == {state: JobState.UNKNOWN if state is JobState.SENT else state for state in JobState}
+        lost, left = look(again, ways[JobState.SENT]), look(again, ways[JobState.PENDING])
         assert "may have been made and billed" in lost.sentence
         assert (left.stranded, "nothing was billed" in left.sentence) == (True, True)
-        assert look(again, ways[State.UNKNOWN]).sentence == "No answer came."
+        assert look(again, ways[JobState.UNKNOWN]).sentence == "No answer came."
         assert again.recover() == replace(recovery, unknown=())
         assert [event.what for event in again.timeline(ANN, left.id)] == ["added", "stranded"]
 
@@ -435,10 +445,10 @@ def test_a_stranded_job_is_sent_only_when_its_visitor_asks(store: Store) -> None
     store.recover()
     with pytest.raises(StateError, match="its visitor asks"):
         store.sending(job)
-    assert look(store, job).state is State.PENDING
+    assert look(store, job).state is JobState.PENDING
     store.sending(job, asked=True)
-    assert (look(store, job).state, look(store, job).stranded) == (State.SENT, False)
-    store.withdrawn(job, "not connected")
+    assert (look(store, job).state, look(store, job).stranded) == (JobState.SENT, False)
+    store.reset_to_pending(job, "not connected")
     store.sending(job)  # asked for once, it is tried as any other
 
 
@@ -482,7 +492,7 @@ def test_nothing_about_a_deleted_job_comes_back(place: Place, store: Store) -> N
     assert not store.accepted(running, "r1")
     assert not store.unknown(running, "?")
     assert not store.failed(running, "?")
-    assert not store.withdrawn(running, "not connected")
+    assert not store.reset_to_pending(running, "not connected")
     assert not store.done(running, PICTURE, "a.png")
     assert not store.polled(running)
     assert not store.note(running, "webhook")
@@ -502,8 +512,8 @@ def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Pat
                 position,
                 HeadshotRequest(prompt="canary " * 20),
                 api="v6",
-                key_mark=mark("k"),
-                photo_sha256=mark("p"),
+                key_fingerprint=hash_token("k"),
+                photo_sha256=hash_token("p"),
             )
             store.failed(job, "canary")
         finish(store, owner=BEN)
@@ -522,7 +532,7 @@ def test_what_came_to_rest_goes_with_its_time_and_what_may_be_paid_for_after_a_d
     late = finish(store, OTHER)
     assert store.expire(place.clock() - timedelta(hours=1)) == 3
     left = {job.id for job in store.jobs(ANN)}
-    assert left == {ways[State.SENT], ways[State.PROCESSING], ways[State.UNKNOWN], waiting, under_way, late}
+    assert left == {ways[JobState.SENT], ways[JobState.PROCESSING], ways[JobState.UNKNOWN], waiting, under_way, late}
     assert place.files == {sha256(OTHER).hexdigest()}
     place.clock.now += timedelta(hours=23)
     assert store.expire(place.clock() - timedelta(hours=24)) == 5
@@ -541,7 +551,7 @@ def test_a_job_that_ends_late_is_kept_its_time_from_its_end(place: Place, store:
 
 def test_a_secret_that_is_passed_for_its_mark_is_refused_and_not_shown(store: Store) -> None:
     canary = "sk-canary-0123456789"
-    for name in ("owner", "key_mark", "photo_sha256", "webhook_mark"):
+    for name in ("owner", "key_fingerprint", "photo_sha256", "webhook_mark"):
         with pytest.raises(ValueError, match=name) as caught:
             add(store, **{name: canary})
         assert canary not in "".join(traceback.format_exception(caught.value))
@@ -549,9 +559,11 @@ def test_a_secret_that_is_passed_for_its_mark_is_refused_and_not_shown(store: St
 
 
 def test_the_mark_of_a_key_tells_keys_apart_and_is_another_in_another_database(store: Store, tmp_path: Path) -> None:
-    assert key_mark("key", store.salt) == key_mark("key", store.salt) != key_mark("yek", store.salt)
+    assert (
+        key_fingerprint("key", store.salt) == key_fingerprint("key", store.salt) != key_fingerprint("yek", store.salt)
+    )
     with Store.open(tmp_path / "other") as other:
-        assert key_mark("key", store.salt) != key_mark("key", other.salt)
+        assert key_fingerprint("key", store.salt) != key_fingerprint("key", other.salt)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
@@ -564,9 +576,9 @@ def test_nobody_else_on_the_machine_can_read_the_jobs_or_the_pictures(place: Pla
 
 
 def test_what_a_statement_was_given_is_in_no_error(store: Store) -> None:
-    add(store, webhook_mark=mark("w"), track_id="canary")
+    add(store, webhook_mark=hash_token("w"), track_id="canary")
     with pytest.raises(Exception, match="webhook_mark") as caught:
-        add(store, webhook_mark=mark("w"), track_id="canary")
+        add(store, webhook_mark=hash_token("w"), track_id="canary")
     shown = "".join(traceback.format_exception(caught.value))
     assert "INSERT INTO jobs" in shown
     assert "canary" not in shown.replace('track_id="canary"', "")
@@ -596,7 +608,7 @@ def test_a_database_that_goes_away_is_said_and_one_that_comes_back_is_used(
         with pytest.raises(StoreError):
             store.sending(job)
         postgresql.do(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        assert look(store, job).state is State.PENDING
+        assert look(store, job).state is JobState.PENDING
 
 
 def test_a_database_that_another_holds_locked_is_waited_for_and_then_said(
@@ -656,7 +668,7 @@ def test_a_picture_that_cannot_be_written_leaves_its_job_to_be_finished_later(pl
     in_the_way.write_bytes(b"")
     with pytest.raises(StoreError, match="pictures"):
         store.done(job, PICTURE, "a.png")
-    assert look(store, job).state is State.PROCESSING
+    assert look(store, job).state is JobState.PROCESSING
     in_the_way.unlink()
     assert store.done(job, PICTURE, "a.png")
 
@@ -714,7 +726,7 @@ def test_a_database_of_the_first_revision_comes_up_with_all_its_jobs(place: Plac
         "owner": ANN,
         "comparison": "c",
         "request": REQUEST.model_dump_json(),
-        "mark": mark("k"),
+        "hash_token": hash_token("k"),
         "at": place.clock().replace(tzinfo=None).isoformat(" ", "microseconds"),
     }
     with database.writing(engine).begin() as connection:
@@ -730,7 +742,7 @@ def test_a_database_of_the_first_revision_comes_up_with_all_its_jobs(place: Plac
     engine.dispose()
     with place.open() as store:
         found = look(store, JobId("a" * 32))
-        assert (found.state, found.polls, found.request) == (State.PROCESSING, 0, REQUEST)
+        assert (found.state, found.polls, found.request) == (JobState.PROCESSING, 0, REQUEST)
         assert [event.what for event in store.timeline(ANN, found.id)] == ["added"]
         assert bytes(salt) == store.salt
         assert store.polled(found.id)
@@ -744,7 +756,7 @@ def test_the_history_of_a_database_from_before_teams_had_names_is_there(place: P
         "id": "a" * 32,
         "owner": ANN,
         "requests": f"[{REQUEST.model_dump_json()}]",
-        "mark": mark("k"),
+        "hash_token": hash_token("k"),
         "at": place.clock().replace(tzinfo=None).isoformat(" ", "microseconds"),
     }
     with database.writing(engine).begin() as connection:
@@ -785,7 +797,7 @@ def test_many_who_open_an_empty_database_at_once_find_one_and_the_same(place: Pl
 
 def test_an_installed_package_brings_its_migrations_along(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "headshot", tmp_path / "site" / "headshot", ignore=shutil.ignore_patterns("__pycache__"))
-    script = "import sys, pathlib, headshot.store as s; s.Store.open(pathlib.Path(sys.argv[1])); print(s.__file__)"
+    script = "import sys, pathlib, headshot.storage as s; s.Store.open(pathlib.Path(sys.argv[1])); print(s.__file__)"
     ran = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "data"],
         cwd=tmp_path,

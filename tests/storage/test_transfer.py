@@ -21,10 +21,10 @@ from PIL import Image
 from headshot.errors import RequestError
 from headshot.imaging.thumbnail import thumbnail_of
 from headshot.request import HeadshotRequest
-from headshot.storage import Comparison, History, Store, StoreError, mark, transfer
-from headshot.storage.transfer import export, import_, plain
+from headshot.storage import History, HistoryEntry, Store, StoreError, hash_token, transfer
+from headshot.storage.transfer import export_history, import_history, plain
 
-CY = mark("cy's token")
+CY = hash_token("cy's token")
 
 
 def png(number: int, size: tuple[int, int] = (8, 10)) -> bytes:
@@ -78,16 +78,16 @@ def fill(history: History, owner: str = ANN) -> None:
 
 def exported(history: History, owner: str = ANN) -> io.BytesIO:
     written = io.BytesIO()
-    export(history, owner, written)
+    export_history(history, owner, written)
     written.seek(0)
     return written
 
 
-def every(history: History, owner: str) -> list[Comparison]:
+def every(history: History, owner: str) -> list[HistoryEntry]:
     return list(history.page(owner, limit=1_000))
 
 
-def told(comparisons: list[Comparison], history: History) -> list[dict[str, Any]]:
+def told(comparisons: list[HistoryEntry], history: History) -> list[dict[str, Any]]:
     """What must be the same elsewhere: everything but ids, owner, and when it came in."""
     return [
         {
@@ -106,7 +106,7 @@ def told(comparisons: list[Comparison], history: History) -> list[dict[str, Any]
                     "picture": shot.picture.read_bytes(),
                     "thumbnail": history.thumbnail(comparison.owner, shot.id),
                 }
-                for shot in comparison.shots
+                for shot in comparison.headshots
             ],
         }
         for comparison in comparisons
@@ -137,13 +137,13 @@ def repacked(archive: io.BytesIO, change: Callable[[dict[str, Any], dict[str, by
 
 def refused(history: History, archive: Any, sentence: str, owner: str = BEN) -> None:
     """It is, and nothing of it has stayed."""
-    before = told(every(history, owner), history), history.looks(owner)
+    before = told(every(history, owner), history), history.saved_settings(owner)
     with pytest.raises(RequestError, match=sentence) as caught:
-        import_(history, owner, archive)
+        import_history(history, owner, archive)
     said = str(caught.value)
     assert said.endswith((".", "!"))
     assert len(said) < 300
-    assert (told(every(history, owner), history), history.looks(owner)) == before
+    assert (told(every(history, owner), history), history.saved_settings(owner)) == before
 
 
 # --- there and back
@@ -153,14 +153,14 @@ def test_a_history_is_the_same_elsewhere(history: History, elsewhere: Store) -> 
     fill(history)
     fill(history, CY)
     there = elsewhere.history
-    done = import_(there, BEN, exported(history))
-    assert (done.comparisons, done.shots, done.skipped, done.looks) == (3, 4, 0, 1)
+    done = import_history(there, BEN, exported(history))
+    assert (done.comparisons, done.headshots, done.skipped, done.saved_settings) == (3, 4, 0, 1)
     assert told(every(there, BEN), there) == told(every(history, ANN), history)
-    assert [(look.name, look.settings) for look in there.looks(BEN)] == [
-        (look.name, look.settings) for look in history.looks(ANN)
+    assert [(look.name, look.settings) for look in there.saved_settings(BEN)] == [
+        (look.name, look.settings) for look in history.saved_settings(ANN)
     ]
-    ids = {shot.id for comparison in every(history, ANN) for shot in comparison.shots}
-    assert ids.isdisjoint(shot.id for comparison in every(there, BEN) for shot in comparison.shots)
+    ids = {shot.id for comparison in every(history, ANN) for shot in comparison.headshots}
+    assert ids.isdisjoint(shot.id for comparison in every(there, BEN) for shot in comparison.headshots)
     assert there.votes(BEN) == ()
     assert every(there, ANN) == []
 
@@ -169,29 +169,29 @@ def test_importing_twice_does_not_duplicate(history: History, elsewhere: Store) 
     fill(history)
     archive = exported(history)
     told: list[tuple[int, int]] = []
-    first = import_(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
+    first = import_history(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
     before = every(elsewhere.history, BEN)
-    assert told == [(done, first.shots) for done in range(1, first.shots + 1)]
-    again = import_(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
-    assert told[first.shots :] == told[: first.shots]  # what is skipped counts
-    assert (again.comparisons, again.shots, again.skipped, again.looks) == (0, 0, first.shots, 0)
+    assert told == [(done, first.headshots) for done in range(1, first.headshots + 1)]
+    again = import_history(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
+    assert told[first.headshots :] == told[: first.headshots]  # what is skipped counts
+    assert (again.comparisons, again.headshots, again.skipped, again.saved_settings) == (0, 0, first.headshots, 0)
     assert every(elsewhere.history, BEN) == before
-    own = import_(history, ANN, archive)
-    assert (own.comparisons, own.shots, own.skipped) == (0, 0, 4)
+    own = import_history(history, ANN, archive)
+    assert (own.comparisons, own.headshots, own.skipped) == (0, 0, 4)
 
 
 def test_an_import_that_was_cut_off_is_completed_by_the_next(history: History, elsewhere: Store) -> None:
     fill(history)
     archive = exported(history)
     there = elsewhere.history
-    import_(there, BEN, archive)
+    import_history(there, BEN, archive)
     matrix = every(there, BEN)[-1]
-    there.delete_shot(BEN, matrix.shots[0].id)
+    there.delete_headshot(BEN, matrix.headshots[0].id)
     there.delete(BEN, every(there, BEN)[1].id)
-    done = import_(there, BEN, archive)
-    assert (done.comparisons, done.shots, done.skipped) == (1, 2, 2)
+    done = import_history(there, BEN, archive)
+    assert (done.comparisons, done.headshots, done.skipped) == (1, 2, 2)
     assert len(every(there, BEN)) == 3
-    assert sorted(shot.position for shot in every(there, BEN)[-1].shots) == [0, 0, 2]
+    assert sorted(shot.position for shot in every(there, BEN)[-1].headshots) == [0, 0, 2]
 
 
 _REQUESTS = st.builds(
@@ -247,17 +247,17 @@ def test_whatever_the_history_holds_comes_back(history: History, elsewhere: Stor
         if ended:
             history.end(comparison)
     archive = exported(history)
-    done = import_(there, BEN, archive)
+    done = import_history(there, BEN, archive)
     assert done.comparisons == len(runs)
     assert told(every(there, BEN), there) == told(every(history, ANN), history)
-    again = import_(there, BEN, archive)
-    assert (again.comparisons, again.shots, again.skipped) == (0, 0, done.shots)
+    again = import_history(there, BEN, archive)
+    assert (again.comparisons, again.headshots, again.skipped) == (0, 0, done.headshots)
 
 
 def test_an_archive_from_before_teams_had_names_comes_in(history: History, elsewhere: Store) -> None:
     fill(history)
     earlier = repacked(exported(history), lambda told, _: [run.pop("group_name") for run in told["comparisons"]])
-    assert import_(elsewhere.history, BEN, earlier).comparisons == 3
+    assert import_history(elsewhere.history, BEN, earlier).comparisons == 3
     assert {run.group_name for run in every(elsewhere.history, BEN)} == {""}
 
 
@@ -305,17 +305,17 @@ def test_an_export_goes_where_nobody_can_seek_and_takes_one_picture_at_a_time(hi
             return len(piece)
 
     pipe = Pipe()
-    export(history, ANN, pipe)  # type: ignore[arg-type]
+    export_history(history, ANN, pipe)  # type: ignore[arg-type]
     assert max(map(len, pipe.pieces)) <= 2**20
-    assert import_(history, BEN, io.BytesIO(b"".join(pipe.pieces))).shots == 1
+    assert import_history(history, BEN, io.BytesIO(b"".join(pipe.pieces))).headshots == 1
 
 
 def test_what_is_deleted_meanwhile_is_left_out(history: History) -> None:
     fill(history)
-    gone = every(history, ANN)[-1].shots[0]
+    gone = every(history, ANN)[-1].headshots[0]
     gone.picture.unlink()
     archive = exported(history)
-    assert import_(history, BEN, archive).shots == 3
+    assert import_history(history, BEN, archive).headshots == 3
 
 
 @given(st.text(max_size=300))
@@ -367,12 +367,12 @@ def test_a_damaged_archive_is_refused_or_the_damage_did_no_harm(
     for where, what in damages:
         damaged[int(where * len(damaged))] ^= what
     try:
-        done = import_(full, BEN, io.BytesIO(damaged))
+        done = import_history(full, BEN, io.BytesIO(damaged))
     except RequestError:
         assert every(full, BEN) == []
-        assert full.looks(BEN) == ()
+        assert full.saved_settings(BEN) == ()
     else:
-        assert (done.comparisons, done.shots) == (3, 4)
+        assert (done.comparisons, done.headshots) == (3, 4)
         full.forget(BEN)
 
 
@@ -514,23 +514,23 @@ def test_an_import_that_fails_in_the_middle_leaves_what_was_there_before(
 ) -> None:
     fill(history)
     archive = exported(history)
-    import_(history, BEN, archive)
+    import_history(history, BEN, archive)
     matrix = every(history, BEN)[-1]
-    for gone in matrix.shots[:2]:
-        history.delete_shot(BEN, gone.id)
+    for gone in matrix.headshots[:2]:
+        history.delete_headshot(BEN, gone.id)
     history.delete(BEN, every(history, BEN)[0].id)
     before = every(history, BEN)
     there_for_a_moment = []
 
     def full_at_the_second(image: Image.Image) -> bytes:
-        there_for_a_moment.append(sum(len(comparison.shots) for comparison in every(history, BEN)))
+        there_for_a_moment.append(sum(len(comparison.headshots) for comparison in every(history, BEN)))
         if len(there_for_a_moment) == 2:
             raise StoreError("The disk is full.")
         return thumbnail_of(image)
 
     monkeypatch.setattr(transfer, "thumbnail_of", full_at_the_second)
     with pytest.raises(StoreError):
-        import_(history, BEN, archive)
+        import_history(history, BEN, archive)
     assert there_for_a_moment == [2, 3]
     assert every(history, BEN) == before
 

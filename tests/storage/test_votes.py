@@ -7,9 +7,9 @@ from databases import Place
 from keeping import ANN, BEN, OTHER, PICTURE, at_once, begin, land, shot
 
 from headshot.errors import RequestError
-from headshot.storage import History, looks, mark, votes
+from headshot.storage import History, hash_token, looks, votes
 
-CY = mark("cy's token")
+CY = hash_token("cy's token")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def three(history: History) -> tuple[str, str, str]:
 
 
 def opened(history: History, shots: tuple[str, ...], owner: str = ANN) -> str:
-    kept = history.shot(owner, shots[0])
+    kept = history.headshot(owner, shots[0])
     assert kept is not None
     return history.open_vote(owner, kept.comparison, shots, "  For the \n board ")
 
@@ -35,14 +35,14 @@ def test_a_look_is_kept_under_its_name_and_replaced_under_the_same(history: Hist
     assert (first.name, first.settings) == ("The board", settings)
     history.save_look(ANN, "alpine", {})
     history.save_look(BEN, "The board", {"prompt": "another's"})
-    assert [kept.name for kept in history.looks(ANN)] == ["alpine", "The board"]
+    assert [kept.name for kept in history.saved_settings(ANN)] == ["alpine", "The board"]
     again = history.save_look(ANN, "The board", {"prompt": "grey"})
-    assert history.looks(ANN)[1] == again
+    assert history.saved_settings(ANN)[1] == again
     assert (again.id, again.settings) == (first.id, {"prompt": "grey"})
     assert history.delete_look(ANN, first.id)
     assert not history.delete_look(ANN, first.id)
-    assert [kept.name for kept in history.looks(ANN)] == ["alpine"]
-    assert history.looks(BEN)[0].settings == {"prompt": "another's"}
+    assert [kept.name for kept in history.saved_settings(ANN)] == ["alpine"]
+    assert history.saved_settings(BEN)[0].settings == {"prompt": "another's"}
 
 
 def test_a_look_that_is_too_much_is_refused_with_a_sentence(history: History) -> None:
@@ -58,7 +58,7 @@ def test_a_look_that_is_too_much_is_refused_with_a_sentence(history: History) ->
     with pytest.raises(RequestError, match="At most 50 looks"):
         history.save_look(ANN, "one more", {})
     assert history.save_look(ANN, "look 7", {"seed": 1}).settings == {"seed": 1}
-    assert len(history.looks(ANN)) == looks.MAX_LOOKS
+    assert len(history.saved_settings(ANN)) == looks.MAX_LOOKS
 
 
 def test_one_name_saved_twice_at_once_is_one_look(place: Place) -> None:
@@ -67,7 +67,7 @@ def test_one_name_saved_twice_at_once_is_one_look(place: Place) -> None:
         save = [partial(store.history.save_look, ANN, f"look {number}", {}) for store in (first, second) * 2]
         results = at_once(*save)
         assert [result for result in results if isinstance(result, Exception)] == []
-        assert len(first.history.looks(ANN)) == number + 1
+        assert len(first.history.saved_settings(ANN)) == number + 1
     first.close()
     second.close()
 
@@ -153,7 +153,7 @@ def test_who_has_the_code_sees_the_pictures_of_the_vote_and_no_other(
     history: History, three: tuple[str, str, str]
 ) -> None:
     code = opened(history, three[:2])
-    assert history.shot_of_vote(code.lower(), three[1]) == history.shot(ANN, three[1])
+    assert history.shot_of_vote(code.lower(), three[1]) == history.headshot(ANN, three[1])
     assert history.shot_of_vote(code, three[2]) is None
     assert history.shot_of_vote("22222222", three[1]) is None
     other = opened(history, three[1:])
@@ -165,7 +165,7 @@ def test_a_headshot_that_is_deleted_leaves_its_votes(history: History, three: tu
     code = opened(history, three)
     for left, right in ((a, b), (b, c), (a, c)):
         assert history.cast(code, BEN, left, right, "left")
-    assert history.delete_shot(ANN, b)
+    assert history.delete_headshot(ANN, b)
     found = history.vote(code)
     assert found is not None
     assert found.shots == (a, c)
@@ -201,7 +201,7 @@ def test_ballots_that_come_at_once_are_each_counted_once(place: Place) -> None:
     ]
     assert at_once(*cast) == [True] * 8
     assert sorted(ballot.voter for ballot in first.history.ballots(code)) == sorted((BEN, CY))
-    results = at_once(*cast, partial(second.history.delete_shot, ANN, b))
+    results = at_once(*cast, partial(second.history.delete_headshot, ANN, b))
     assert [result for result in results if isinstance(result, Exception)] == []
     assert first.history.ballots(code) == ()
     first.close()

@@ -17,10 +17,11 @@ from headshot.comparison.comparing import plan
 from headshot.errors import PhotoError, Stopped
 from headshot.imaging import face, models
 from headshot.imaging.photo import Photo
-from headshot.request import Headshot, HeadshotRequest, Progress
+from headshot.progress import Progress
+from headshot.request import Headshot, HeadshotRequest
 from headshot.studio import analysis, framing, lighting, render
 from headshot.studio.backend import Studio
-from headshot.studio.prompt.look import Look
+from headshot.studio.prompt.look import StyleSpec
 
 PORTRAITS = ("portrait", "astronaut")
 SEEDS = (1, 2, 3, 4)
@@ -39,15 +40,15 @@ def picture(kind: str) -> np.ndarray:
     return made[0] if isinstance(made, tuple) else made  # long_hair also gives the truth about its strands
 
 
-def exposed(kind: str, look: Look, guidance_scale: float = 7.5, seed: int | None = None) -> np.ndarray:
-    shared = render.session(analysed(kind), look, guidance_scale)
-    variation = render.Variation() if seed is None else render.Variation.of(seed)
-    return render.expose(shared, variation)[0]
+def exposed(kind: str, look: StyleSpec, guidance_scale: float = 7.5, seed: int | None = None) -> np.ndarray:
+    shared = render.prepare_look(analysed(kind), look, guidance_scale)
+    variation = render.SeedJitter() if seed is None else render.SeedJitter.of(seed)
+    return render.render_frame(shared, variation)[0]
 
 
 def shoot(studio: Studio, photo: Photo, request: HeadshotRequest, seeds: tuple[int, ...]) -> list[Headshot]:
     async def run() -> list[Headshot]:
-        return [headshot async for headshot in studio.shoot(photo, plan(request, seeds), Progress())]
+        return [headshot async for headshot in studio.generate(photo, plan(request, seeds), Progress())]
 
     return asyncio.run(run())
 
@@ -122,8 +123,8 @@ def test_a_look_that_costs_too_much_likeness_is_rendered_milder_as_a_whole_and_s
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", PORTRAITS)
 def test_the_eyes_stand_on_the_upper_third_and_the_head_fills_half_the_height(kind: str, seed: int) -> None:
-    shared = render.session(analysed(kind), Look(), 7.5)
-    pixels, crop = render.expose(shared, render.Variation.of(seed))
+    shared = render.prepare_look(analysed(kind), StyleSpec(), 7.5)
+    pixels, crop = render.render_frame(shared, render.SeedJitter.of(seed))
     assert 0.45 <= crop.share <= 0.55
     mesh = face.mesh(pixels, same_face(pixels))
     eyes = mesh[[33, 263], :2].mean(axis=0)
@@ -136,7 +137,7 @@ def test_the_crop_sets_the_heads_share_and_no_seed_leaves_45_to_55_per_cent(kind
     space = analysed(kind).room
     means = {}
     for crop in ("close", "classic", "wide"):
-        moves = (render.Variation.of(seed) for seed in range(60))
+        moves = (render.SeedJitter.of(seed) for seed in range(60))
         shares = [framing.choose(space, crop, v.share, v.across, v.down, v.tilt).share for v in moves]  # type: ignore[arg-type]
         assert 0.45 <= min(shares) <= max(shares) <= 0.55
         means[crop] = sum(shares) / len(shares)
@@ -152,10 +153,10 @@ def test_no_frame_leaves_the_canvas_where_the_person_may_go_on(edge: str) -> Non
     for lost in range(0, 60, 5):  # of the grid, where the photo ends: the frame is pushed to the other side
         inside = np.ones_like(person)
         inside[{"left": np.s_[:, :lost], "right": np.s_[:, 160 - lost :], "bottom": np.s_[200 - lost :, :]}[edge]] = 0
-        space = framing.room(person, inside, np.zeros_like(person), head)
+        space = framing.framing_limits(person, inside, np.zeros_like(person), head)
         for crop in ("close", "classic", "wide"):
             for seed in range(8):
-                v = render.Variation.of(seed)
+                v = render.SeedJitter.of(seed)
                 chosen = framing.choose(space, crop, v.share, v.across, v.down, v.tilt)  # type: ignore[arg-type]
                 back = cv2.invertAffineTransform(chosen.affine(1))
                 corners = np.array([[0, 0], [1024, 0], [0, 1280], [1024, 1280]]) @ back[:, :2].T + back[:, 2]
@@ -168,8 +169,8 @@ def test_a_small_tilt_is_levelled_by_half() -> None:
     pixels = portraits.tilted(8)
     found = face.find(pixels)
     tilted = analysis.analyse(pixels, found[0], [], steps=21)
-    straight = exposed("portrait", Look())
-    headshot, _ = render.expose(render.session(tilted, Look(), 7.5), render.Variation())
+    straight = exposed("portrait", StyleSpec())
+    headshot, _ = render.render_frame(render.prepare_look(tilted, StyleSpec(), 7.5), render.SeedJitter())
     lean = face.roll_degrees(face.mesh(headshot, same_face(headshot)))
     upright = face.roll_degrees(face.mesh(straight, same_face(straight)))
     assert 2 <= abs(lean - upright) <= 6.5
@@ -187,7 +188,9 @@ def test_a_body_that_ends_in_the_photo_never_ends_in_mid_air(cut: str) -> None:
     pixels = np.ascontiguousarray(pixels[region])
     studied = analysis.analyse(pixels, face.find(pixels)[0], [], steps=21)
     for seed in SEEDS:
-        crop = render.expose(render.session(studied, Look(), 7.5), render.Variation.of(seed), render.PROOF)[1]
+        crop = render.render_frame(
+            render.prepare_look(studied, StyleSpec(), 7.5), render.SeedJitter.of(seed), render.LIKENESS_TEST_SIZE
+        )[1]
         assert crop.cut == 0
         # Where the frame's border lies beyond the photo's, no person may touch it.
         canvas = studied.alpha[
@@ -231,7 +234,7 @@ def skin_of(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["portrait", "astronaut", "darker_skin", "lighter_skin"])
 @pytest.mark.parametrize("backdrop", ["white", "black"])
 def test_skin_is_neither_lightened_nor_darkened_nor_evened_out(kind: str, backdrop: str) -> None:
-    before, after = skin_of(picture(kind)), skin_of(exposed(kind, Look(backdrop=backdrop)))  # type: ignore[arg-type]
+    before, after = skin_of(picture(kind)), skin_of(exposed(kind, StyleSpec(backdrop=backdrop)))  # type: ignore[arg-type]
     assert abs(after[:, 0].mean() - before[:, 0].mean()) < 5
     assert np.abs(after[:, 1:].mean(axis=0) - before[:, 1:].mean(axis=0)).max() < 5
     assert after[:, 1:].std() > 0.8 * before[:, 1:].std()
@@ -253,8 +256,8 @@ def test_skin_that_is_nearly_white_gets_no_more_light() -> None:
     skin = (pale.surface.skin > 0.6).astype(np.uint8)
 
     def burnt(guidance_scale: float) -> float:
-        shared = render.session(pale, Look(backdrop="charcoal", contrast="low"), guidance_scale)
-        made, crop = render.expose(shared, render.Variation())
+        shared = render.prepare_look(pale, StyleSpec(backdrop="charcoal", contrast="low"), guidance_scale)
+        made, crop = render.render_frame(shared, render.SeedJitter())
         frame_from_grid = crop.affine(1) @ np.diag([analysis.GRID, analysis.GRID, 1.0])
         there = cv2.warpAffine(skin, frame_from_grid, made.shape[1::-1]) > 0
         return float((made.max(axis=2)[there] > 240).mean())
@@ -264,15 +267,15 @@ def test_skin_that_is_nearly_white_gets_no_more_light() -> None:
 
 @pytest.mark.parametrize("kind", PORTRAITS)
 def test_the_key_light_brightens_its_own_side(kind: str) -> None:
-    left, right = brightness_of_sides(exposed(kind, Look(light="Rembrandt", key_side="left")))
-    other_left, other_right = brightness_of_sides(exposed(kind, Look(light="Rembrandt", key_side="right")))
+    left, right = brightness_of_sides(exposed(kind, StyleSpec(light="Rembrandt", key_side="left")))
+    other_left, other_right = brightness_of_sides(exposed(kind, StyleSpec(light="Rembrandt", key_side="right")))
     assert left / right > 1.15 * other_left / other_right
 
 
 @pytest.mark.parametrize("kind", PORTRAITS)
 def test_split_light_is_harder_than_loop_and_loop_than_soft(kind: str) -> None:
     def ratio(pattern: lighting.Pattern) -> float:
-        left, right = brightness_of_sides(exposed(kind, Look(light=pattern, key_side="left")))
+        left, right = brightness_of_sides(exposed(kind, StyleSpec(light=pattern, key_side="left")))
         return left / right
 
     assert ratio("split") > 1.2 * ratio("loop")
@@ -302,14 +305,14 @@ def test_guidance_is_how_far_the_look_departs_from_the_photo(kind: str) -> None:
     reference = face.embed(picture(kind), face.find(picture(kind))[0])
     departures = []
     for guidance_scale in (1, 7.5, 20):
-        pixels = exposed(kind, Look(light="Rembrandt"), guidance_scale)
+        pixels = exposed(kind, StyleSpec(light="Rembrandt"), guidance_scale)
         departures.append(1 - face.likeness(reference, face.embed(pixels, same_face(pixels))))
     assert departures[0] < 0.03  # cut out, framed and corrected only
     assert departures[0] < departures[1] < departures[2]
 
 
 def test_black_and_white_has_no_colour_left() -> None:
-    pixels = exposed("portrait", Look(black_and_white=True)).astype(int)
+    pixels = exposed("portrait", StyleSpec(black_and_white=True)).astype(int)
     assert np.ptp(pixels, axis=2).max() <= 1
 
 
@@ -321,7 +324,7 @@ def test_black_and_white_has_no_colour_left() -> None:
 def test_the_backdrop_has_its_colour_beside_the_head(
     backdrop: str, lightness: tuple[float, float], blueness: tuple[float, float]
 ) -> None:
-    pixels = exposed("portrait", Look(backdrop=backdrop))  # type: ignore[arg-type]
+    pixels = exposed("portrait", StyleSpec(backdrop=backdrop))  # type: ignore[arg-type]
     corner = cv2.cvtColor(pixels[80:300, 40:200].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     middle = np.median(corner, axis=(0, 1))
     assert lightness[0] <= middle[0] <= lightness[1]
@@ -329,7 +332,7 @@ def test_the_backdrop_has_its_colour_beside_the_head(
 
 
 def test_retouch_softens_the_middle_scale_and_keeps_the_pores() -> None:
-    raw, polished = (exposed("portrait", Look(retouch=retouch, grain="none")) for retouch in ("none", "polished"))  # type: ignore[arg-type]
+    raw, polished = (exposed("portrait", StyleSpec(retouch=retouch, grain="none")) for retouch in ("none", "polished"))  # type: ignore[arg-type]
     mesh = face.mesh(raw, same_face(raw))
     cheek = np.zeros(raw.shape[:2], np.uint8)
     cv2.fillPoly(cheek, [mesh[[280, 330, 347, 346, 352, 376, 411, 425], :2].astype(np.int32)], 1)
@@ -346,7 +349,7 @@ def test_retouch_softens_the_middle_scale_and_keeps_the_pores() -> None:
 
 
 def test_skin_in_the_shade_of_the_key_is_warmer_than_the_same_skin_made_darker() -> None:
-    look = Look(light="split", key_side="left", grain="none", rim="none", retouch="none")
+    look = StyleSpec(light="split", key_side="left", grain="none", rim="none", retouch="none")
     lit, shaded = (exposed("portrait", look, guidance) for guidance in (1.0, 7.5))
     reds = []
     for pixels in (lit, shaded):
@@ -384,7 +387,7 @@ def test_another_face_can_be_chosen(studio: Studio) -> None:
 
     async def run(index: int) -> Headshot:
         requests = plan(HeadshotRequest(), [1])
-        [headshot] = [headshot async for headshot in studio.shoot(photo, requests, Progress(), face=index)]
+        [headshot] = [headshot async for headshot in studio.generate(photo, requests, Progress(), face=index)]
         return headshot
 
     for index in (0, 1):
@@ -422,7 +425,7 @@ def test_the_studio_remembers_no_more_photos_than_it_was_told(monkeypatch: pytes
 def test_a_forgotten_photo_is_analysed_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = Photo.of(Image.fromarray(picture("portrait")))
     shoot(studio, photo, HeadshotRequest(), (1,))
-    studio.forget(photo)
+    studio.drop_cache(photo)
     seen: list[str] = []
     original = models.run
     monkeypatch.setattr(models, "run", lambda name, batch: seen.append(name) or original(name, batch))
@@ -439,7 +442,7 @@ def test_a_photo_taken_back_while_it_is_analysed_is_not_remembered(monkeypatch: 
     def interrupted(name: str, batch: np.ndarray) -> list[np.ndarray]:
         if name == "u2netp":
             seen.append(name)
-            hasty.forget(photo)
+            hasty.drop_cache(photo)
         return original(name, batch)
 
     monkeypatch.setattr(models, "run", interrupted)
@@ -455,9 +458,9 @@ def test_stop_ends_a_comparison_and_keeps_what_had_landed(studio: Studio) -> Non
     progress = Progress()
 
     async def run() -> None:
-        async for headshot in studio.shoot(photo, plan(HeadshotRequest(), list(range(8))), progress):
+        async for headshot in studio.generate(photo, plan(HeadshotRequest(), list(range(8))), progress):
             landed.append(headshot)
-            progress.stop()
+            progress.cancel()
 
     with pytest.raises(Stopped):
         asyncio.run(run())
@@ -471,7 +474,7 @@ def test_progress_tells_the_stages_and_the_count(studio: Studio) -> None:
 
     async def run() -> None:
         progress = Progress(lambda step: steps.append((step.done, step.total)))
-        async for _ in studio.shoot(photo, plan(HeadshotRequest(), [1, 2, 3]), progress):
+        async for _ in studio.generate(photo, plan(HeadshotRequest(), [1, 2, 3]), progress):
             pass
 
     asyncio.run(run())
@@ -486,7 +489,7 @@ def test_comparisons_at_once_take_turns_and_all_finish(studio: Studio) -> None:
 
     async def one(number: int) -> None:
         requests = plan(HeadshotRequest(prompt=prompts[number]), [1, 2, 3, 4])
-        async for _ in studio.shoot(photos[number], requests, Progress()):
+        async for _ in studio.generate(photos[number], requests, Progress()):
             landed.append(number)
 
     async def run() -> None:
@@ -502,8 +505,8 @@ def test_no_work_is_done_on_the_event_loop(studio: Studio, monkeypatch: pytest.M
     threads: set[int] = set()
     for place, name in (
         ("headshot.imaging.models", "run"),
-        ("headshot.studio.backend", "expose"),
-        ("headshot.studio.backend", "encode"),
+        ("headshot.studio.backend", "render_frame"),
+        ("headshot.studio.backend", "fast_png"),
     ):
         original = getattr(importlib.import_module(place), name)
 

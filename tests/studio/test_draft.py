@@ -14,7 +14,8 @@ from headshot.comparison.comparing import plan
 from headshot.errors import PhotoError, Stopped
 from headshot.imaging import models
 from headshot.imaging.photo import Photo
-from headshot.request import HeadshotRequest, Progress
+from headshot.progress import Progress
+from headshot.request import HeadshotRequest
 from headshot.studio.backend import Studio
 
 SEEDS = (1, 2)
@@ -40,7 +41,7 @@ def studio() -> Studio:
 
 def shoot(studio: Studio, kind: str, request: HeadshotRequest) -> list[np.ndarray]:
     async def run() -> list[np.ndarray]:
-        shots = studio.shoot(photo(kind), plan(request, SEEDS), Progress())
+        shots = studio.generate(photo(kind), plan(request, SEEDS), Progress())
         return [np.asarray(shot.image) async for shot in shots]
 
     return asyncio.run(run())
@@ -132,7 +133,7 @@ def test_a_photo_without_a_face_is_refused_with_a_sentence(studio: Studio) -> No
 
 def test_stop_ends_drafts(studio: Studio) -> None:
     progress = Progress()
-    progress.stop()
+    progress.cancel()
     with pytest.raises(Stopped):
         studio.draft(photo("portrait"), plan(HeadshotRequest(), SEEDS), progress)
 

@@ -10,7 +10,7 @@ import pytest
 from headshot.imaging import face
 from headshot.studio import analysis, exposure, framing, render
 from headshot.studio.face_geometry import CHEEKS
-from headshot.studio.prompt.look import Look
+from headshot.studio.prompt.look import StyleSpec
 
 _WHITE_WALL = np.float32([236, 240, 244])
 _SKY = np.float32([166, 174, 184])
@@ -52,7 +52,7 @@ def _photo(kind: str) -> np.ndarray:
 
 @cache
 def _headshot(kind: str) -> np.ndarray:
-    return render.expose(render.session(_analysed(kind), Look(), 7.5), render.Variation())[0]
+    return render.render_frame(render.prepare_look(_analysed(kind), StyleSpec(), 7.5), render.SeedJitter())[0]
 
 
 def _cheeks(pixels: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ def room(
     photo: tuple[int, int, int, int] = (0, 0, 1280, 1600),
     body: int = 1000,
     beside: int = 1280,
-) -> framing.Room:
+) -> framing.FramingLimits:
     """A head over a body as wide as `body`, in a photo that covers left, top, right, bottom of the canvas.
 
     beside: from this column on somebody else is there.
@@ -26,10 +26,10 @@ def room(
     inside[top:bottom, left:right] = 1
     others = np.zeros_like(person)
     others[:, round(beside / 8) :] = 1
-    return framing.room(person, inside, others, head)
+    return framing.framing_limits(person, inside, others, head)
 
 
-def chosen(space: framing.Room) -> framing.Frame:
+def chosen(space: framing.FramingLimits) -> framing.Frame:
     return framing.choose(space, "classic", 0, 0, 0, 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from headshot.imaging import face
 from headshot.studio import analysis, lighting, render
-from headshot.studio.prompt.look import Look
+from headshot.studio.prompt.look import StyleSpec
 
 _CHEEKS = ((50, 117, 123, 147, 187, 205), (280, 346, 352, 376, 411, 425))  # the picture's left one, its right one
 
@@ -38,9 +38,9 @@ def test_soft_light_takes_a_stop_off_hard_side_light_and_loop_light_does_not_har
 ) -> None:
     hard = _stops_between_the_cheeks(portraits.harsh_side_light())
     cut_out = replace(_lit_from_the_side(), trust=1.0)  # whatever is left of it on the dark side
-    shared = render.session(cut_out, Look(light=pattern), 7.5)
+    shared = render.prepare_look(cut_out, StyleSpec(light=pattern), 7.5)
     assert shared.side == -1  # where the photo's light comes from
-    assert _stops_between_the_cheeks(render.expose(shared, render.Variation())[0]) < hard - softer_by
+    assert _stops_between_the_cheeks(render.render_frame(shared, render.SeedJitter())[0]) < hard - softer_by
 
 
 def test_a_softened_face_keeps_its_mean_exposure() -> None:

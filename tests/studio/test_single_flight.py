@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from headshot.studio.single_flight import Memory
+from headshot.studio.single_flight import SingleFlightLru
 
 
 def test_a_result_is_made_once_and_the_oldest_goes_first() -> None:
-    memory = Memory[str, int](2)
+    memory = SingleFlightLru[str, int](2)
     made: list[str] = []
 
     def make(key: str) -> int:
@@ -21,7 +21,7 @@ def test_a_result_is_made_once_and_the_oldest_goes_first() -> None:
 
 
 def test_threads_that_ask_at_once_wait_for_one_making() -> None:
-    memory = Memory[str, int](2)
+    memory = SingleFlightLru[str, int](2)
     making, go = threading.Event(), threading.Event()
     made, got = [], []
 
@@ -42,7 +42,7 @@ def test_threads_that_ask_at_once_wait_for_one_making() -> None:
 
 
 def test_after_a_failure_the_one_who_waited_makes_it() -> None:
-    memory = Memory[str, int](2)
+    memory = SingleFlightLru[str, int](2)
     making, fail = threading.Event(), threading.Event()
 
     def failing() -> int:
@@ -67,7 +67,7 @@ def test_after_a_failure_the_one_who_waited_makes_it() -> None:
 
 
 def test_what_is_dropped_while_it_is_made_is_not_remembered() -> None:
-    memory = Memory[str, int](2)
+    memory = SingleFlightLru[str, int](2)
 
     def make() -> int:
         memory.drop(lambda key: key == "a")

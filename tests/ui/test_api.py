@@ -23,7 +23,8 @@ from PIL import Image
 from headshot import Headshot, HeadshotRequest, Note, Photo, Progress, shoot
 from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.imaging import face, models
-from headshot.request import MAX_SEED, Step
+from headshot.progress import Step
+from headshot.request import MAX_SEED
 
 EXAMPLE = ROOT / "headshot" / "examples" / "astronaut.png"
 PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
@@ -184,7 +185,7 @@ def test_a_second_call_with_the_same_photo_does_not_analyse_it_again(monkeypatch
 def test_stop_leaves_off_between_pictures_and_hands_over_what_had_landed(run: Run) -> None:
     def listen(step: Step) -> None:
         if step.done == 1:
-            progress.stop()
+            progress.cancel()
 
     progress = Progress(listen)
     with pytest.raises(Stopped) as stopped:
@@ -197,7 +198,7 @@ def test_stop_leaves_off_between_pictures_and_hands_over_what_had_landed(run: Ru
 def test_stop_before_the_start_makes_nothing() -> None:
     heard: list[Step] = []
     progress = Progress(heard.append)
-    progress.stop()
+    progress.cancel()
     with pytest.raises(Stopped) as stopped:
         shoot(PORTRAIT, prompt="teal backdrop", seeds=[1, 2], progress=progress)
     assert stopped.value.headshots == ()

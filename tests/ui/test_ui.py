@@ -21,19 +21,21 @@ import pytest
 from PIL import Image
 from stub import StubBackend
 
-from headshot.comparison.comparing import plan, vary
+from headshot.comparison.comparing import expand_axis, plan
 from headshot.comparison.labels import label
 from headshot.comparison.presets import PRESETS
+from headshot.cookies import PAGE_COOKIE
 from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
 from headshot.imaging.photo_check import PhotoCheck
 from headshot.modelslab.account import Key
-from headshot.request import HeadshotRequest, Note, Step
-from headshot.runs.run import Job
-from headshot.runs.saved_headshot import Original, Shot
+from headshot.progress import Step
+from headshot.request import HeadshotRequest, Note
+from headshot.runs.run import Run
+from headshot.runs.saved_headshot import PhotoCopy, SavedHeadshot
 from headshot.sessions import folder
-from headshot.sessions.session import COOKIE, Visitors
+from headshot.sessions.session import SessionRegistry
 from headshot.ui import messages
 from headshot.ui.headshots import controls, results
 
@@ -90,7 +92,7 @@ def test_an_expected_error_is_said_with_its_markup_escaped(toasts: list[str]) ->
     async def handler(values: dict[str, Any], request: gr.Request) -> dict[str, Any]:
         raise PhotoError("<b>Bold</b> & bad")
 
-    spoken = messages.spoken(handler, otherwise=lambda sentence, _: {"status": sentence})
+    spoken = messages.event_handler(handler, otherwise=lambda sentence, _: {"status": sentence})
     assert asyncio.run(spoken({}, gr.Request())) == {"status": "<b>Bold</b> & bad"}
     assert toasts == ["&lt;b&gt;Bold&lt;/b&gt; &amp; bad"]
 
@@ -101,7 +103,7 @@ def test_a_bug_is_logged_and_its_text_kept_from_the_page(toasts: list[str], capl
         raise KeyError("a secret")
 
     async def run() -> list[dict[str, Any]]:
-        spoken = messages.spoken(handler, otherwise=lambda sentence, _: {"status": sentence})
+        spoken = messages.event_handler(handler, otherwise=lambda sentence, _: {"status": sentence})
         return [update async for update in spoken({}, gr.Request())]
 
     with caplog.at_level(logging.ERROR):
@@ -117,7 +119,7 @@ def test_the_last_update_of_a_generator_which_gradio_repeats_changes_nothing(tol
             yield update
 
     async def run() -> list[Any]:
-        return [update async for update in messages.spoken(handler)({}, gr.Request())]
+        return [update async for update in messages.event_handler(handler)({}, gr.Request())]
 
     assert asyncio.run(run()) == [*told, gr.skip()]
 
@@ -133,7 +135,7 @@ def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str])
             ended.append(True)
 
     async def run() -> None:
-        updates = messages.spoken(handler, otherwise=lambda *_: {})({}, gr.Request())
+        updates = messages.event_handler(handler, otherwise=lambda *_: {})({}, gr.Request())
         await anext(updates)
         await updates.aclose()
         assert ended == [True]
@@ -142,8 +144,8 @@ def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str])
     assert toasts == []
 
 
-def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any) -> Shot:
-    return Shot(
+def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any) -> SavedHeadshot:
+    return SavedHeadshot(
         id=f"shot{seed}",
         request=HeadshotRequest(seed=seed, **request),
         backend="stub",
@@ -160,23 +162,23 @@ def _shot(seed: int, *notes: Note, likeness: float | None = 0.7, **request: Any)
         picture=f"p{seed}",
         thumbnail=f"t{seed}",
         overlaid=f"o{seed}",
-        original=Original(Path("/nowhere/photo/photo.jpg"), (1.0, 2.0, 3.0, 4.0)),
+        photo_copy=PhotoCopy(Path("/nowhere/photo/photo.jpg"), (1.0, 2.0, 3.0, 4.0)),
     )
 
 
 MARK = "1a2b3c4d" * 8
 
 
-def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Job:
-    return Job(
+def _new_job(requests: list[HeadshotRequest], photo: Photo | None = None) -> Run:
+    return Run(
         requests, photo, Face((10.0, 10.0, 40.0, 50.0), np.zeros((5, 2), np.float32), 0.9), None, [StubBackend()]
     )
 
 
-def _job(*shots: Shot, of: int) -> Job:
-    async def make() -> Job:
+def _job(*shots: SavedHeadshot, of: int) -> Run:
+    async def make() -> Run:
         job = _new_job(plan(REQUEST, list(range(1, of + 1))))
-        job.shots.extend(shots)
+        job.headshots.extend(shots)
         return job
 
     return asyncio.run(make())
@@ -212,9 +214,9 @@ def test_a_card_names_seed_seconds_and_likeness_and_leaves_out_a_likeness_that_i
 
 def test_a_card_is_labelled_with_what_differs() -> None:
     request = HeadshotRequest(seed=3)
-    scales = vary(request, "guidance_scale", [1, 7.5])
+    scales = expand_axis(request, "guidance_scale", [1, 7.5])
     assert [label(each, scales) for each in scales] == ["Guidance 1", "Guidance 7.5"]
-    efforts = vary(request, "num_inference_steps", [21, 41])
+    efforts = expand_axis(request, "num_inference_steps", [21, 41])
     assert [label(each, efforts) for each in efforts] == ["21 steps", "41 steps"]
     assert label(request, [request]) == "Seed 3"
     assert label(scales[0], [*scales, HeadshotRequest(seed=4)]) == "Seed 3 · guidance 1"
@@ -290,132 +292,132 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def visitors(tmp_path: Path, clock: Clock) -> Visitors:
-    return Visitors(tmp_path, keep_seconds=100, grace_seconds=20, clock=clock)
+def sessions(tmp_path: Path, clock: Clock) -> SessionRegistry:
+    return SessionRegistry(tmp_path, keep_seconds=100, grace_seconds=20, clock=clock)
 
 
 PHOTO = Photo.from_image(Image.new("RGB", (80, 80)))
 CHECK = PhotoCheck((), None, ())
 
 
-def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(visitors: Visitors, clock: Clock) -> None:
-    with visitors.present("tab"):
-        visitor = visitors.of("tab")
-        visitor.take(PHOTO, CHECK, None, b"")
-        path = visitor.write("a.png", b"a")
+def test_an_open_tab_keeps_its_things_and_a_closed_one_loses_them(sessions: SessionRegistry, clock: Clock) -> None:
+    with sessions.connected("tab"):
+        session = sessions.get("tab")
+        session.set_photo(PHOTO, CHECK, None, b"")
+        path = session.write("a.png", b"a")
         clock.now += 30
-        visitors.sweep()
+        sessions.sweep()
         assert path.exists()
-        assert visitors.of("tab") is visitor
-    visitors.sweep()
+        assert sessions.get("tab") is session
+    sessions.sweep()
     assert path.exists()  # the grace: a broken connection is not a closed tab
     clock.now += 30
-    visitors.sweep()
-    assert not visitor.folder.exists()
-    assert visitor.photo is None
-    assert visitors.of("tab") is not visitor
+    sessions.sweep()
+    assert not session.folder.exists()
+    assert session.photo is None
+    assert sessions.get("tab") is not session
 
 
 def test_the_backends_forget_a_photo_when_its_visitor_does(tmp_path: Path, clock: Clock) -> None:
     stub = StubBackend()
-    visitors = Visitors(tmp_path, keep_seconds=100, grace_seconds=20, backends=[stub], clock=clock)
+    sessions = SessionRegistry(tmp_path, keep_seconds=100, grace_seconds=20, backends=[stub], clock=clock)
     other = Photo.from_image(Image.new("RGB", (80, 80), "navy"))
-    visitor = visitors.of("tab")
-    visitor.take(PHOTO, CHECK, None, b"")
-    visitor.take(PHOTO, CHECK, 1, b"")  # another face of the same photo
+    session = sessions.get("tab")
+    session.set_photo(PHOTO, CHECK, None, b"")
+    session.set_photo(PHOTO, CHECK, 1, b"")  # another face of the same photo
     assert stub.forgotten == []
-    visitor.take(other, CHECK, None, b"")
+    session.set_photo(other, CHECK, None, b"")
     assert stub.forgotten == [PHOTO.sha256]
-    visitor.put_back()
+    session.remove_photo()
     assert stub.forgotten == [PHOTO.sha256, other.sha256]
-    visitor.take(PHOTO, CHECK, None, b"")
+    session.set_photo(PHOTO, CHECK, None, b"")
     clock.now += 30
-    visitors.sweep()
+    sessions.sweep()
     assert stub.forgotten == [PHOTO.sha256, other.sha256, PHOTO.sha256]
 
 
-def test_a_tab_that_reconnects_within_the_grace_keeps_everything(visitors: Visitors, clock: Clock) -> None:
-    with visitors.present("tab"):
-        path = visitors.of("tab").write("a.png", b"a")
-    with visitors.present("tab"):
+def test_a_tab_that_reconnects_within_the_grace_keeps_everything(sessions: SessionRegistry, clock: Clock) -> None:
+    with sessions.connected("tab"):
+        path = sessions.get("tab").write("a.png", b"a")
+    with sessions.connected("tab"):
         clock.now += 30
-        visitors.sweep()
+        sessions.sweep()
         assert path.exists()
 
 
-def test_the_old_connection_that_ends_late_does_not_end_the_visit(visitors: Visitors, clock: Clock) -> None:
-    old, new = visitors.present("tab"), visitors.present("tab")
+def test_the_old_connection_that_ends_late_does_not_end_the_visit(sessions: SessionRegistry, clock: Clock) -> None:
+    old, new = sessions.connected("tab"), sessions.connected("tab")
     old.__enter__()
-    path = visitors.of("tab").write("a.png", b"a")
+    path = sessions.get("tab").write("a.png", b"a")
     new.__enter__()
     old.__exit__(None, None, None)
     clock.now += 30
-    visitors.sweep()
+    sessions.sweep()
     assert path.exists()
     new.__exit__(None, None, None)
 
 
-def test_a_visitor_without_a_heartbeat_is_forgotten_too(visitors: Visitors, clock: Clock) -> None:
-    path = visitors.of("script").write("a.png", b"a")
+def test_a_visitor_without_a_heartbeat_is_forgotten_too(sessions: SessionRegistry, clock: Clock) -> None:
+    path = sessions.get("script").write("a.png", b"a")
     clock.now += 30
-    visitors.sweep()
+    sessions.sweep()
     assert not path.exists()
 
 
-def test_things_are_deleted_after_their_time_in_an_open_tab(visitors: Visitors, clock: Clock) -> None:
-    with visitors.present("tab"):
-        visitor = visitors.of("tab")
-        old = visitor.write("old.png", b"old")
-        visitor.take(PHOTO, CHECK, None, b"")
+def test_things_are_deleted_after_their_time_in_an_open_tab(sessions: SessionRegistry, clock: Clock) -> None:
+    with sessions.connected("tab"):
+        session = sessions.get("tab")
+        old = session.write("old.png", b"old")
+        session.set_photo(PHOTO, CHECK, None, b"")
         clock.now += 60
-        new = visitor.write("new.png", b"new")
-        visitor.take(PHOTO, CHECK, 1, b"")  # another face: the photo is no younger for it
+        new = session.write("new.png", b"new")
+        session.set_photo(PHOTO, CHECK, 1, b"")  # another face: the photo is no younger for it
         clock.now += 60
-        visitors.sweep()
+        sessions.sweep()
         assert (old.exists(), new.exists()) == (False, True)
-        assert visitor.photo is None
-        assert visitor.lost == "kept its time"
+        assert session.photo is None
+        assert session.photo_lost_reason == "kept its time"
 
 
-def test_a_photos_preview_goes_with_it(visitors: Visitors) -> None:
-    visitor = visitors.of("tab")
+def test_a_photos_preview_goes_with_it(sessions: SessionRegistry) -> None:
+    session = sessions.get("tab")
     shown = []
     for face in (None, 1):
-        visitor.take(PHOTO, CHECK, face, b"a preview")
-        assert visitor.preview is not None
-        shown.append(visitor.preview)
+        session.set_photo(PHOTO, CHECK, face, b"a preview")
+        assert session.preview is not None
+        shown.append(session.preview)
     assert [path.exists() for path in shown] == [False, True]
-    visitor.put_back()
+    session.remove_photo()
     assert not any(path.parent.exists() for path in shown)
 
 
 def test_the_picture_that_was_taken_over_from_is_named_with_whatever_photo_until_all_is_deleted(
-    visitors: Visitors,
+    sessions: SessionRegistry,
 ) -> None:
-    visitor = visitors.of("tab")
-    visitor.parent = MARK  # its settings, which need not be for the photo that it was made from
-    visitor.take(PHOTO, CHECK, None, b"")
-    visitor.put_back()
-    visitor.take(Photo.from_image(Image.new("RGB", (200, 200))), CHECK, None, b"")
-    assert visitor.parent == MARK
-    visitor.delete()
-    assert visitor.parent == ""
+    session = sessions.get("tab")
+    session.parent = MARK  # its settings, which need not be for the photo that it was made from
+    session.set_photo(PHOTO, CHECK, None, b"")
+    session.remove_photo()
+    session.set_photo(Photo.from_image(Image.new("RGB", (200, 200))), CHECK, None, b"")
+    assert session.parent == MARK
+    session.delete()
+    assert session.parent == ""
 
 
 def test_beyond_the_bound_of_all_photos_the_oldest_make_room(tmp_path: Path, clock: Clock) -> None:
-    visitors = Visitors(tmp_path, keep_seconds=100, photo_bytes=2 * PHOTO.pixels.nbytes, clock=clock)
-    tabs = [visitors.of(name) for name in ("first", "second", "third")]
-    for visitor in tabs:
+    sessions = SessionRegistry(tmp_path, keep_seconds=100, photo_bytes=2 * PHOTO.pixels.nbytes, clock=clock)
+    tabs = [sessions.get(name) for name in ("first", "second", "third")]
+    for session in tabs:
         clock.now += 1
-        visitor.take(PHOTO, CHECK, None, b"")
-        visitors.make_room()
-    assert [visitor.photo is None for visitor in tabs] == [True, False, False]
-    assert tabs[0].lost == "made room"
+        session.set_photo(PHOTO, CHECK, None, b"")
+        sessions.evict()
+    assert [session.photo is None for session in tabs] == [True, False, False]
+    assert tabs[0].photo_lost_reason == "made room"
     large = Photo.from_image(Image.new("RGB", (200, 200)))
     clock.now += 1
-    tabs[1].take(large, CHECK, None, b"")
-    visitors.make_room()
-    assert [visitor.photo is None for visitor in tabs] == [True, False, True]  # the latest stays, whatever its size
+    tabs[1].set_photo(large, CHECK, None, b"")
+    sessions.evict()
+    assert [session.photo is None for session in tabs] == [True, False, True]  # the latest stays, whatever its size
 
 
 def test_a_backend_that_cannot_forget_keeps_nothing_else_from_being_deleted(
@@ -426,23 +428,23 @@ def test_a_backend_that_cannot_forget_keeps_nothing_else_from_being_deleted(
             raise OSError("the memory is stuck")
 
     stub = StubBackend()
-    visitors = Visitors(tmp_path, 100, 20, backends=[Forgetless(), stub], clock=clock)
-    tabs = [visitors.of(name) for name in ("one", "other")]
-    for visitor in tabs:
-        visitor.take(PHOTO, CHECK, None, b"")
+    sessions = SessionRegistry(tmp_path, 100, 20, backends=[Forgetless(), stub], clock=clock)
+    tabs = [sessions.get(name) for name in ("one", "other")]
+    for session in tabs:
+        session.set_photo(PHOTO, CHECK, None, b"")
     clock.now += 50
-    visitors.sweep()
-    assert not any(visitor.folder.exists() for visitor in tabs)
+    sessions.sweep()
+    assert not any(session.folder.exists() for session in tabs)
     assert stub.forgotten == [PHOTO.sha256] * 2
     assert caplog.text.count("OSError: the memory is stuck") == 2
 
 
-def test_what_somebody_else_deleted_is_no_reason_to_fail(visitors: Visitors, clock: Clock) -> None:
-    with visitors.present("tab"):
-        path = visitors.of("tab").write("a.png", b"a")
+def test_what_somebody_else_deleted_is_no_reason_to_fail(sessions: SessionRegistry, clock: Clock) -> None:
+    with sessions.connected("tab"):
+        path = sessions.get("tab").write("a.png", b"a")
         shutil.rmtree(path.parent)
         clock.now += 200
-        visitors.sweep()
+        sessions.sweep()
 
 
 def test_a_killed_servers_folder_is_deleted_by_the_next_and_a_living_ones_is_not(
@@ -459,96 +461,96 @@ def test_a_killed_servers_folder_is_deleted_by_the_next_and_a_living_ones_is_not
     ) as process:
         assert process.stdout is not None
         made = Path(process.stdout.readline().strip())
-        folder.clear_the_dead()
+        folder.delete_abandoned_folders()
         assert (made / "portrait.jpg").exists()
         process.kill()
-    folder.clear_the_dead()
+    folder.delete_abandoned_folders()
     assert not made.exists()
 
 
-def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(visitors: Visitors) -> None:
-    visitor = visitors.of("tab")
-    visitor.leave()
+def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(sessions: SessionRegistry) -> None:
+    session = sessions.get("tab")
+    session.leave()
     with pytest.raises(Stopped):
-        visitor.write("late.png", b"late")
-    assert not visitor.folder.exists()
+        session.write("late.png", b"late")
+    assert not session.folder.exists()
 
 
-def test_delete_takes_everything_and_what_lands_late_is_not_written(visitors: Visitors) -> None:
-    visitor = visitors.of("tab")
-    visitor.take(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
+def test_delete_takes_everything_and_what_lands_late_is_not_written(sessions: SessionRegistry) -> None:
+    session = sessions.get("tab")
+    session.set_photo(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
     job = _job(_shot(1), of=2)
-    visitor.job, visitor.baseline = job, job.shots[0]
-    visitor.write("headshot.png", b"a headshot", job)
-    visitor.delete()
-    assert not visitor.folder.exists()
-    assert (visitor.photo, visitor.job, visitor.baseline, visitor.preview) == (None, None, None, None)
+    session.run, session.baseline = job, job.headshots[0]
+    session.write("headshot.png", b"a headshot", job)
+    session.delete()
+    assert not session.folder.exists()
+    assert (session.photo, session.run, session.baseline, session.preview) == (None, None, None, None)
     with pytest.raises(Stopped):
         job.attempt.progress.check()
     with pytest.raises(Stopped):
-        visitor.write("late.png", b"late", job)
-    assert not visitor.folder.exists()
-    assert visitor.write("next.png", b"the next").read_bytes() == b"the next"
+        session.write("late.png", b"late", job)
+    assert not session.folder.exists()
+    assert session.write("next.png", b"the next").read_bytes() == b"the next"
 
 
-def test_a_new_comparison_deletes_the_one_before_but_for_the_baseline(visitors: Visitors) -> None:
-    visitor = visitors.of("tab")
-    original = Original(visitor.write("photo.jpg", b"a copy"), (1.0, 2.0, 3.0, 4.0))
+def test_a_new_comparison_deletes_the_one_before_but_for_the_baseline(sessions: SessionRegistry) -> None:
+    session = sessions.get("tab")
+    original = PhotoCopy(session.write("photo.jpg", b"a copy"), (1.0, 2.0, 3.0, 4.0))
 
-    def shot(seed: int) -> Shot:
-        path, thumbnail = visitor.write(f"{seed}.png", b"a headshot"), visitor.write("thumbnail.jpg", b"small")
-        return replace(_shot(seed), id=path.parent.name, path=path, thumbnail_path=thumbnail, original=original)
+    def shot(seed: int) -> SavedHeadshot:
+        path, thumbnail = session.write(f"{seed}.png", b"a headshot"), session.write("thumbnail.jpg", b"small")
+        return replace(_shot(seed), id=path.parent.name, path=path, thumbnail_path=thumbnail, photo_copy=original)
 
     first, second = shot(1), shot(2)
-    visitor.begin(_job(first, second, of=2))
-    visitor.set_baseline(second)
-    visitor.begin(_job(of=1))
+    session.begin(_job(first, second, of=2))
+    session.set_baseline(second)
+    session.begin(_job(of=1))
     assert not first.path.exists() and not first.thumbnail_path.exists()
     assert second.path.exists() and second.thumbnail_path.exists() and original.path.exists()
-    visitor.set_baseline(None)
-    assert [path for path in visitor.folder.rglob("*") if path.is_file()] == []
+    session.set_baseline(None)
+    assert [path for path in session.folder.rglob("*") if path.is_file()] == []
 
 
-def test_a_tab_that_comes_back_too_late_is_told_why_its_photo_is_gone(visitors: Visitors, clock: Clock) -> None:
-    with visitors.present("tab"):
-        visitors.of("tab").take(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
-    clock.now += visitors.grace_seconds
-    visitors.sweep()
-    assert visitors.of("tab").lost == "was away"
-    assert visitors.of("a new tab").lost == ""
+def test_a_tab_that_comes_back_too_late_is_told_why_its_photo_is_gone(sessions: SessionRegistry, clock: Clock) -> None:
+    with sessions.connected("tab"):
+        sessions.get("tab").set_photo(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
+    clock.now += sessions.grace_seconds
+    sessions.sweep()
+    assert sessions.get("tab").photo_lost_reason == "was away"
+    assert sessions.get("a new tab").photo_lost_reason == ""
 
 
-def test_a_baseline_goes_when_its_picture_has_been_kept_for_its_time(visitors: Visitors, clock: Clock) -> None:
-    visitor = visitors.of("tab")
-    path = visitor.write("headshot.png", b"a headshot")
-    visitor.baseline = replace(_shot(1), id=path.parent.name, path=path)
-    visitor.forget(before=clock.now)
-    assert visitor.baseline is not None
-    visitor.forget(before=clock.now + 1)
-    assert visitor.baseline is None
+def test_a_baseline_goes_when_its_picture_has_been_kept_for_its_time(sessions: SessionRegistry, clock: Clock) -> None:
+    session = sessions.get("tab")
+    path = session.write("headshot.png", b"a headshot")
+    session.baseline = replace(_shot(1), id=path.parent.name, path=path)
+    session.expire(before=clock.now)
+    assert session.baseline is not None
+    session.expire(before=clock.now + 1)
+    assert session.baseline is None
     assert not path.exists()
 
 
-def test_leaving_stops_the_comparison_and_lets_the_photo_go(visitors: Visitors) -> None:
-    async def make() -> Job:
+def test_leaving_stops_the_comparison_and_lets_the_photo_go(sessions: SessionRegistry) -> None:
+    async def make() -> Run:
         return _new_job(plan(REQUEST, [1]), PHOTO)
 
-    visitor = visitors.of("tab")
-    visitor.job = asyncio.run(make())
-    visitors.stop("tab")
+    session = sessions.get("tab")
+    session.run = asyncio.run(make())
+    sessions.stop("tab")
     with pytest.raises(Stopped):
-        visitor.job.attempt.progress.check()
-    assert visitor.job.photo is None
+        session.run.attempt.progress.check()
+    assert session.run.photo is None
 
 
-def test_names_are_long_and_no_address_climbs(visitors: Visitors) -> None:
-    one, other = visitors.of("a"), visitors.of("b")
-    assert len(one.name) >= 43
-    assert one.name != other.name
+def test_names_are_long_and_no_address_climbs(sessions: SessionRegistry) -> None:
+    one, other = sessions.get("a"), sessions.get("b")
+    assert len(one.token) >= 43
+    assert one.token != other.token
     path = one.write("a.png", b"a")
     _, name, corner, file = one.address(path.parent.name, path.name).split("/")
-    assert visitors.picture(name, corner, file) == path
-    assert visitors.picture(other.name, corner, file) is None
+    assert sessions.picture(name, corner, file) == path
+    assert sessions.picture(other.token, corner, file) is None
     for parts in (
         ("..", name, corner),
         (name, "..", "x"),
@@ -556,36 +558,36 @@ def test_names_are_long_and_no_address_climbs(visitors: Visitors) -> None:
         (name, f"{corner}/..", file),
         ("", "", ""),
     ):
-        assert visitors.picture(*parts) is None
+        assert sessions.picture(*parts) is None
 
 
-def test_a_page_without_a_session_is_told_so(visitors: Visitors) -> None:
+def test_a_page_without_a_session_is_told_so(sessions: SessionRegistry) -> None:
     with pytest.raises(RequestError, match="load it anew"):
-        visitors.of(None)
+        sessions.get(None)
 
 
-def test_a_key_is_there_in_all_tabs_of_a_browser_and_forgotten_in_all(visitors: Visitors) -> None:
-    mine, theirs = ({COOKIE: letter * 43} for letter in "ab")
-    first = visitors.of("first", mine)
+def test_a_key_is_there_in_all_tabs_of_a_browser_and_forgotten_in_all(sessions: SessionRegistry) -> None:
+    mine, theirs = ({PAGE_COOKIE: letter * 43} for letter in "ab")
+    first = sessions.get("first", mine)
     first.key = Key("a-key-of-somebody")
-    second, stranger = visitors.of("second", mine), visitors.of("stranger", theirs)
+    second, stranger = sessions.get("second", mine), sessions.get("stranger", theirs)
     assert (second.owner, second.key) == (first.owner, first.key)
     assert stranger.owner != first.owner
     assert stranger.key is None
-    visitors.forget_key(second.owner)
+    sessions.forget_key(second.owner)
     assert first.key is None
-    assert visitors.of("third", mine).key is None
+    assert sessions.get("third", mine).key is None
 
 
-def test_a_cookie_that_anybody_could_guess_opens_nothing(visitors: Visitors) -> None:
-    first, second = (visitors.of(name, {COOKIE: "guest"}) for name in ("first", "second"))
+def test_a_cookie_that_anybody_could_guess_opens_nothing(sessions: SessionRegistry) -> None:
+    first, second = (sessions.get(name, {PAGE_COOKIE: "guest"}) for name in ("first", "second"))
     assert first.owner != second.owner
 
 
-def test_deletion_in_one_tab_reaches_the_others_of_the_browser_and_nobody_else(visitors: Visitors) -> None:
-    mine, theirs = ({COOKIE: letter * 43} for letter in "ab")
-    tabs = [visitors.of(name, mine) for name in ("first", "second")]
-    stranger = visitors.of("stranger", theirs)
+def test_deletion_in_one_tab_reaches_the_others_of_the_browser_and_nobody_else(sessions: SessionRegistry) -> None:
+    mine, theirs = ({PAGE_COOKIE: letter * 43} for letter in "ab")
+    tabs = [sessions.get(name, mine) for name in ("first", "second")]
+    stranger = sessions.get("stranger", theirs)
     kept = [tab.write("a.png", b"a") for tab in (*tabs, stranger)]
-    visitors.delete(tabs[0].owner)
+    sessions.delete(tabs[0].owner)
     assert [path.exists() for path in kept] == [False, False, True]

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headshot.exports.sheet import GREY, INK, PAPER
-from headshot.voting.ranking import MOST_PAIRS, OUTCOMES, Outcome, asked, chart, fit, judged, next_pair, table
+from headshot.voting.ranking import (
+    MOST_PAIRS,
+    OUTCOMES,
+    Outcome,
+    chart,
+    fit,
+    is_valid_ballot,
+    next_pair,
+    pairs_for,
+    table,
+)
 
 SHOTS = ("fir", "oak", "elm", "ash", "yew")
 SWAPPED: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
@@ -72,10 +82,10 @@ def _asked_all(voter: str, ballots: list[Said], shots: tuple[str, ...] = SHOTS, 
 @settings(deadline=None, max_examples=25)
 def test_a_voter_sees_each_pair_once_and_then_none(ballots: list[Said], voter: str) -> None:
     before = {frozenset((one.left, one.right)) for one in ballots if one.voter == voter}
-    assert judged(SHOTS, voter, ballots) == len(before)
+    assert is_valid_ballot(SHOTS, voter, ballots) == len(before)
     seen = [frozenset((one.left, one.right)) for one in _asked_all(voter, ballots)]
     assert sorted(map(sorted, [*before, *seen])) == sorted(map(sorted, combinations(SHOTS, 2)))
-    assert judged(SHOTS, voter, ballots) == asked(len(SHOTS)) == 10
+    assert is_valid_ballot(SHOTS, voter, ballots) == pairs_for(len(SHOTS)) == 10
 
 
 @given(BALLOTS)
@@ -127,7 +137,7 @@ def test_every_picture_stands_on_either_side_about_as_often(count: int) -> None:
 
 def test_a_vote_on_many_pictures_asks_nobody_for_ever() -> None:
     shots = tuple(f"shot {number}" for number in range(16))
-    assert asked(16) == MOST_PAIRS < math.comb(16, 2)
+    assert pairs_for(16) == MOST_PAIRS < math.comb(16, 2)
     own = _asked_all("ann", [], shots)
     assert len(own) == MOST_PAIRS
     met = Counter(shot for one in own for shot in (one.left, one.right))
@@ -143,7 +153,7 @@ def test_fewer_than_two_pictures_make_no_pair(shots: tuple[str, ...]) -> None:
 
 def test_ballots_on_a_picture_that_was_deleted_since_are_left_out() -> None:
     ballots = [Said("ann", "fir", "gone", "left"), Said("ann", "fir", "oak", "left")]
-    assert judged(("fir", "oak"), "ann", ballots) == 1
+    assert is_valid_ballot(("fir", "oak"), "ann", ballots) == 1
     assert fit(("fir", "oak"), ballots) == fit(("fir", "oak"), ballots[1:])
 
 

@@ -21,10 +21,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from settled import boxes
 from starlette.applications import Starlette
 
-from headshot.storage import Ballot, History, Kept, Store, StoreError
+from headshot.cookies import VOTE_COOKIE
+from headshot.storage import Ballot, History, Store, StoredHeadshot, StoreError
 from headshot.voting import routes
 from headshot.voting.ranking import fit
-from headshot.voting.routes import COOKIE, NO_VOTE
+from headshot.voting.routes import NO_VOTE
 
 _T = TypeVar("_T")
 _BLOB = re.compile("^blob:")
@@ -73,7 +74,7 @@ class Hall:
         assert vote is not None
         return vote.shots
 
-    def kept(self, code: str) -> list[Kept]:
+    def kept(self, code: str) -> list[StoredHeadshot]:
         found = [self.history.shot_of_vote(code, shot) for shot in self.shots(code)]
         return [kept for kept in found if kept is not None]
 
@@ -148,7 +149,7 @@ class Guest:
 
     @property
     def mark(self) -> str:
-        return sha256(self.http.cookies[COOKIE].encode()).hexdigest()
+        return sha256(self.http.cookies[VOTE_COOKIE].encode()).hexdigest()
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_the_answer_is_kept_with_the_sides_as_shown_under_the_mark_of_the_voter(
     shots = hall.shots(guest.code)
     (ballot,) = hall.ballots(guest.code)
     assert (ballot.voter, ballot.left, ballot.right, ballot.outcome) == (guest.mark, shots[left], shots[right], "right")
-    assert guest.http.cookies[COOKIE] not in repr(ballot)
+    assert guest.http.cookies[VOTE_COOKIE] not in repr(ballot)
 
 
 def test_a_voter_is_asked_about_each_pair_once_and_can_take_an_answer_back(hall: Hall, guest: Guest) -> None:
@@ -289,7 +290,7 @@ def test_when_a_vote_ends_its_pictures_and_pairs_end_with_it(hall: Hall, guest: 
 def test_a_picture_that_was_deleted_is_asked_about_no_more(hall: Hall, guest: Guest) -> None:
     told = guest.pair()
     left = hall.shots(guest.code)[guest.colour(told["left"])]
-    assert hall.history.delete_shot(ANN, left)
+    assert hall.history.delete_headshot(ANN, left)
     assert guest.picture(told["left"]).status_code == 404
     assert guest.cast(told["pair"], "left").status_code == 409
     assert guest.pair()["of"] == 1
@@ -342,15 +343,15 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(hall: Hall, guest: Guest)
 
 def test_the_voters_cookie_is_theirs_alone_and_stays(hall: Hall, guest: Guest) -> None:
     made = guest.page.headers["set-cookie"]
-    secret = guest.http.cookies[COOKIE]
+    secret = guest.http.cookies[VOTE_COOKIE]
     assert len(secret) == 43
     assert {"HttpOnly", "SameSite=Lax", "Path=/vote"} <= set(made.split("; "))
     assert "Secure" not in made
     encrypted = guest.http.get(f"/vote/{guest.code}", headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
-    assert encrypted.startswith(f"{COOKIE}={secret};")
+    assert encrypted.startswith(f"{VOTE_COOKIE}={secret};")
     assert encrypted.endswith("; Secure")
-    forged = httpx.get(f"{hall.address}/vote/{guest.code}", headers={"Cookie": f"{COOKIE}=me"})
-    assert forged.cookies[COOKIE] not in ("me", secret)
+    forged = httpx.get(f"{hall.address}/vote/{guest.code}", headers={"Cookie": f"{VOTE_COOKIE}=me"})
+    assert forged.cookies[VOTE_COOKIE] not in ("me", secret)
 
 
 def test_a_code_opens_the_vote_however_it_was_typed(hall: Hall) -> None:

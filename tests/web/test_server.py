@@ -30,15 +30,16 @@ from stub import StubBackend
 
 from headshot import ui
 from headshot.backends import Backend
+from headshot.cookies import PAGE_COOKIE, PAGE_COOKIE_SECONDS, owner_of
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.jobs import Desk
-from headshot.sessions.session import COOKIE, COOKIE_SECONDS, Visitors, owner_of
+from headshot.modelslab.jobs import JobService
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
-from headshot.storage import Job, JobId, State, Store, key_mark, mark
+from headshot.storage import JobId, JobState, ModelsLabJob, Store, hash_token, key_fingerprint
 from headshot.web import request_filter, server
 
 PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
-OWNER = mark("a visitor")
+OWNER = hash_token("a visitor")
 WITHIN = 20.0  # two cores that other tests may share
 
 
@@ -164,7 +165,7 @@ def test_what_is_stopped_can_still_say_so_over_what_it_said_a_moment_before(clie
 def _secret_in(answer: httpx.Response) -> str:
     """The browser's new secret."""
     (cookie,) = answer.headers.get_list("set-cookie")
-    found = re.match(rf"{COOKIE}=([A-Za-z0-9_-]{{43}});", cookie)
+    found = re.match(rf"{PAGE_COOKIE}=([A-Za-z0-9_-]{{43}});", cookie)
     assert found is not None
     return found[1]
 
@@ -173,26 +174,26 @@ def test_the_page_gives_each_browser_a_secret_that_no_script_can_read(client: ht
     answer = client.get("/")
     secret = _secret_in(answer)
     (cookie,) = answer.headers.get_list("set-cookie")
-    assert cookie == f"{COOKIE}={secret}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+    assert cookie == f"{PAGE_COOKIE}={secret}; Path=/; Max-Age={PAGE_COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
     assert answer.headers["cache-control"] == "private, no-store"  # no proxy gives one visitor's secret to another
     assert secret not in answer.text
     client.cookies.clear()
     another = _secret_in(client.get("/"))
     assert another != secret
-    assert owner_of({COOKIE: another}) != owner_of({COOKIE: secret})
+    assert owner_of({PAGE_COOKIE: another}) != owner_of({PAGE_COOKIE: secret})
 
 
 def test_a_browser_keeps_its_secret_for_as_long_as_it_comes_back(client: httpx.Client) -> None:
     secret = _secret_in(client.get("/"))
-    assert client.cookies[COOKIE] == secret  # as a browser would send it from now on
+    assert client.cookies[PAGE_COOKIE] == secret  # as a browser would send it from now on
     again = client.get("/")
     assert _secret_in(again) == secret
-    assert f"Max-Age={COOKIE_SECONDS}" in again.headers["set-cookie"]
+    assert f"Max-Age={PAGE_COOKIE_SECONDS}" in again.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("guessable", ["", "a", "a" * 42, "a" * 44, "a" * 42 + "!", f"{'a' * 42}\u00e9", "{43}"])
 def test_what_is_no_secret_of_ours_is_replaced(client: httpx.Client, guessable: str) -> None:
-    cookie = f"other=1; {COOKIE}={guessable}".encode("latin-1")
+    cookie = f"other=1; {PAGE_COOKIE}={guessable}".encode("latin-1")
     assert _secret_in(client.get("/", headers=[(b"Cookie", cookie)])) != guessable
 
 
@@ -256,9 +257,9 @@ def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServe
 
 
 def test_a_call_can_name_no_file_that_was_not_uploaded(client: httpx.Client, site: server.Site) -> None:
-    with site.visitors.present("somebody"):  # whose things stay as long
-        somebodys = site.visitors.of("somebody").write("headshot.png", b"a picture").parent
-        folders = [str(path) for path in (ui.CACHE, ui.CACHE / "lock", site.visitors.root, somebodys)]
+    with site.sessions.connected("somebody"):  # whose things stay as long
+        somebodys = site.sessions.get("somebody").write("headshot.png", b"a picture").parent
+        folders = [str(path) for path in (ui.CACHE, ui.CACHE / "lock", site.sessions.root, somebodys)]
         for path in ("/etc/passwd", "headshot/settings.py", "a\0b", "a" * 5_000, f"{ui.CACHE}/../passwd", *folders):
             photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
             for data in ([photo], [{"deep": [photo]}]):
@@ -346,7 +347,7 @@ def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.S
         await response(scope, receive, send)
 
     async def ask() -> httpx.Response:
-        guarded = httpx.ASGITransport(request_filter.Guard(answer, site.visitors))
+        guarded = httpx.ASGITransport(request_filter.RequestFilterMiddleware(answer, site.sessions))
         async with httpx.AsyncClient(transport=guarded, base_url="http://test") as client:
             return await client.get(f"/gradio_api/file={path}")
 
@@ -377,10 +378,10 @@ def test_no_address_climbs_out_of_the_pictures(client: httpx.Client, path: str) 
 def test_a_picture_is_served_with_its_name_and_never_kept_by_the_browser(
     client: httpx.Client, site: server.Site
 ) -> None:
-    with site.visitors.present("somebody"):  # whose things stay as long
-        visitor = site.visitors.of("somebody")
-        path = visitor.write("headshot-stub-seed-1.png", b"a picture")
-        answer = client.get(visitor.address(path.parent.name, path.name))
+    with site.sessions.connected("somebody"):  # whose things stay as long
+        session = site.sessions.get("somebody")
+        path = session.write("headshot-stub-seed-1.png", b"a picture")
+        answer = client.get(session.address(path.parent.name, path.name))
         assert answer.content == b"a picture"
         assert answer.url.path.endswith("/headshot-stub-seed-1.png")
         assert answer.headers["content-disposition"] == "inline"  # or it would go before the name that a link gives
@@ -403,7 +404,7 @@ def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
 ) -> None:
     again = threading.Event()
 
-    class Stumbling(Visitors):
+    class Stumbling(SessionRegistry):
         passes = 0
 
         def sweep(self) -> None:
@@ -413,11 +414,11 @@ def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
             super().sweep()
             again.set()
 
-    visitors = Stumbling(tmp_path, keep_seconds=100, grace_seconds=0.05)
-    folder = visitors.of("tab").write("a.png", b"a").parent
+    sessions = Stumbling(tmp_path, keep_seconds=100, grace_seconds=0.05)
+    folder = sessions.of("tab").write("a.png", b"a").parent
 
     async def swept() -> None:
-        sweeping = asyncio.create_task(server._sweep(visitors))
+        sweeping = asyncio.create_task(server._sweep(sessions))
         assert await asyncio.to_thread(again.wait, 5)
         sweeping.cancel()
 
@@ -434,8 +435,8 @@ def _left_behind(store: Store, number: str) -> JobId:
         0,
         REQUEST,
         api="enterprise",
-        key_mark=key_mark(CANARY, store.salt),
-        photo_sha256=mark("a photo"),
+        key_fingerprint=key_fingerprint(CANARY, store.salt),
+        photo_sha256=hash_token("a photo"),
     )
     store.sending(job)
     store.accepted(job, number)
@@ -452,13 +453,13 @@ def _submitted(service: Service) -> str:
     return asyncio.run(submit())
 
 
-def _desk(folder: Path, url: str = "https://modelslab.com") -> tuple[Settings, dict[str, Backend]]:
+def _job_service(folder: Path, url: str = "https://modelslab.com") -> tuple[Settings, dict[str, Backend]]:
     settings = Settings(open_browser=False, data_dir=folder, modelslab_key=CANARY, modelslab_url=url)
-    backend = ModelsLab(Desk(settings, waits=QUICK, resolve=loopback))
+    backend = ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
     return settings, {backend.name: backend}
 
 
-def _job(store: Store, job: JobId) -> Job:
+def _job(store: Store, job: JobId) -> ModelsLabJob:
     found = store.job(OWNER, job)
     assert found is not None
     return found
@@ -470,10 +471,10 @@ def test_a_server_goes_on_with_what_the_one_before_has_left_and_leaves_it_to_the
         number = _job(store, never).remote_id
         assert number is not None
         service.jobs[int(number)].done_at = float("inf")
-        site = server.start(*_desk(tmp_path, service.base_url), port=free_port())
+        site = server.start(*_job_service(tmp_path, service.base_url), port=free_port())
         try:
             deadline = time.monotonic() + WITHIN
-            while _job(store, done).state is not State.DONE or _job(store, never).polls < 2:
+            while _job(store, done).state is not JobState.DONE or _job(store, never).polls < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
         finally:
@@ -481,7 +482,7 @@ def test_a_server_goes_on_with_what_the_one_before_has_left_and_leaves_it_to_the
         polls = service.polls
         time.sleep(10 * QUICK.poll_max)
         assert service.polls == polls
-        assert _job(store, never).state is State.PROCESSING
+        assert _job(store, never).state is JobState.PROCESSING
         assert _job(store, done).picture is not None
 
 
@@ -489,7 +490,7 @@ def test_a_server_whose_first_page_takes_long_starts_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)  # what Gradio makes of three seconds
-    site = server.start(*_desk(tmp_path), port=free_port())
+    site = server.start(*_job_service(tmp_path), port=free_port())
     try:
         assert httpx.get(site.address, trust_env=False).status_code == 200
     finally:
@@ -499,7 +500,7 @@ def test_a_server_whose_first_page_takes_long_starts_all_the_same(
 def test_a_server_that_cannot_open_its_jobs_says_so_in_one_sentence_and_serves_its_page(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("where a folder should be")
     with listening() as log:
-        site = server.start(*_desk(tmp_path / "data"), port=free_port())
+        site = server.start(*_job_service(tmp_path / "data"), port=free_port())
         try:
             assert httpx.get(site.address, trust_env=False).status_code == 200
             deadline = time.monotonic() + WITHIN
@@ -520,8 +521,8 @@ def test_jobs_that_were_kept_for_their_time_go_and_a_desk_without_any_opens_no_s
     monkeypatch.setattr(server, "_EXPIRE_SECONDS", 0.05)
 
     async def looked_after(folder: Path, gone: Callable[[], bool]) -> None:
-        desk = Desk(Settings(data_dir=folder))
-        looking = asyncio.create_task(server._look_after(desk, keep_seconds=0.2))
+        job_service = JobService(Settings(data_dir=folder))
+        looking = asyncio.create_task(server._look_after(job_service, keep_seconds=0.2))
         for _ in range(round(WITHIN / 0.05)):
             if gone():
                 break
@@ -529,13 +530,13 @@ def test_jobs_that_were_kept_for_their_time_go_and_a_desk_without_any_opens_no_s
         else:
             pytest.fail("nothing has happened")
         looking.cancel()
-        await desk.close()
+        await job_service.close()
 
     with Store.open(tmp_path / "kept") as store:
         failed, under_way = (_left_behind(store, number) for number in ("1", "2"))
         store.failed(failed, "The service has failed.")
         asyncio.run(looked_after(tmp_path / "kept", lambda: store.job(OWNER, failed) is None))
-        assert _job(store, under_way).state is State.PROCESSING
+        assert _job(store, under_way).state is JobState.PROCESSING
 
     passes = iter(range(5))
     asyncio.run(looked_after(tmp_path / "empty", lambda: next(passes, None) is None))
@@ -568,7 +569,7 @@ def test_a_key_that_something_logs_is_masked_by_the_app() -> None:
     careless = """
 import logging, sys
 import app
-from headshot import server
+from headshot.web import server
 
 def serve(settings, registry):
     key = settings.modelslab_key.get_secret_value()

@@ -37,7 +37,7 @@ class Conditions(Protocol):
         """The face crop's own latents, (1, C, h, w), in the units of `pictured`."""
 
 
-def encode(loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> Conditions:
+def encode_conditioning(loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> Conditions:
     """Reads face and words with the pipeline's encoders. face: RGB, square.  prompt: as the model is to get it."""
     match loaded.recipe.family:
         case "flux2-klein":

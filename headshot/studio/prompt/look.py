@@ -17,7 +17,7 @@ Pattern = Literal["loop", "Rembrandt", "butterfly", "split", "broad window", "so
 
 
 @dataclass(frozen=True)
-class Look:
+class StyleSpec:
     """What the photographer decides before the first frame; the seed varies within it."""
 
     backdrop: Backdrop = "light grey"
@@ -46,14 +46,14 @@ SUMMARY = """\
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedPrompt:
     """A prompt understood: the look, and what the person should know about it, each reason once."""
 
-    look: Look
+    look: StyleSpec
     notes: tuple[Note, ...]
 
 
-def read(prompt: str, negative_prompt: str) -> Reading:
+def read(prompt: str, negative_prompt: str) -> ParsedPrompt:
     """Choose a look by the vocabulary. Takes any text, never raises, and the same text gives the same reading.
 
     Whatever the prompt holds that is neither a choice nor filler stands in a note, in the person's own words. What the
@@ -61,7 +61,7 @@ def read(prompt: str, negative_prompt: str) -> Reading:
     """
     asked, ruled_out = _findings(prompt, negative=False)
     ruled_out += _findings(negative_prompt, negative=True)[1]
-    declined = _Declined()
+    declined = _Unsupported()
     wants = _choose([finding for finding in asked if not finding.reason], declined)
     for finding in asked:
         if finding.reason:
@@ -77,14 +77,14 @@ def read(prompt: str, negative_prompt: str) -> Reading:
         notes.append(Note("applied", f"kept out: {_quoted(kept_out)}"))
     notes += [Note("not applied", text) for text in declined.sentences()]
     notes += [Note("advice", text) for text in advice]
-    return Reading(replace(Look(), **values), tuple(notes))
+    return ParsedPrompt(replace(StyleSpec(), **values), tuple(notes))
 
 
 # ------------------------------------------------------------------------------------------------ text to findings
 
 
 @dataclass(frozen=True)
-class _Finding:
+class _Match:
     """A choice (`reason` empty) or something the studio declines, with the person's own words."""
 
     term: Term
@@ -93,7 +93,7 @@ class _Finding:
 
 
 @dataclass(frozen=True)
-class _Span:
+class _MatchSpan:
     """A finding still counted in words of its part, first and last."""
 
     term: Term
@@ -106,14 +106,14 @@ _ADD_ON = re.compile(r"<(?:lora|lyco|hypernet|embedding):([^<>:\s]{1,80})[^<>]*>
 _SWITCH = re.compile(r"(?<!\S)--(?!no\b)[a-z]+(?:\s+[\d.:]+)?(?!\S)", re.IGNORECASE)  # "--ar 4:5"
 
 
-def _findings(text: str, *, negative: bool) -> tuple[list[_Finding], list[_Finding]]:
+def _findings(text: str, *, negative: bool) -> tuple[list[_Match], list[_Match]]:
     """What is asked for, and what is ruled out."""
-    found: tuple[list[_Finding], list[_Finding]] = ([], [])
+    found: tuple[list[_Match], list[_Match]] = ([], [])
     for name in _ADD_ON.findall(text):
-        found[negative].append(_Finding(Term("refused"), "add-on", name))
+        found[negative].append(_Match(Term("refused"), "add-on", name))
     text = _SWITCH.sub(",", _ADD_ON.sub(",", text))
     for part in _parts(text):
-        reader = _Part(text, part, negative=negative)
+        reader = _Clause(text, part, negative=negative)
         found[negative].extend(reader.findings)
         found[True].extend(reader.ruled_out)
     return found
@@ -131,11 +131,11 @@ def _parts(text: str) -> Iterator[list[Token]]:
         yield part
 
 
-class _Part:
+class _Clause:
     """One comma's worth of prompt. Prepositions cut it into chunks; in a chunk, adjectives belong to the next noun."""
 
     def __init__(self, text: str, tokens: Sequence[Token], *, negative: bool) -> None:
-        self.ruled_out: list[_Finding] = []
+        self.ruled_out: list[_Match] = []
         self._text = text
         self._tokens = tokens
         self._negative = negative
@@ -143,12 +143,12 @@ class _Part:
         words = [tokens[at].word for at in self._at]
         items = vocabulary.match(words, vocabulary.NEGATIVE if negative else vocabulary.POSITIVE)
         self._alone = all(item.term.role in ("colour", "filler", "number", "and", "picture word") for item in items)
-        self._spans: list[_Span] = []
+        self._spans: list[_MatchSpan] = []
         self._open = False  # whether the last span is a refusal that may still grow
         lean = ""
         for link, chunk in self._chunks(items):
             lean = self._chunk(chunk, lean or link.lean)
-        self.findings = [_Finding(span.term, span.reason, self._quote(span.first, span.last)) for span in self._spans]
+        self.findings = [_Match(span.term, span.reason, self._quote(span.first, span.last)) for span in self._spans]
 
     def _chunks(self, items: list[Item]) -> Iterator[tuple[Term, list[Item]]]:
         """Chunks, each with the preposition before it; what is negated is read apart, as negative prompt."""
@@ -173,7 +173,7 @@ class _Part:
     def _rule_out(self, items: list[Item]) -> None:
         if items:
             part = self._tokens[self._at[items[0].first] : self._at[items[-1].last] + 1]
-            self.ruled_out += _Part(self._text, part, negative=True).findings
+            self.ruled_out += _Clause(self._text, part, negative=True).findings
 
     def _chunk(self, chunk: list[Item], lean: str) -> str:
         """Read one chunk. Returns what the next may lean on: after a bare “background of”, a colour is a backdrop."""
@@ -261,9 +261,9 @@ class _Part:
     def _apply(self, item: Item, *, until: Item | None = None) -> None:
         first, last = item.first, max(item.last, until.last if until else 0)
         if item.term.sets or item.term.implies or item.term.allows:
-            self._spans.append(_Span(item.term, "", first, last))
+            self._spans.append(_MatchSpan(item.term, "", first, last))
         if item.term.reason:
-            self._spans.append(_Span(item.term, item.term.reason, first, last))
+            self._spans.append(_MatchSpan(item.term, item.term.reason, first, last))
         self._open = False
 
     def _refuse(self, items: list[Item], reason: str) -> None:
@@ -274,12 +274,12 @@ class _Part:
             return
         while len(items) > 1 and (items[0].term.role == "and" or items[0].words in vocabulary.SMALL_WORDS):
             items = items[1:]
-        self._spans.append(_Span(items[-1].term, reason, items[0].first, items[-1].last))
+        self._spans.append(_MatchSpan(items[-1].term, reason, items[0].first, items[-1].last))
         self._open = True
 
     def _decline(self, reason: str, one: Item, other: Item) -> None:
         """Decline everything between two items, whichever comes first."""
-        self._spans.append(_Span(one.term, reason, min(one.first, other.first), max(one.last, other.last)))
+        self._spans.append(_MatchSpan(one.term, reason, min(one.first, other.first), max(one.last, other.last)))
         self._open = False
 
     def _quote(self, first: int, last: int) -> str:
@@ -324,7 +324,7 @@ def _says_something(item: Item) -> bool:
 
 
 @dataclass
-class _Declined:
+class _Unsupported:
     """Quotes by reason, in the order they came up."""
 
     quotes: dict[str, list[str]] = field(default_factory=dict)
@@ -343,18 +343,18 @@ def _quoted(quotes: list[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Want:
+class _FieldVote:
     value: Any
     quote: str
 
 
-def _choose(findings: list[_Finding], declined: _Declined) -> dict[str, _Want]:
+def _choose(findings: list[_Match], declined: _Unsupported) -> dict[str, _FieldVote]:
     """Settle each field: first what is stated outright, the first statement winning, then what is only implied."""
-    wants: dict[str, _Want] = {}
+    wants: dict[str, _FieldVote] = {}
 
     def want(values: Mapping[str, Any], quote: str) -> list[bool]:
         """Which of these stand now; the others had been decided before."""
-        return [wants.setdefault(name, _Want(value, quote)).value == value for name, value in values.items()]
+        return [wants.setdefault(name, _FieldVote(value, quote)).value == value for name, value in values.items()]
 
     kept = []
     for finding in findings:
@@ -378,10 +378,10 @@ def _choose(findings: list[_Finding], declined: _Declined) -> dict[str, _Want]:
 
 
 def _rule_out(
-    wants: dict[str, _Want], findings: list[_Finding], declined: _Declined
+    wants: dict[str, _FieldVote], findings: list[_Match], declined: _Unsupported
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     """The look's values after the negative prompt; what was kept out without changing anything; advice on conflicts."""
-    defaults = {each.name: each.default for each in fields(Look)}
+    defaults = {each.name: each.default for each in fields(StyleSpec)}
     allowed: dict[str, tuple[Any, ...]] = {}
     causes: dict[str, list[tuple[tuple[Any, ...], str]]] = {}
     for finding in findings:
@@ -430,10 +430,10 @@ def _allows(term: Term) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _applied(wants: dict[str, _Want], values: dict[str, Any]) -> Iterator[str]:
+def _applied(wants: dict[str, _FieldVote], values: dict[str, Any]) -> Iterator[str]:
     """A few words for each field that someone decided."""
     side = values.get("key_side", "auto")
-    for each in fields(Look):
+    for each in fields(StyleSpec):
         name, value = each.name, values.get(each.name, each.default)
         stated = name in wants and wants[name].value == value
         if not stated and value == each.default:

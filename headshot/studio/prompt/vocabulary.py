@@ -193,7 +193,7 @@ CHOICES: dict[str, dict[Any, str]] = {
 
 
 @dataclass(frozen=True)
-class Mood:
+class StylePhrase:
     """One phrase, several fields; whatever else the prompt states outright wins over what is implied."""
 
     words: str
@@ -203,32 +203,32 @@ class Mood:
 
 
 MOODS = (
-    Mood(
+    StylePhrase(
         "soft, softer, softbox, flat, diffused, diffuse, overcast, even light, even lighting, evenly lit, ring light",
         implies={"light": "soft"},
         otherwise={"contrast": "low"},  # "soft loop light" is a loop, softened
     ),
-    Mood(
+    StylePhrase(
         "window, windows, by window, near window, next to window, beside window, in front of window",
         sets={"backdrop": "window"},
         implies={"light": "broad window"},
     ),
     *(
-        Mood(f"window light from {side}, window light on {side}, natural light from {side}", {}, sets=both)
+        StylePhrase(f"window light from {side}, window light on {side}, natural light from {side}", {}, sets=both)
         for side in ("left", "right")
         for both in [{"light": "broad window", "key_side": side}]
     ),
-    Mood(
+    StylePhrase(
         "dramatic, moody, cinematic, film still",
         implies={"light": "Rembrandt", "contrast": "high", "brightness": "low key"},
     ),
-    Mood(
+    StylePhrase(
         "noir, film noir",
         sets={"black_and_white": True},
         implies={"light": "split", "contrast": "high", "brightness": "low key"},
     ),
-    Mood("natural, neutral, natural look", implies={"tone": "natural"}),
-    Mood("corporate, business, executive", implies={"backdrop": "light grey", "light": "loop"}),
+    StylePhrase("natural, neutral, natural look", implies={"tone": "natural"}),
+    StylePhrase("corporate, business, executive", implies={"backdrop": "light grey", "light": "loop"}),
 )
 
 # Adjectives that belong to a refused thing right after them: "warm smile", "dark hair", "classic suit".
@@ -432,7 +432,7 @@ NOTS = (
 
 
 @dataclass(frozen=True)
-class Rule:
+class NegativeRule:
     """In the negative prompt: what remains allowed, field by field, the best first."""
 
     words: str
@@ -441,67 +441,69 @@ class Rule:
 
 
 RULES = (
-    Rule(
+    NegativeRule(
         "harsh shadows, harsh shadow, harsh light, harsh lighting, hard light, hard lighting, hard shadows, harsh, "
         "hard, strong shadows, deep shadows, dark shadows, heavy shadows, shadow, shadows, shadows on face, contrasty",
         {"contrast": ("low", "normal")},
         "low contrast",
     ),
-    Rule(
+    NegativeRule(
         "flat lighting, flat light, flat, dull, dull lighting, low contrast, washed out",
         {"contrast": ("normal", "high"), "light": ("loop", "butterfly", "broad window", "Rembrandt", "split")},
         "no soft light, no low contrast",
     ),
-    Rule(
+    NegativeRule(
         "plastic skin, plastic, airbrushed, airbrush, waxy skin, waxy, wax skin, doll like, doll, smooth skin, "
         "overly smooth skin, over smoothed, oversmoothed, artificial skin, fake skin, over retouched, overretouched, "
         "over edited, overprocessed, over processed",
         {"retouch": ("gentle", "none")},
         "gentle retouch at most",
     ),
-    Rule(
+    NegativeRule(
         "retouch, retouched, retouching, filter, filters, beauty filter, smoothing, skin smoothing, edited, "
         "photoshopped",
         {"retouch": ("none",)},
         "no retouch",
     ),
-    Rule(
+    NegativeRule(
         "blemishes, blemish, acne, pimples, pimple, spots, skin spots, skin blemishes, shiny skin, oily skin, shine, "
         "shiny, greasy skin, red skin, redness, uneven skin, bad skin, dark circles, eye bags, under eye bags",
         {"retouch": ("polished", "gentle")},
         "polished retouch",
     ),
-    Rule("vignette, vignetting, dark edges, dark corners", {"vignette": ("none",)}, "no vignette"),
-    Rule("grain, grainy, film grain, noise, noisy, image noise", {"grain": ("none",)}, "no grain"),
-    Rule(
+    NegativeRule("vignette, vignetting, dark edges, dark corners", {"vignette": ("none",)}, "no vignette"),
+    NegativeRule("grain, grainy, film grain, noise, noisy, image noise", {"grain": ("none",)}, "no grain"),
+    NegativeRule(
         "rim light, rim lighting, hair light, backlight, backlit, backlighting, back light, edge light, rim, halo",
         {"rim": ("none",)},
         "no rim light",
     ),
-    Rule(
+    NegativeRule(
         "dark, too dark, dark photo, underexposed, under exposed, gloomy, dim, low light",
         {"brightness": ("normal", "high key")},
         "not low key",
     ),
-    Rule(
+    NegativeRule(
         "bright, too bright, overexposed, over exposed, blown out, blown highlights, overexposure",
         {"brightness": ("normal", "low key")},
         "not high key",
     ),
-    Rule(
+    NegativeRule(
         "warm, yellow tint, yellow cast, orange skin, orange tint, yellowish, yellow skin, red tint",
         {"tone": ("natural", "cool")},
         "no warm tone",
     ),
-    Rule("cool, cold, blue tint, blue cast, bluish", {"tone": ("natural", "warm")}, "no cool tone"),
-    Rule("tint, colour cast", {"tone": ("natural",)}, "natural tone"),
-    Rule("colour, colours, colourful, colour photo, in colour", {"black_and_white": (True,)}, "black and white"),
-    Rule(
+    NegativeRule("cool, cold, blue tint, blue cast, bluish", {"tone": ("natural", "warm")}, "no cool tone"),
+    NegativeRule("tint, colour cast", {"tone": ("natural",)}, "natural tone"),
+    NegativeRule(
+        "colour, colours, colourful, colour photo, in colour", {"black_and_white": (True,)}, "black and white"
+    ),
+    NegativeRule(
         "dark background, dark backdrop, dark backgrounds",
         {"backdrop": ("light grey", "grey", "white", "beige", "navy", "office", "window", "garden", "own background")},
         "no black, no charcoal",
     ),
-    Rule("full body, full length, whole body, wide shot", {"crop": ("classic", "close")}, "no wide crop"),
+    NegativeRule("full body, full length, whole body, wide shot", {"crop": ("classic", "close")}, "no wide crop"),
 )
 LINES = (
     "wrinkles, wrinkle, lines, fine lines, crow's feet, pores, large pores, freckles, freckle, moles, mole, scar, "

@@ -11,21 +11,22 @@ import anyio.to_thread
 import gradio as gr
 from PIL import Image
 
+from headshot.backend_names import LOCAL, MODELSLAB, STUDIO
 from headshot.durations import spoken_duration
 from headshot.errors import PhotoError, RequestError
 from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.metadata import Found, differences, read
 from headshot.request import HeadshotRequest
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitor, Visitors
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.ui.headshots.form import Form, Restored
 from headshot.ui.headshots.photo import delete_upload, is_upload
 from headshot.ui.history import timeline
-from headshot.ui.messages import Updates, note, spoken
+from headshot.ui.messages import Updates, event_handler, note
 
 if TYPE_CHECKING:
-    from headshot.storage import Comparison, History, Kept
+    from headshot.storage import History, HistoryEntry, StoredHeadshot
 
 _AT_ONCE = 2  # pictures read at a time, whoever sends them: one of 40 megapixels takes 300 MB for a second
 _SHOWN_PX = 640  # twice the width it is shown at, for sharp screens
@@ -47,12 +48,17 @@ class CheckPart:
     """The tab. chain: gives the PEM certificates by which this server knows its own pictures; the keeper's without."""
 
     def __init__(
-        self, visitors: Visitors, keeper: Keeper, cache: Path, *, chain: Callable[[], str] | None = None
+        self,
+        sessions: SessionRegistry,
+        recorder: HistoryRecorder,
+        cache: Path,
+        *,
+        chain: Callable[[], str] | None = None,
     ) -> None:
-        self._visitors = visitors
-        self._keeper = keeper
+        self._sessions = sessions
+        self._recorder = recorder
         self._cache = cache
-        self._chain = chain or keeper.signer.chain
+        self._chain = chain or recorder.signer.chain
         self._places = anyio.CapacityLimiter(_AT_ONCE)
 
     def build(self) -> None:
@@ -96,22 +102,22 @@ class CheckPart:
         quickly: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         latest: dict[str, Any] = {**quickly, "trigger_mode": "always_last"}
         compared = [self.against, self.buttons, *self._restores.values()]
-        look = (spoken(self._compare), {self.found, *form.fields}, compared)
+        look = (event_handler(self._compare), {self.found, *form.fields}, compared)
         # Gradio's preprocessing would open the file with every decoder that Pillow has.
         shown = [self.file, self.picture, self.report, self.found]
         self.file.input(
-            spoken(self._drop, otherwise=self._refused),
+            event_handler(self._drop, otherwise=self._refused),
             {self.file},
             shown,
             preprocess=False,
             **latest,
         ).then(*look, **latest)
         if tab is not None:
-            tab.select(spoken(self._compare_again), {self.found, *form.fields}, compared, **latest)
+            tab.select(event_handler(self._compare_again), {self.found, *form.fields}, compared, **latest)
         filled = [*form.fillable, *([tabs] if tabs is not None else [])]
         for what, _, said in _RESTORES:
             self._restores[what].click(
-                spoken(self._restoring(what, said)), {self.found, *form.fields}, filled, **quickly
+                event_handler(self._restoring(what, said)), {self.found, *form.fields}, filled, **quickly
             ).then(*look, **latest)
 
     async def _drop(self, values: Updates, request: gr.Request) -> Updates:
@@ -124,28 +130,28 @@ class CheckPart:
             found, picture = await anyio.to_thread.run_sync(self._read, Path(path), limiter=self._places)
         finally:
             delete_upload(path)
-        visitor = self._visitors.of(request.session_hash, request.cookies)
+        session = self._sessions.get(request.session_hash, request.cookies)
         return {
             self.file: None,
             self.picture: picture,
-            self.report: _report(found, await self._which(found.parent, visitor)),
+            self.report: _report(found, await self._which(found.parent, session)),
             self.found: found,
         }
 
-    async def _which(self, mark: str, visitor: Visitor) -> str:
+    async def _which(self, mark: str, session: TabSession) -> str:
         """Which picture of the visitor's has that mark, as the end of a sentence; "" where none has."""
-        shot = visitor.marked(mark)
+        shot = session.by_content_id(mark)
         if shot is not None:
             return f", which is on the page: seed {shot.request.seed}"
-        if not mark or not self._keeper.has_entries:
+        if not mark or not self._recorder.may_have_data:
             return ""
 
-        def find(history: "History") -> "tuple[Kept, Comparison] | None":
-            kept = history.marked(visitor.owner, mark)
-            run = None if kept is None else history.comparison(visitor.owner, kept.comparison)
+        def find(history: "History") -> "tuple[StoredHeadshot, HistoryEntry] | None":
+            kept = history.by_content_id(session.owner, mark)
+            run = None if kept is None else history.comparison(session.owner, kept.comparison)
             return None if kept is None or run is None else (kept, run)
 
-        found = await self._keeper.do(find)
+        found = await self._recorder.run(find)
         if found is None:
             return ""
         kept, run = found
@@ -179,11 +185,11 @@ class CheckPart:
             return {self.against: "", self.buttons: gr.Row(visible=False)}
         mine, problem = self._mine(values)
         theirs = found.over(mine[0])
-        visitor = self._visitors.of(request.session_hash, request.cookies)
+        session = self._sessions.get(request.session_hash, request.cookies)
         beside = bool(found.told - {"seed"})
         can: dict[Restored, bool] = {"all": True, "all but the seed": beside, "the seed": found.seed is not None}
         return {
-            self.against: _against(differences(mine, theirs, among=found.told), problem, _photo(found, visitor)),
+            self.against: _against(differences(mine, theirs, among=found.told), problem, _photo(found, session)),
             self.buttons: gr.Row(visible=True),
             **{self._restores[what]: gr.Button(interactive=can[what]) for what in can},
         }
@@ -197,9 +203,9 @@ class CheckPart:
             updates = self._form.restored(found.over(mine[0]), what)
             if self._tabs is not None:
                 updates[self._tabs] = gr.Tabs(selected=self._home)
-            visitor = self._visitors.of(request.session_hash, request.cookies)
-            visitor.parent = found.mark
-            note(" ".join(filter(None, (said, _photo(found, visitor)[1]))))
+            session = self._sessions.get(request.session_hash, request.cookies)
+            session.parent = found.content_id
+            note(" ".join(filter(None, (said, _photo(found, session)[1]))))
             return updates
 
         return restore
@@ -234,7 +240,7 @@ def _picture(data: bytes) -> str:
 
 
 # In words that stay true where the file comes from a server with other backends.
-_BACKENDS = {"studio": "the studio", "local": "the local pipeline", "modelslab": "ModelsLab"}
+_BACKENDS = {STUDIO: "the studio", LOCAL: "the local pipeline", MODELSLAB: "ModelsLab"}
 _SEALS = {"ours": "good", "changed": "bad", "broken": "bad", "stranger": "warn", "none": "quiet"}
 
 
@@ -261,7 +267,7 @@ def _report(found: Found, which: str) -> str:
         )
         parts.append(f"<details><summary>Notes ({len(found.notes)})</summary><ul>{notes}</ul></details>")
     more = [*found.settings, *found.versions, *([("Made after", found.parent)] if found.parent else [])]
-    more += [("Its mark", found.mark)] if asked is not None else []
+    more += [("Its mark", found.content_id)] if asked is not None else []
     if more:
         parts.append(f"<details><summary>Everything else it tells ({len(more)})</summary>{_facts(more)}</details>")
     return f'<div class="checked" role="status">{"".join(parts)}</div>'
@@ -276,7 +282,7 @@ def _main(found: Found) -> list[tuple[str, str]]:
             ("Steps", str(asked.num_inference_steps) if "num_inference_steps" in given else ""),
             ("Guidance", f"{asked.guidance_scale:g}" if "guidance_scale" in given else ""),
             ("Took", "" if found.seconds is None else f"{found.seconds:.1f} s"),
-            ("Mark", _short(found.mark)),
+            ("Mark", _short(found.content_id)),
         ]
     told += [("File", found.format), ("Read from", ", ".join(found.carriers) or "nothing: it carries no recipe")]
     return [(title, text) for title, text in told if text]
@@ -304,13 +310,13 @@ def _facts(told: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def _photo(found: Found, visitor: Visitor) -> tuple[str, str]:
+def _photo(found: Found, session: TabSession) -> tuple[str, str]:
     """Whether the form's photo is the one that the picture was made from: a class for its looks, and a sentence."""
     if not found.photo_sha256:
         return "quiet", ""
-    if visitor.photo is None:
+    if session.photo is None:
         return "warn", "It was made from a photo that is not here: choose that one to get the same picture."
-    if visitor.photo.sha256 == found.photo_sha256:
+    if session.photo.sha256 == found.photo_sha256:
         return "good", "It was made from this very photo."
     return "warn", "It was made from another photo: choose that one to get the same picture."
 

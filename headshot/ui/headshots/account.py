@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
+from headshot.backend_names import MODELSLAB
 from headshot.backends import Backend
 from headshot.errors import HeadshotError, NotConfigured, RequestError, Unavailable
 from headshot.modelslab.account import Key
 from headshot.modelslab.backend import KEYS_PAGE, ModelsLab
-from headshot.modelslab.job_runner import Hook
-from headshot.modelslab.replies import BACKEND
-from headshot.sessions.session import Visitor, Visitors
+from headshot.modelslab.job_runner import WebhookTarget
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.settings import Settings
-from headshot.ui.messages import Updates, spoken
+from headshot.ui.messages import Updates, event_handler
 
 from .photo import IN_ORDER
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 def modelslab(registry: Mapping[str, Backend]) -> ModelsLab | None:
     """The backend that takes a key, where it is among these."""
-    found = registry.get(BACKEND)
+    found = registry.get(MODELSLAB)
     return found if isinstance(found, ModelsLab) else None
 
 
@@ -53,8 +53,8 @@ class AccountPart:
     changes: what the rest of the page listens to, for with a key other backends are ready.
     """
 
-    def __init__(self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> None:
-        self._visitors = visitors
+    def __init__(self, settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry) -> None:
+        self._sessions = sessions
         self._resuming: set[asyncio.Task[None]] = set()  # a task that nobody holds may be collected while it runs
         self.changes: list[Any] = []
         backend = modelslab(registry)
@@ -71,9 +71,9 @@ class AccountPart:
         """What `shown` may change."""
         return [self.line] if self.changes else []
 
-    def shown(self, visitor: Visitor) -> Updates:
+    def shown(self, session: TabSession) -> Updates:
         """What the page says of this visitor's key: for a page that is loaded by somebody who has one."""
-        return {self.line: self._line(visitor)} if self.changes else {}
+        return {self.line: self._line(session)} if self.changes else {}
 
     def _build_key(self) -> None:
         gr.HTML("<h2>ModelsLab</h2>", apply_default_css=False, js_on_load=None)
@@ -97,20 +97,20 @@ class AccountPart:
         # Through the queue, which is the one way that the server lets calls in by.
         gr.on(
             [self._box.blur, self._box.submit],
-            spoken(self._keep, otherwise=self._refused),
+            event_handler(self._keep, otherwise=self._refused),
             {self._box},
             [self._box, self.line],
             trigger_mode="always_last",  # a box that is left again at once must not keep what stands in it
             **in_order,
         )
         test.click(
-            spoken(self._test, **told),
+            event_handler(self._test, **told),
             {self.line},
             [self.line],
             trigger_mode="always_last",  # the one before may have answered and not quite ended
             **{**quick, "concurrency_limit": _TESTS_AT_ONCE},
         )
-        forgotten = forget.click(spoken(self._forget, **told), {self.line}, [self.line], **in_order)
+        forgotten = forget.click(event_handler(self._forget, **told), {self.line}, [self.line], **in_order)
         forgotten.then(None, js=_FOCUS, api_visibility="private")
 
     def _build_hook(self) -> None:
@@ -135,7 +135,7 @@ class AccountPart:
             self._hook_line = gr.HTML(elem_id="hook-line", apply_default_css=False, js_on_load=_SPOKEN)
         gr.on(
             [event for field in (self._url, self._track_id) for event in (field.blur, field.submit)],
-            spoken(self._call, otherwise=self._call_nobody),
+            event_handler(self._call, otherwise=self._call_nobody),
             {self._url, self._track_id},
             [self._hook_line],
             show_progress="hidden",
@@ -152,85 +152,87 @@ class AccountPart:
             return {self._box: "" if values[self._box] else gr.skip()}
         key = Key(text)
         if key.problem:
-            raise NotConfigured(BACKEND, key.problem)
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        visitor.key = key
-        if self._backend.desk.has_jobs:
-            resuming = asyncio.create_task(self._resume(visitor.owner, key))  # opens the store: not while one waits
+            raise NotConfigured(MODELSLAB, key.problem)
+        session = self._sessions.get(request.session_hash, request.cookies)
+        session.key = key
+        if self._backend.jobs.has_jobs:
+            resuming = asyncio.create_task(self._resume(session.owner, key))  # opens the store: not while one waits
             self._resuming.add(resuming)
             resuming.add_done_callback(self._resuming.discard)
-        return {self._box: "", self.line: self._line(visitor)}
+        return {self._box: "", self.line: self._line(session)}
 
     async def _resume(self, owner: str, key: Key) -> None:
         """What was sent with this key before the server's last start can be asked for again."""
         try:
-            await self._backend.desk.resume(owner, key)
+            await self._backend.jobs.resume(owner, key)
         except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
             _log.exception("What a visitor had sent before could not be taken up again")
 
     async def _test(self, values: Updates, request: gr.Request) -> AsyncIterator[Updates]:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        key = self._backend.bound(visitor.owner, visitor.key).key
-        yield {self.line: self._line(visitor, "Testing…")}
+        session = self._sessions.get(request.session_hash, request.cookies)
+        key = self._backend.for_user(session.owner, session.key).key
+        yield {self.line: self._line(session, "Testing…")}
         try:
             await self._ask(key)
         except HeadshotError:
-            if self._holds(visitor, key):
+            if self._holds(session, key):
                 raise
-        if self._holds(visitor, key):
-            yield {self.line: self._line(visitor, "The key works.", "good")}
+        if self._holds(session, key):
+            yield {self.line: self._line(session, "The key works.", "good")}
         else:  # forgotten or replaced meanwhile: what is said of that stays
             yield {self.line: gr.skip()}
 
     async def _ask(self, key: Key) -> None:
         try:
             async with asyncio.timeout(_TEST_SECONDS):
-                await self._backend.desk.test(key)
+                await self._backend.jobs.test(key)
         except (TimeoutError, Unavailable) as error:
-            raise Unavailable(BACKEND, "ModelsLab cannot be asked just now: test the key again in a minute.") from error
+            raise Unavailable(
+                MODELSLAB, "ModelsLab cannot be asked just now: test the key again in a minute."
+            ) from error
 
-    def _holds(self, visitor: Visitor, key: Key) -> bool:
+    def _holds(self, session: TabSession, key: Key) -> bool:
         """Whether that is still the key that the visitor's headshots would be sent with."""
-        return (visitor.key or self._backend.desk.key) is key
+        return (session.key or self._backend.jobs.key) is key
 
     async def _forget(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        self._visitors.forget_key(visitor.owner)
-        return {self.line: self._line(visitor, "Your key is forgotten.")}
+        session = self._sessions.get(request.session_hash, request.cookies)
+        self._sessions.forget_key(session.owner)
+        return {self.line: self._line(session, "Your key is forgotten.")}
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         return {self._box: "", **self._told(sentence, request)}
 
     def _told(self, sentence: str, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        return {self.line: self._line(visitor, sentence, "wrong")}
+        session = self._sessions.get(request.session_hash, request.cookies)
+        return {self.line: self._line(session, sentence, "wrong")}
 
     async def _call(self, values: Updates, request: gr.Request) -> Updates:
         """Whom the service calls for what is sent from now on."""
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        visitor.hook = None  # whatever stands there in its place
+        session = self._sessions.get(request.session_hash, request.cookies)
+        session.webhook = None  # whatever stands there in its place
         url, track_id = (str(values[field] or "")[:_MOST_CHARS].strip() for field in (self._url, self._track_id))
         if not url and track_id:
             raise RequestError("A track id comes back with the webhook's call: name a webhook, too.")
         if not url:
             return {self._hook_line: ""}
         host = _host(url)
-        visitor.hook = Hook(url, track_id or None)
+        session.webhook = WebhookTarget(url, track_id or None)
         return {self._hook_line: _words(f"ModelsLab calls {host} for every headshot that is sent from now on.")}
 
     def _call_nobody(self, sentence: str, request: gr.Request) -> Updates:
         return {self._hook_line: _words(sentence, "wrong")}
 
-    def _line(self, visitor: Visitor | None, words: str = "", kind: str = "") -> str:
+    def _line(self, session: TabSession | None, words: str = "", kind: str = "") -> str:
         """Whose key there is, and what has just become of it. kind: "", "good" or "wrong"; visitor: None for anybody.
 
         What can be done with the key follows from it, by CSS. No two are equal, so that each is heard of as a change.
         """
-        own = None if visitor is None else visitor.key
+        own = None if session is None else session.key
         which, state = "", ""
         if own is not None:
             which, state = "there own", f"Your key is here, in memory alone.{_ending(own)}"
-        elif self._backend.desk.key is not None:
+        elif self._backend.jobs.key is not None:
             which, state = "there", "This server has a key of its own: you can make headshots without one."
         lines = (f'<p class="state">{state}</p>' if state else "") + (_words(words, kind) if words else "")
         return f'<div class="key-line {which}" data-at="{secrets.token_hex(4)}">{lines}</div>'

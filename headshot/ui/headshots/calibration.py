@@ -9,8 +9,8 @@ import gradio as gr
 from headshot.errors import PhotoError
 from headshot.imaging import face
 from headshot.imaging.photo import Photo
-from headshot.sessions.session import Visitors
-from headshot.ui.messages import Updates, spoken
+from headshot.sessions.session import SessionRegistry
+from headshot.ui.messages import Updates, event_handler
 
 from .photo import delete_upload, is_upload, open_upload
 
@@ -24,8 +24,8 @@ _ABOUT = (
 class Calibration:
     """A second photo's corner, beneath what is said of a comparison."""
 
-    def __init__(self, visitors: Visitors, cache: Path) -> None:
-        self._visitors = visitors
+    def __init__(self, sessions: SessionRegistry, cache: Path) -> None:
+        self._sessions = sessions
         self._cache = cache
         self._places = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -40,7 +40,7 @@ class Calibration:
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         # Unopened, as the photo itself: Gradio's preprocessing would copy it.
         self.second.upload(
-            spoken(self._measure, otherwise=self._refused),
+            event_handler(self._measure, otherwise=self._refused),
             {self.second},
             [self.second, self.said],
             preprocess=False,
@@ -54,8 +54,8 @@ class Calibration:
         path = str(sent["path"]) if isinstance(sent, dict) else ""
         if not is_upload(path, self._cache):  # a script could name any file of the server's
             raise PhotoError("The second photo did not arrive: choose it again.")
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        photo, check = visitor.photo, visitor.check
+        session = self._sessions.get(request.session_hash, request.cookies)
+        photo, check = session.photo, session.check
         try:
             if photo is None or check is None or check.chosen is None:
                 raise PhotoError("Choose the first photo first, then add the second one.")

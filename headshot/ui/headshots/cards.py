@@ -5,18 +5,18 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from headshot.comparison.labels import apart, label, labels
+from headshot.backend_names import TITLES
+from headshot.comparison.labels import differences_from, label, labels
 from headshot.comparison.matrix import Matrix
 from headshot.exports import snippets
-from headshot.modelslab.backend import Record
+from headshot.modelslab.backend import JobRecord
 from headshot.request import HeadshotRequest, Note
 from headshot.runs.files import CLEAN
-from headshot.runs.run import Job
-from headshot.runs.saved_headshot import Shot
+from headshot.runs.run import Run
+from headshot.runs.saved_headshot import SavedHeadshot
 
 EMPTY_FRAMES = 4  # as many as the seeds field asks for at first, so that nothing moves when they arrive
 _PHOTO_CHARS = 6  # enough for the photos of one person, and for a column of four on a phone
-_BACKENDS = {"studio": "Studio", "local": "Local pipeline", "modelslab": "ModelsLab"}
 
 _PERSON = (
     '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
@@ -24,16 +24,16 @@ _PERSON = (
 )
 
 
-def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "enterprise") -> str:
+def grid(run: Run | None, baseline: SavedHeadshot | None = None, *, api: snippets.Api = "enterprise") -> str:
     """The baseline, the headshots that have landed, and a frame for each that is still to come."""
-    matrix = None if job is None or job.kind != "matrix" else Matrix.spanned(job.requests)
-    if job is not None and matrix is not None and len(matrix.rows()) > 1:
-        table = _matrix(job, matrix, baseline, api)
-        if baseline is None or baseline in job.shots:
+    matrix = None if run is None or run.kind != "matrix" else Matrix.spanned(run.requests)
+    if run is not None and matrix is not None and len(matrix.rows()) > 1:
+        table = _matrix(run, matrix, baseline, api)
+        if baseline is None or baseline in run.headshots:
             return table
-        return f'<div class="shots">{_card(baseline, job.requests, [], baseline, None, api)}</div>{table}'
-    shots = {} if job is None else {shot.request: shot for shot in job.shots}
-    requests = [] if job is None else job.requests
+        return f'<div class="shots">{_card(baseline, run.requests, [], baseline, None, api)}</div>{table}'
+    shots = {} if run is None else {shot.request: shot for shot in run.headshots}
+    requests = [] if run is None else run.requests
     shared = common_notes(list(shots.values()))
     cards = []
     if baseline is not None and baseline not in shots.values():
@@ -41,18 +41,18 @@ def grid(job: Job | None, baseline: Shot | None = None, *, api: snippets.Api = "
     for request in requests:
         shot = shots.get(request)
         if shot is not None:
-            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, job, api))
-        elif job is not None:
-            cards.append(_to_come(label(request, requests), job, request))
+            cards.append(_card(shot, requests, [note for note in shot.notes if note not in shared], baseline, run, api))
+        elif run is not None:
+            cards.append(_to_come(label(request, requests), run, request))
     if not cards:
         cards = [f'<div class="shot"><div class="frame">{_PERSON}</div></div>'] * EMPTY_FRAMES
     return f'<div class="shots">{"".join(cards)}</div>'
 
 
-def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) -> str:
+def _matrix(run: Run, matrix: Matrix, baseline: SavedHeadshot | None, api: snippets.Api) -> str:
     """A table in whose cells the headshots stand, or what stands in for them."""
-    shots = {shot.request: shot for shot in job.shots}
-    cells, columns, titles = matrix.cells(), matrix.columns(), labels(job.requests)
+    shots = {shot.request: shot for shot in run.headshots}
+    cells, columns, titles = matrix.cells(), matrix.columns(), labels(run.requests)
     head = "".join(f'<th scope="col">{_heading(words)}</th>' for words in columns)
     lines = []
     for row, words in enumerate(matrix.rows()):
@@ -62,9 +62,9 @@ def _matrix(job: Job, matrix: Matrix, baseline: Shot | None, api: snippets.Api) 
             title = titles[request]
             shot = shots.get(request)
             if shot is None:
-                line.append(f"<td>{_to_come(escape(title), job, request)}</td>")
+                line.append(f"<td>{_to_come(escape(title), run, request)}</td>")
             else:
-                line.append(f"<td>{_card(shot, job.requests, [], baseline, job, api, title)}</td>")
+                line.append(f"<td>{_card(shot, run.requests, [], baseline, run, api, title)}</td>")
         lines.append(f"<tr>{''.join(line)}</tr>")
     return (
         '<div class="matrix" tabindex="0" role="region" aria-label="The matrix">'
@@ -79,7 +79,7 @@ def _heading(label: Sequence[str]) -> str:
     return "".join(f"<i>{escape(word)}</i>" for word in group) + escape(own)
 
 
-def common_notes(shots: Sequence[Shot]) -> list[Note]:
+def common_notes(shots: Sequence[SavedHeadshot]) -> list[Note]:
     """The notes that all of these share."""
     if not shots:
         return []
@@ -88,22 +88,22 @@ def common_notes(shots: Sequence[Shot]) -> list[Note]:
 
 
 def _card(
-    shot: Shot,
+    shot: SavedHeadshot,
     among: Sequence[HeadshotRequest],
     own: Sequence[Note],
-    baseline: Shot | None,
-    job: Job | None,
+    baseline: SavedHeadshot | None,
+    run: Run | None,
     api: snippets.Api,
     title: str = "",
     name: str = "",
 ) -> str:
-    """title: what it is called, where that is not what sets it apart from the others.  name: see `of_person`."""
-    told = shot.measures if title else [*apart(shot.request, among), *shot.measures]
+    """title: what it is called, where that is not what sets it apart from the others.  name: see `person_card`."""
+    told = shot.measures if title else [*differences_from(shot.request, among), *shot.measures]
     title = title or label(shot.request, among)
     called = escape(title)
     pinned = shot == baseline
     said = "<i> · </i>".join(f"<span>{escape(fact)}</span>" for fact in told)
-    details = escape(_details(shot, title, job, api, name=name, pinned=pinned))
+    details = escape(_details(shot, title, run, api, name=name, pinned=pinned))
     alt = called if name else called.lower()
     picture, name = escape(shot.picture), escape(name or shot.filename)
     notes = "".join(f"<li>{escape(str(note))}</li>" for note in own)
@@ -124,12 +124,14 @@ def _card(
     )
 
 
-def of_person(shot: Shot, person: str, own: Sequence[Note], name: str, *, api: snippets.Api = "enterprise") -> str:
+def person_card(
+    shot: SavedHeadshot, person: str, own: Sequence[Note], name: str, *, api: snippets.Api = "enterprise"
+) -> str:
     """A card of a team. person: as plain text.  own: notes that stand on it.  name: what its file is saved as."""
     return _card(shot, [shot.request], own, None, None, api, person, name)
 
 
-def small(shot: Shot, title: str, acts: str, *, api: snippets.Api = "enterprise") -> str:
+def history_card(shot: SavedHeadshot, title: str, acts: str, *, api: snippets.Api = "enterprise") -> str:
     """A card of the history. title: as plain text.  acts: buttons, as HTML."""
     name, picture = escape(title), escape(shot.picture)
     width, height = shot.size
@@ -144,17 +146,19 @@ def small(shot: Shot, title: str, acts: str, *, api: snippets.Api = "enterprise"
     )
 
 
-def _measured(shot: Shot) -> list[list[str]]:
+def _measured(shot: SavedHeadshot) -> list[list[str]]:
     """What was measured on a headshot, as rows of a name and a value."""
     rows = [["Likeness to the photo, −1 to 1", shot.likeness], ["Trust in the cut-out, 0 to 1", shot.trust]]
     return [[str(name), f"{value:.2f}"] for name, value in rows if isinstance(value, float)]
 
 
-def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinned: bool, name: str = "") -> str:
+def _details(
+    shot: SavedHeadshot, title: str, run: Run | None, api: snippets.Api, *, pinned: bool, name: str = ""
+) -> str:
     """What the viewer shows of a headshot, as JSON. name: what its file is saved as, its own where that is ""."""
     timings = [["This headshot", f"{shot.seconds:.2f} s"]]
-    if job is not None and job.seconds and not job.resumed:
-        timings.append([f"All {len(job.shots)} with what they share", f"{job.seconds:.2f} s"])
+    if run is not None and run.seconds and not run.remote_id:
+        timings.append([f"All {len(run.headshots)} with what they share", f"{run.seconds:.2f} s"])
     width, height = shot.size
     return json.dumps(
         {
@@ -168,7 +172,7 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
             "clean": _other(shot, f"{CLEAN}.png"),
             "likeness": shot.likeness,
             "face": shot.face_box,
-            "kept": shot.kept,
+            "kept": shot.history_id,
             "origin": _origin(shot),
             "original": shot.overlaid,
             "width": width,
@@ -186,10 +190,10 @@ def _details(shot: Shot, title: str, job: Job | None, api: snippets.Api, *, pinn
     )
 
 
-def _origin(shot: Shot) -> dict[str, object]:
+def _origin(shot: SavedHeadshot) -> dict[str, object]:
     """What it came from beside its request. Which photo is told by a few digits of its SHA-256, and no more."""
     told = {
-        "backend": _BACKENDS.get(shot.backend, shot.backend),
+        "backend": TITLES.get(shot.backend, shot.backend),
         "model": shot.made_by,
         "photo": shot.photo_sha256[:_PHOTO_CHARS],
         "face": (shot.face or 0) + 1,  # where nobody chose, the first was taken
@@ -197,26 +201,26 @@ def _origin(shot: Shot) -> dict[str, object]:
     return {name: value for name, value in told.items() if value}
 
 
-def _other(shot: Shot, ending: str) -> str:
+def _other(shot: SavedHeadshot, ending: str) -> str:
     """The address of another form of its file."""
     return shot.picture.removesuffix(".png") + ending
 
 
-def _told(record: Record | None) -> dict[str, object]:
+def _told(record: JobRecord | None) -> dict[str, object]:
     return {} if record is None else {"sent": record.sent, "reply": record.reply, "timeline": record.timeline}
 
 
-def _to_come(title: str, job: Job, request: HeadshotRequest) -> str:
+def _to_come(title: str, run: Run, request: HeadshotRequest) -> str:
     """A headshot that has not landed."""
-    standing, alive = job.standings.get(request), job.alive
-    if alive and job.alone not in (None, request):
-        return _left_out(title, job, request)
+    standing, alive = run.statuses.get(request), run.alive
+    if alive and run.only not in (None, request):
+        return _left_out(title, run, request)
     if alive and standing is None:
         return _frame("waiting", title, '<span class="facts">waiting</span>')
     if alive and standing is not None and standing.kind in ("waiting", "under way"):
         return _frame("waiting", title, f'<span class="facts">{escape(standing.text)}</span>', standing.preview)
     if standing is None or standing.kind == "waiting" or not standing.job:
-        return _left_out(title, job, request)
+        return _left_out(title, run, request)
     text = _LEFT if standing.kind == "under way" else standing.text
     acts = "".join(
         f'<button type="button" data-act="{act}" data-job="{escape(standing.job)}">{words}</button>'
@@ -228,19 +232,19 @@ def _to_come(title: str, job: Job, request: HeadshotRequest) -> str:
     return _frame("missing", title, told)
 
 
-def _left_out(title: str, job: Job, request: HeadshotRequest) -> str:
+def _left_out(title: str, run: Run, request: HeadshotRequest) -> str:
     """What nobody makes just now: why, and a button to make it alone; nothing where all of a comparison is missing."""
-    standing = job.standings.get(request)
-    why = job.failures.get(request, "" if standing is None or standing.error is None else standing.text)
-    if job.resumed or not (why or job.kind == "matrix") or not (job.shots or job.kind == "matrix"):
+    standing = run.statuses.get(request)
+    why = run.failures.get(request, "" if standing is None or standing.error is None else standing.text)
+    if run.remote_id or not (why or run.kind == "matrix") or not (run.headshots or run.kind == "matrix"):
         return ""
     words = "Try again" if why else "Make it"
     button = (
-        f'<div class="acts"><button type="button" data-act="make" data-job="{job.requests.index(request)}" '
+        f'<div class="acts"><button type="button" data-act="make" data-job="{run.requests.index(request)}" '
         f'aria-label="{words}: {title}">{words}</button></div>'
     )
     told = f'<span class="facts">{escape(why or "not made")}</span>'
-    return _frame("missing", title, told + (button if job.can_go_on else ""))
+    return _frame("missing", title, told + (button if run.can_go_on else ""))
 
 
 _LEFT = "It was sent before you pressed Stop, so it may be billed. It is kept for you."

@@ -9,24 +9,25 @@ from typing import Any, Final, Literal
 import gradio as gr
 
 from headshot import backends
+from headshot.backend_names import AUTO
 from headshot.backends import Backend
 from headshot.comparison.comparing import (
-    differing,
+    expand_axis,
     format_guidance_scales,
     format_seeds,
     parse_guidance_scales,
     parse_seeds,
     resize_seeds,
-    vary,
+    varying_fields,
 )
 from headshot.comparison.matrix import Matrix, format_prompts, parse_prompts
 from headshot.comparison.presets import PRESETS
 from headshot.durations import spoken_duration
 from headshot.errors import HeadshotError, RequestError
 from headshot.request import HeadshotRequest, random_seed
-from headshot.sessions.session import Visitor, Visitors
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.settings import Settings
-from headshot.ui.messages import Updates, spoken
+from headshot.ui.messages import Updates, event_handler
 
 from . import controls
 from .account import AccountPart
@@ -47,13 +48,13 @@ Restored = Literal["all", "all but the seed", "the seed"]
 class Form:
     """The fields between the photo and the results."""
 
-    def __init__(self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors) -> None:
+    def __init__(self, settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry) -> None:
         self._settings = settings
         self._most, self._most_in_a_matrix = settings.max_headshots, settings.max_matrix
         self._first = min(_FIRST_SEEDS, self._most)
         self._first_backend = settings.backend
         self._registry = registry
-        self._visitors = visitors
+        self._sessions = sessions
         self._controls: dict[str, Any] = {}  # Gradio gives its components their events at run time
 
     def look(self) -> None:
@@ -127,7 +128,7 @@ class Form:
 
     def outlook(self) -> None:
         """What Generate would do with the form as it stands."""
-        requests = vary(HeadshotRequest(), _SEED, range(1, self._first + 1))
+        requests = expand_axis(HeadshotRequest(), _SEED, range(1, self._first + 1))
         self.plan = gr.HTML(self._planned(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
         self.asked = gr.State("")  # the matrix that was asked about, as `_meant` says it
         with gr.Column(visible=False, elem_id="confirm", min_width=0) as self._confirm:
@@ -140,7 +141,7 @@ class Form:
         with gr.Accordion("Fine tuning", open=False, elem_id="fine-tuning"):
             for name in (_GUIDANCE, _STEPS):
                 self._controls[name] = controls.control(name)
-            choices = [("Automatic", backends.AUTO), *((each.title, name) for name, each in self._registry.items())]
+            choices = [("Automatic", AUTO), *((each.title, name) for name, each in self._registry.items())]
             self.backend = gr.Radio(
                 choices,
                 value=self._first_backend,
@@ -148,7 +149,7 @@ class Form:
                 info=_readiness(self._registry, self._first_backend),
                 elem_id="backend",
             )
-            self.account = AccountPart(self._settings, self._registry, self._visitors)
+            self.account = AccountPart(self._settings, self._registry, self._sessions)
         for backend in self._registry.values():
             where = "here" if len(self._registry) == 1 else f"to {backend.title}"
             with gr.Accordion(f"What the settings mean {where}", open=False):
@@ -165,13 +166,13 @@ class Form:
         texts = [self._controls[name] for name in ("prompt", "negative_prompt", _GUIDANCE)]
         # By default a second choice would be dropped while the first is still handled.
         choosing = {**quick, "trigger_mode": "always_last"}
-        self.presets.input(spoken(self._fill), {self.presets}, texts, **choosing)
+        self.presets.input(event_handler(self._fill), {self.presets}, texts, **choosing)
         for text in texts:
             text.input(None, None, self.presets, js=_NO_PRESET, api_visibility="private")
-        self.dice.click(spoken(self._roll), {self.seeds}, [self.seeds], **quick)
-        self.count.input(spoken(self._resize), {self.seeds, self.count}, [self.seeds], **choosing)
+        self.dice.click(event_handler(self._roll), {self.seeds}, [self.seeds], **quick)
+        self.count.input(event_handler(self._resize), {self.seeds, self.count}, [self.seeds], **choosing)
         self.varied.change(
-            spoken(self._show_axis),
+            event_handler(self._show_axis),
             {self.varied},
             [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
@@ -182,13 +183,13 @@ class Form:
         told = {*self.fields, self.asked}
         gr.on(
             [field.change for field in told] + [photo.check.change, *self.account.changes],
-            spoken(self._estimate),
+            event_handler(self._estimate),
             told,
             [self.plan, self.count, self.backend, self._confirm, self._question],
             trigger_mode="always_last",
             **quick,
         )
-        self.no.click(spoken(self._not_now), {self.varied}, [self.asked], **quick)
+        self.no.click(event_handler(self._not_now), {self.varied}, [self.asked], **quick)
 
     def requests(self, values: Updates) -> list[HeadshotRequest]:
         """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
@@ -196,17 +197,17 @@ class Form:
         seeds = parse_seeds(values[self.seeds], at_most=self._most)
         match values[self.varied]:
             case "seed":
-                return vary(request, _SEED, seeds)
+                return expand_axis(request, _SEED, seeds)
             case "guidance_scale":
                 scales = parse_guidance_scales(values[self.scales], at_most=self._most)
-                return vary(request.model_copy(update={"seed": seeds[0]}), _GUIDANCE, scales)
+                return expand_axis(request.model_copy(update={"seed": seeds[0]}), _GUIDANCE, scales)
             case "num_inference_steps":
                 efforts = [controls.read(_STEPS, effort) for effort in sorted(values[self.efforts])]
                 if not efforts:
                     raise RequestError("Choose at least one number of steps to compare.")
                 if len(efforts) > self._most:
                     raise RequestError(f"That is {len(efforts)} headshots; at most {self._most} run at once.")
-                return vary(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
+                return expand_axis(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
             case "matrix":
                 return self._matrix(values, request, seeds).requests()
         raise RequestError("Choose what to compare: seeds, guidance, steps or a matrix of them.")
@@ -230,36 +231,36 @@ class Form:
         matrix.check(at_most=self._most_in_a_matrix)
         return matrix
 
-    def ask(self, values: Updates, visitor: Visitor) -> Updates:
+    def ask(self, values: Updates, session: TabSession) -> Updates:
         """Ask whether so many are meant. Raises as `requests` and `chain` do."""
-        return {self.asked: self._meant(values, visitor)}
+        return {self.asked: self._meant(values, session)}
 
-    def is_asked(self, values: Updates, visitor: Visitor) -> bool:
+    def is_asked(self, values: Updates, session: TabSession) -> bool:
         """Whether the form still says what was asked about, and the same backend would make it."""
         try:
-            return bool(values[self.asked]) and values[self.asked] == self._meant(values, visitor)
+            return bool(values[self.asked]) and values[self.asked] == self._meant(values, session)
         except HeadshotError:
             return False
 
     def answered(self) -> Updates:
         return {self.asked: ""}
 
-    def _meant(self, values: Updates, visitor: Visitor) -> str:
-        return f"{self.chain(values, visitor)[0].name}: {self.requests(values)}"
+    def _meant(self, values: Updates, session: TabSession) -> str:
+        return f"{self.chain(values, session)[0].name}: {self.requests(values)}"
 
     @property
     def backends(self) -> set[str]:
         """The names that the backend's field can have."""
-        return {backends.AUTO, *self._registry}
+        return {AUTO, *self._registry}
 
     def look_of(self, values: Updates) -> dict[str, Any]:
         """The look that the form spells, without what tells its headshots apart, as JSON's types."""
         request = controls.request(values, self._controls)
         return {**request.model_dump(exclude={"seed"}), "backend": values[self.backend]}
 
-    def chain(self, values: Updates, visitor: Visitor) -> list[Backend]:
+    def chain(self, values: Updates, session: TabSession) -> list[Backend]:
         """The chosen backend, and those that may take over from it."""
-        return backends.choose(visitor.backends(self._registry), values[self.backend])
+        return backends.choose(session.backends(self._registry), values[self.backend])
 
     @property
     def fillable(self) -> set[Any]:
@@ -286,7 +287,7 @@ class Form:
         wordings = None if matrix is None else format_prompts(matrix.prompts)
         if matrix is None or wordings is None or any(request.seed is None for request in requests):
             return None
-        axes = differing(requests)
+        axes = varying_fields(requests)
         varied = _MATRIX if len(axes) > 1 or axes == ("prompt",) else axes[0] if axes else _SEED
         updates = self.restored(requests[0], "all") | {self.varied: varied, self.seeds: format_seeds(matrix.seeds)}
         if varied in (_GUIDANCE, _MATRIX):
@@ -309,7 +310,7 @@ class Form:
         preset = next((preset for preset in PRESETS if preset.name == values[self.presets]), None)
         if preset is None:
             raise RequestError("There is no such look: choose one of those shown.")
-        self._visitors.of(request.session_hash, request.cookies).parent = ""
+        self._sessions.get(request.session_hash, request.cookies).parent = ""
         return {
             self._controls["prompt"]: preset.prompt,
             self._controls["negative_prompt"]: preset.negative_prompt,
@@ -320,9 +321,9 @@ class Form:
         return {self.seeds: self.fresh_seeds(values)}
 
     async def _resize(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        choice, before = (values[self.count], values[self.seeds], time.monotonic()), visitor.resized
-        visitor.resized = choice
+        session = self._sessions.get(request.session_hash, request.cookies)
+        choice, before = (values[self.count], values[self.seeds], time.monotonic()), session.last_count_event
+        session.last_count_event = choice
         if choice[:2] == before[:2] and choice[2] - before[2] < _TWIN_SECONDS:
             return {self.seeds: gr.skip()}  # a dropdown reports each choice twice: late, it would undo what was typed
         count = int(values[self.count])
@@ -348,9 +349,9 @@ class Form:
 
     async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Say what Generate would do, or what stands in its way, while the form is filled."""
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        about = _readiness(visitor.backends(self._registry), values[self.backend])
-        asked = self.is_asked(values, visitor)
+        session = self._sessions.get(request.session_hash, request.cookies)
+        about = _readiness(session.backends(self._registry), values[self.backend])
+        asked = self.is_asked(values, session)
         updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=asked)}
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
@@ -360,24 +361,24 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
-        plan = self._planned(requests, values[self.backend], visitor)
+        plan = self._planned(requests, values[self.backend], session)
         matrix = self.matrix(values)
         if asked and matrix is not None:
             updates[self._question] = f"<p><b>Make all of these?</b> {escape(matrix.counted)}.</p>{plan}"
         return {**updates, self.plan: plan}
 
-    def _planned(self, requests: list[HeadshotRequest], backend: str, visitor: Visitor | None) -> str:
+    def _planned(self, requests: list[HeadshotRequest], backend: str, session: TabSession | None) -> str:
         """How many headshots, by whom, and about how long."""
         noun = "headshot" if len(requests) == 1 else "headshots"
         try:
-            registry = self._registry if visitor is None else visitor.backends(self._registry)
+            registry = self._registry if session is None else session.backends(self._registry)
             chosen = backends.choose(registry, backend)[0]
         except HeadshotError as error:
             return f'<p class="plan wrong">{escape(str(error))}</p>'
-        photo, face = (None, None) if visitor is None else (visitor.photo, visitor.face)
+        photo, face = (None, None) if session is None else (session.photo, session.face)
         seconds = chosen.estimate(photo, requests, face=face)
         about = "" if seconds is None else f", about {spoken_duration(seconds)}"
-        what = f"paid {noun} by {chosen.title}" if chosen.lasting else noun
+        what = f"paid {noun} by {chosen.title}" if chosen.survives_disconnect else noun
         return f'<p class="plan">{len(requests)} {what}{about}</p>'
 
 

@@ -17,8 +17,8 @@ from headshot.imaging import photo_check
 from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
-from headshot.sessions.session import Visitor, Visitors
-from headshot.ui.messages import Updates, spoken
+from headshot.sessions.session import SessionRegistry, TabSession
+from headshot.ui.messages import Updates, event_handler
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.png"
 _ANY_FILE = (
@@ -35,8 +35,8 @@ _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, 
 class PhotoPart:
     """The photo's corner of the form."""
 
-    def __init__(self, visitors: Visitors, cache: Path) -> None:
-        self._visitors = visitors
+    def __init__(self, sessions: SessionRegistry, cache: Path) -> None:
+        self._sessions = sessions
         self._cache = cache
         self._places = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
         with gr.Row(elem_id="photo-part"):
@@ -71,24 +71,26 @@ class PhotoPart:
         # Gradio's preprocessing would open the file with every decoder that Pillow has, and end in a traceback where it
         # is no picture, before a handler could say a word.
         unopened = {**quickly, "preprocess": False}
-        self.photo.input(spoken(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
-        self.photo.clear(spoken(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
-        self.example.click(spoken(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly)
-        self.turn.click(spoken(self._turn, otherwise=self._refused), {self.face}, self.shown, **quickly)
-        self.face.input(spoken(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.photo.input(event_handler(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.photo.clear(event_handler(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.example.click(
+            event_handler(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly
+        )
+        self.turn.click(event_handler(self._turn, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.face.input(event_handler(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
         # "always_last" would send the first point once more, and never the last.
         pointing = {**quickly, "trigger_mode": "multiple"}
-        self.photo.select(spoken(self._point_at, otherwise=self._refused), {self.face}, self.shown, **pointing)
+        self.photo.select(event_handler(self._point_at, otherwise=self._refused), {self.face}, self.shown, **pointing)
 
     def emptied(self) -> Updates:
         """What the page shows once the photo is gone."""
         return self._updates(None, None, _INVITATION)
 
-    def as_it_is(self, visitor: Visitor) -> Updates:
+    def as_it_is(self, session: TabSession) -> Updates:
         """What the page shows of a visitor who has, or has not, a photo already."""
-        if visitor.photo is None or visitor.check is None:
+        if session.photo is None or session.check is None:
             return self.emptied()
-        return self._updates(visitor.preview, visitor.check, _verdict(visitor.photo, visitor.check))
+        return self._updates(session.preview, session.check, _verdict(session.photo, session.check))
 
     async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
         if values[self.photo] is None:
@@ -96,11 +98,11 @@ class PhotoPart:
         path = str(values[self.photo]["path"])
         if not _within(path, self._cache):  # a script could name any file of the server's
             raise PhotoError("The photo did not arrive: choose it again.")
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        if _within(path, self._visitors.root) or path == visitor.upload:
+        session = self._sessions.get(request.session_hash, request.cookies)
+        if _within(path, self._sessions.root) or path == session.upload:
             # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
             return {self.photo: gr.skip()}
-        visitor.upload = path
+        session.upload = path
         try:
             return await self._replace(request, partial(open_upload, path))
         finally:
@@ -111,8 +113,8 @@ class PhotoPart:
 
     async def _turn(self, values: Updates, request: gr.Request) -> Updates:
         """Turn the photo as its check advises, after which it is a photo like any other."""
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        photo, check = visitor.photo, visitor.check
+        session = self._sessions.get(request.session_hash, request.cookies)
+        photo, check = session.photo, session.check
         if photo is None or check is None:
             raise PhotoError("The photo is no longer here: choose it again.")
         if not check.turn:  # a second click, while the first was being answered
@@ -120,67 +122,69 @@ class PhotoPart:
         return await self._replace(request, partial(photo.turned, check.turn))
 
     async def _choose(self, values: Updates, request: gr.Request) -> Updates:
-        return await self._take_face(self._visitors.of(request.session_hash, request.cookies), int(values[self.face]))
+        return await self._take_face(self._sessions.get(request.session_hash, request.cookies), int(values[self.face]))
 
     async def _point_at(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
         """A click on the photo chooses the face under it."""
-        visitor = self._visitors.of(request.session_hash, request.cookies)
+        session = self._sessions.get(request.session_hash, request.cookies)
         index = None
-        if visitor.photo is not None and visitor.check is not None:
-            scale = _preview_scale(visitor.photo.pixels.shape[1::-1])
-            index = _face_at(visitor.check, event.index[0] / scale, event.index[1] / scale)
+        if session.photo is not None and session.check is not None:
+            scale = _preview_scale(session.photo.pixels.shape[1::-1])
+            index = _face_at(session.check, event.index[0] / scale, event.index[1] / scale)
         if index is None:
             return {self.photo: gr.skip()}
-        return await self._take_face(visitor, index)
+        return await self._take_face(session, index)
 
-    async def _take_face(self, visitor: Visitor, index: int) -> Updates:
-        turn = visitor.turn
-        async with visitor.checking:
-            photo = visitor.photo
-            if visitor.turn != turn:  # the face was picked on the photo before
+    async def _take_face(self, session: TabSession, index: int) -> Updates:
+        turn = session.photo_version
+        async with session.checking:
+            photo = session.photo
+            if session.photo_version != turn:  # the face was picked on the photo before
                 return {self.photo: gr.skip()}
             if photo is None:
                 raise PhotoError("The photo is no longer here: choose it again.")
-            return await self._take(visitor, turn, lambda: photo, index)
+            return await self._take(session, turn, lambda: photo, index)
 
     async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        visitor.turn += 1
-        turn = visitor.turn
-        async with visitor.checking:
-            return await self._take(visitor, turn, load)
+        session = self._sessions.get(request.session_hash, request.cookies)
+        session.photo_version += 1
+        turn = session.photo_version
+        async with session.checking:
+            return await self._take(session, turn, load)
 
     async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        visitor.put_back()
+        session = self._sessions.get(request.session_hash, request.cookies)
+        session.remove_photo()
         stay = '<p class="kept">The headshots stay until you delete them.</p>'
-        updates = self._updates(None, None, _INVITATION + (stay if visitor.job is not None else ""))
+        updates = self._updates(None, None, _INVITATION + (stay if session.run is not None else ""))
         # The input is empty already, or holds the next photo: pasting clears it first, and then uploads.
         del updates[self.photo]
         return updates
 
-    async def _take(self, visitor: Visitor, turn: int, load: Callable[[], Photo], index: int | None = None) -> Updates:
+    async def _take(
+        self, session: TabSession, turn: int, load: Callable[[], Photo], index: int | None = None
+    ) -> Updates:
         """Look at the photo and keep it, unless its visitor did something else with it meanwhile."""
         try:
             photo, check, preview = await anyio.to_thread.run_sync(look_at, load, index, limiter=self._places)
         except PhotoError:
-            if visitor.turn != turn:
+            if session.photo_version != turn:
                 return {self.photo: gr.skip()}
             raise
-        if visitor.turn != turn:
+        if session.photo_version != turn:
             return {self.photo: gr.skip()}
-        visitor.take(photo, check, index, preview)
-        self._visitors.make_room()
-        return self._updates(visitor.preview, check, _verdict(photo, check))
+        session.set_photo(photo, check, index, preview)
+        self._sessions.evict()
+        return self._updates(session.preview, check, _verdict(photo, check))
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
         """The sentence beside the photo; a photo that was here before stays."""
-        visitor = self._visitors.of(request.session_hash, request.cookies)
+        session = self._sessions.get(request.session_hash, request.cookies)
         problem = _problem(sentence)
-        if visitor.preview is None:
+        if session.preview is None:
             return self._updates(None, None, problem)
         kept = '<p class="kept">Your earlier photo is kept.</p>'
-        return self._updates(visitor.preview, visitor.check, problem + kept)
+        return self._updates(session.preview, session.check, problem + kept)
 
     def _updates(self, preview: Path | None, check: PhotoCheck | None, words: str) -> Updates:
         several = check is not None and len(check.faces) > 1

@@ -6,11 +6,11 @@ from html import escape
 
 from headshot.exports import snippets
 from headshot.imaging.face import SAME_PERSON
-from headshot.modelslab.backend import Earlier
-from headshot.request import Step
+from headshot.modelslab.backend import OtherRun
+from headshot.progress import Step
 from headshot.runs.files import PDF, SHEET, TABLE, ZIP
-from headshot.runs.run import Job
-from headshot.runs.saved_headshot import Shot
+from headshot.runs.run import Run
+from headshot.runs.saved_headshot import SavedHeadshot
 from headshot.runs.team import Team
 
 from . import cards
@@ -24,21 +24,21 @@ _PROMISE = (
 
 
 def shots(
-    job: Job | None,
-    baseline: Shot | None,
+    run: Run | None,
+    baseline: SavedHeadshot | None,
     address: Callable[[str, str], str] | None = None,
     *,
-    earlier: Sequence[Earlier] = (),
+    earlier: Sequence[OtherRun] = (),
     api: snippets.Api = "enterprise",
 ) -> str:
     """The grid and, once something has landed, the whole comparison as files at `address(the job's id, name)`.
 
     earlier: other comparisons that can be opened.  api: the one of ModelsLab's that the code in the details calls.
     """
-    grid = cards.grid(job, baseline, api=api)
-    if job is None or address is None:
-        return grid + ("" if baseline else _PROMISE) + _earlier(earlier, job)
-    return grid + (_files(job, address) if job.shots or job.kind == "matrix" else "") + _earlier(earlier, job)
+    grid = cards.grid(run, baseline, api=api)
+    if run is None or address is None:
+        return grid + ("" if baseline else _PROMISE) + _earlier(earlier, run)
+    return grid + (_files(run, address) if run.headshots or run.kind == "matrix" else "") + _earlier(earlier, run)
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
@@ -59,36 +59,36 @@ def step(at: Step) -> str:
     return status(at.stage, done=at.done, total=at.total, kind="running")
 
 
-def ended(job: Job) -> str:
-    done, total = len(job.shots), len(job.requests)
-    if job.stopped:
-        sent = sum(standing.kind == "under way" and bool(standing.job) for standing in job.standings.values())
+def ended(run: Run) -> str:
+    done, total = len(run.headshots), len(run.requests)
+    if run.stopped:
+        sent = sum(standing.kind == "under way" and bool(standing.job) for standing in run.statuses.values())
         left = f". {sent} had been sent, and may be billed" if sent else ""
         return status(f"Stopped: {done} of {total}{left}", kind="stopped")
     noun = "headshot" if done == 1 else "headshots"
-    took = "" if job.resumed else f" in {job.seconds:.1f} s"  # nobody measured those that went on alone
+    took = "" if run.remote_id else f" in {run.seconds:.1f} s"  # nobody measured those that went on alone
     return status(f"{done} {noun}{took}", kind="done")
 
 
-def found(job: Job) -> str:
+def found(run: Run) -> str:
     """Of a comparison that was found in the history."""
-    done, total = len(job.shots), len(job.requests)
+    done, total = len(run.headshots), len(run.requests)
     return status(f"From your history: {done} of {total} headshots", kind="done" if done == total else "stopped")
 
 
-def some_missing(job: Job) -> str:
+def some_missing(run: Run) -> str:
     """Of a comparison whose cards say themselves what became of those that did not land."""
-    done, total = len(job.shots), len(job.requests)
+    done, total = len(run.headshots), len(run.requests)
     landed = f"{done} of {total} headshots" if done else "No headshot has come"
     return status(f"{landed}: the cards say why.", kind="stopped")
 
 
-def notes(job: Job | Team | None) -> str:
+def notes(run: Run | Team | None) -> str:
     """What was and was not applied, once for all the headshots where it is the same for all."""
-    if job is None or not job.shots:
+    if run is None or not run.headshots:
         return ""
-    common = cards.common_notes(job.shots)
-    unkept = [job.unkept] if job.unkept else []
+    common = cards.common_notes(run.headshots)
+    unkept = [run.history_error] if run.history_error else []
     applied = [note.text for note in common if note.kind == "applied"]
     missing = [note.text for note in common if note.kind == "not applied"]
     advice = unkept + [note.text for note in common if note.kind == "advice"]
@@ -99,7 +99,7 @@ def notes(job: Job | Team | None) -> str:
         parts.append(_note_list("Good to know", "advice", advice))
     if applied:
         parts.append(_note_list("Applied", "applied", applied))
-    if any(shot.likeness is not None for shot in job.shots):
+    if any(shot.likeness is not None for shot in run.headshots):
         parts.append(
             '<p class="legend">Likeness compares the face with the photo’s: two photos of one person reach about '
             f"0.70 to 0.77, different people at most 0.29; below {SAME_PERSON:.2f} it could be somebody else.</p>"
@@ -107,17 +107,17 @@ def notes(job: Job | Team | None) -> str:
     return f'<div class="notes">{"".join(parts)}</div>' if parts else ""
 
 
-def _files(job: Job, address: Callable[[str, str], str]) -> str:
+def _files(run: Run, address: Callable[[str, str], str]) -> str:
     links = (
         ""
-        if not job.shots
+        if not run.headshots
         else "".join(
-            f'<a class="file {kind}" href="{escape(address(job.id, name))}" download="{name}">{text}</a>'
+            f'<a class="file {kind}" href="{escape(address(run.id, name))}" download="{name}">{text}</a>'
             for kind, name, text in _FILES
         )
     )
-    missing = len(job.missing)
-    if missing and job.can_go_on:
+    missing = len(run.missing)
+    if missing and run.can_go_on:
         words = "Make the missing one" if missing == 1 else f"Make the missing {missing}"
         links += f'<button type="button" class="file" data-act="make all" data-job="">{words}</button>'
     return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'
@@ -131,9 +131,9 @@ _FILES = (
 )
 
 
-def _earlier(found: Sequence[Earlier], job: Job | None) -> str:
+def _earlier(found: Sequence[OtherRun], run: Run | None) -> str:
     """Buttons for what is not on the page already."""
-    here = set() if job is None else {shot.job for shot in job.shots} | {at.job for at in job.standings.values()}
+    here = set() if run is None else {shot.job for shot in run.headshots} | {at.job for at in run.statuses.values()}
     now = datetime.now(UTC)
     buttons = "".join(
         f'<button type="button" class="file" data-act="open" data-job="{escape(one.comparison)}">'

@@ -6,24 +6,24 @@ import gradio as gr
 
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitors
-from headshot.ui.messages import Updates, note, spoken
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry
+from headshot.ui.messages import Updates, event_handler, note
 
 from .form import Form
 
 if TYPE_CHECKING:
-    from headshot.storage import Look
+    from headshot.storage import SavedSettings
 
 _GONE = "This look is no longer here: save it again."
 
 
-class LooksPart:
+class SavedSettingsPart:
     """A row of the visitor's looks, and beneath it what saves and deletes one."""
 
-    def __init__(self, visitors: Visitors, keeper: Keeper, form: Form) -> None:
-        self._visitors = visitors
-        self._keeper = keeper
+    def __init__(self, sessions: SessionRegistry, recorder: HistoryRecorder, form: Form) -> None:
+        self._sessions = sessions
+        self._recorder = recorder
         self._form = form
 
     def build(self) -> None:
@@ -43,27 +43,33 @@ class LooksPart:
     def wire(self, page: gr.Blocks) -> None:
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         shown = [self.own, self.name, self.remove]
-        page.load(spoken(self._load), {self.name}, shown, **quick)
+        page.load(event_handler(self._load), {self.name}, shown, **quick)
         self.own.input(
-            spoken(self._take),
+            event_handler(self._take),
             {self.own},
             [*self._form.fillable, self._form.backend, self.name, self.remove],
             trigger_mode="always_last",
             **quick,
         )
-        gr.on([self.save.click, self.name.submit], spoken(self._save), {self.name, *self._form.fields}, shown, **quick)
-        self.remove.click(spoken(self._delete), {self.own}, shown, **quick)
+        gr.on(
+            [self.save.click, self.name.submit],
+            event_handler(self._save),
+            {self.name, *self._form.fields},
+            shown,
+            **quick,
+        )
+        self.remove.click(event_handler(self._delete), {self.own}, shown, **quick)
 
     async def _load(self, values: Updates, request: gr.Request) -> Updates:
-        owner = self._visitors.of(request.session_hash, request.cookies).owner
-        return self._shown(await self._looks(owner), None) if self._keeper.has_entries else {self.name: gr.skip()}
+        owner = self._sessions.get(request.session_hash, request.cookies).owner
+        return self._shown(await self._looks(owner), None) if self._recorder.may_have_data else {self.name: gr.skip()}
 
     async def _take(self, values: Updates, request: gr.Request) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
-        look = next((look for look in await self._looks(visitor.owner) if look.name == values[self.own]), None)
+        session = self._sessions.get(request.session_hash, request.cookies)
+        look = next((look for look in await self._looks(session.owner) if look.name == values[self.own]), None)
         if look is None:
             raise RequestError(_GONE)
-        visitor.parent = ""
+        session.parent = ""
         settings = dict(look.settings)
         backend = settings.pop("backend", None)
         updates = self._form.restored(HeadshotRequest.model_validate(settings), "all but the seed")
@@ -72,29 +78,29 @@ class LooksPart:
         return {**updates, self.name: look.name, self.remove: gr.Button(visible=True)}
 
     async def _save(self, values: Updates, request: gr.Request) -> Updates:
-        owner = self._visitors.of(request.session_hash, request.cookies).owner
+        owner = self._sessions.get(request.session_hash, request.cookies).owner
         name = str(values[self.name] or "").strip()
         if not name:
             raise RequestError("Give the look a name first.")
         settings = self._form.look_of(values)
-        look = await self._keeper.do(lambda history: history.save_look(owner, name, settings))
+        look = await self._recorder.run(lambda history: history.save_look(owner, name, settings))
         note(f"The look “{look.name}” is saved.")
         return self._shown(await self._looks(owner), look.name)
 
     async def _delete(self, values: Updates, request: gr.Request) -> Updates:
-        owner = self._visitors.of(request.session_hash, request.cookies).owner
+        owner = self._sessions.get(request.session_hash, request.cookies).owner
         looks = await self._looks(owner)
         look = next((look for look in looks if look.name == values[self.own]), None)
         if look is None:
             raise RequestError(_GONE)
-        await self._keeper.do(lambda history: history.delete_look(owner, look.id))
+        await self._recorder.run(lambda history: history.delete_look(owner, look.id))
         note(f"The look “{look.name}” is deleted.")
         return {**self._shown([one for one in looks if one is not look], None), self.name: ""}
 
-    async def _looks(self, owner: str) -> "list[Look]":
-        return list(await self._keeper.do(lambda history: history.looks(owner)))
+    async def _looks(self, owner: str) -> "list[SavedSettings]":
+        return list(await self._recorder.run(lambda history: history.saved_settings(owner)))
 
-    def _shown(self, looks: "list[Look]", chosen: str | None) -> Updates:
+    def _shown(self, looks: "list[SavedSettings]", chosen: str | None) -> Updates:
         names = [look.name for look in looks]
         return {
             self.own: gr.Radio(choices=names, value=chosen, visible=bool(names)),

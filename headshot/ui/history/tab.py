@@ -17,21 +17,21 @@ import gradio as gr
 
 from headshot.backends import Backend
 from headshot.errors import RequestError
-from headshot.runs.files import found_again
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitor, Visitors
+from headshot.runs.files import load
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.settings import Settings
 from headshot.ui.headshots import results
 from headshot.ui.headshots.form import Form
 from headshot.ui.headshots.photo import delete_upload, is_upload
 from headshot.ui.headshots.shoot import ShootPart
-from headshot.ui.messages import Updates, note, spoken
+from headshot.ui.messages import Updates, event_handler, note
 from headshot.ui.team.tab import TeamPart
 
 from . import timeline
 
 if TYPE_CHECKING:
-    from headshot.storage import Comparison, History, Usage
+    from headshot.storage import History, HistoryEntry, Usage
 
 PAGE = 24  # comparisons at a time: four screens of them
 MAX_ARCHIVE_BYTES = 2 * 2**30  # that one visitor may bring along: a thousand headshots
@@ -46,7 +46,7 @@ _TEAM_RUNNING = "This team’s headshots are being made: let it end, or press St
 
 
 @dataclass(frozen=True)
-class Shown:
+class ListState:
     """What a tab shows: what it looks for, and how far down. before: the last one that stands there.
 
     count: of comparisons.  groups: the teams that stand there; what else of them comes later stands there already.
@@ -55,7 +55,7 @@ class Shown:
     search: str = ""
     backend: str = ""
     favourites: bool = False
-    before: "Comparison | None" = None
+    before: "HistoryEntry | None" = None
     count: int = 0
     groups: frozenset[str] = frozenset()
 
@@ -64,16 +64,21 @@ class HistoryPart:
     """The tab. cache: where Gradio puts uploads."""
 
     def __init__(
-        self, settings: Settings, registry: Mapping[str, Backend], visitors: Visitors, keeper: Keeper, cache: Path
+        self,
+        settings: Settings,
+        registry: Mapping[str, Backend],
+        sessions: SessionRegistry,
+        recorder: HistoryRecorder,
+        cache: Path,
     ) -> None:
         self._settings = settings
         self._titles = {name: backend.title for name, backend in registry.items()}
-        self._visitors = visitors
-        self._keeper = keeper
+        self._sessions = sessions
+        self._recorder = recorder
         self._cache = cache
         self._serials = itertools.count(1)
-        self._parcels: WeakKeyDictionary[Visitor, Path] = WeakKeyDictionary()
-        self._asked_at: WeakKeyDictionary[Visitor, float] = WeakKeyDictionary()
+        self._parcels: WeakKeyDictionary[TabSession, Path] = WeakKeyDictionary()
+        self._asked_at: WeakKeyDictionary[TabSession, float] = WeakKeyDictionary()
         self._places = anyio.CapacityLimiter(_AT_ONCE)
         self._takings: set[asyncio.Task[str]] = set()  # the event loop itself holds a task by a thread only
 
@@ -88,7 +93,7 @@ class HistoryPart:
             apply_default_css=False,
             elem_id="history",
         )
-        self.shown = gr.State(Shown())
+        self.shown = gr.State(ListState())
 
     def wire(
         self, tab: gr.Tab, tabs: gr.Tabs, shoot: ShootPart, form: Form, team: TeamPart, *, home: str, teams: str
@@ -105,10 +110,10 @@ class HistoryPart:
         heard: Any = self.list  # its events are the script's own, which Gradio reads there
 
         def said(handler: Any) -> Any:
-            return spoken(handler, otherwise=self._refused)
+            return event_handler(handler, otherwise=self._refused)
 
         def listing(handler: Any) -> Any:
-            return spoken(handler, otherwise=self._not_listed)
+            return event_handler(handler, otherwise=self._not_listed)
 
         tab.select(listing(self._again), {self.shown}, listed, **quiet)
         # Gradio's "always_last" would ask the first question once more, and never the last.
@@ -134,55 +139,55 @@ class HistoryPart:
 
     async def _again(self, values: Updates, request: gr.Request) -> Updates:
         """What the tab showed before, as it is now and as far down."""
-        return await self._first(values[self.shown], self._visitor(request))
+        return await self._first(values[self.shown], self._session(request))
 
     async def _seek(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
         """asked_at: by the page's clock. What was overtaken on its way is no longer what the page asks for."""
-        shown = Shown(str(event.search), str(event.backend), event.favourites is True)
-        visitor, asked_at = self._visitor(request), float(event.asked_at)
-        if asked_at < self._asked_at.get(visitor, 0):
+        shown = ListState(str(event.search), str(event.backend), event.favourites is True)
+        session, asked_at = self._session(request), float(event.asked_at)
+        if asked_at < self._asked_at.get(session, 0):
             return {self.list: gr.skip()}
-        self._asked_at[visitor] = asked_at
-        return await self._first(shown, visitor)
+        self._asked_at[session] = asked_at
+        return await self._first(shown, session)
 
     async def _further(self, values: Updates, request: gr.Request) -> Updates:
-        shown: Shown = values[self.shown]
-        return await self._listed("more", shown, self._visitor(request), PAGE)
+        shown: ListState = values[self.shown]
+        return await self._listed("more", shown, self._session(request), PAGE)
 
-    async def _first(self, shown: Shown, visitor: Visitor, **news: object) -> Updates:
+    async def _first(self, shown: ListState, session: TabSession, **news: object) -> Updates:
         afresh = replace(shown, before=None, count=0, groups=frozenset())
-        return await self._listed("all", afresh, visitor, max(PAGE, shown.count), **news)
+        return await self._listed("all", afresh, session, max(PAGE, shown.count), **news)
 
-    async def _listed(self, mode: str, shown: Shown, visitor: Visitor, limit: int, **news: object) -> Updates:
-        if not self._keeper.has_entries:
+    async def _listed(self, mode: str, shown: ListState, session: TabSession, limit: int, **news: object) -> Updates:
+        if not self._recorder.may_have_data:
             return {self.list: self._news(mode, entries=[], more=False, line="", **news), self.shown: shown}
         backends, hours, api = self._titles, self._settings.history_hours, self._settings.modelslab_api
 
-        def read(history: "History") -> "tuple[list[dict[str, Any]], Shown, bool, Usage]":
-            found, more, now = page_of(history, visitor.owner, shown, limit)
-            told = [timeline.entry(runs, visitor, backends, hours=hours, api=api) for runs in found]
-            return told, now, more, history.usage(visitor.owner)
+        def read(history: "History") -> "tuple[list[dict[str, Any]], ListState, bool, Usage]":
+            found, more, now = page_of(history, session.owner, shown, limit)
+            told = [timeline.entry_card(runs, session, backends, hours=hours, api=api) for runs in found]
+            return told, now, more, history.usage(session.owner)
 
-        entries, now, more, usage = await self._keeper.in_turn(visitor.owner, read)
+        entries, now, more, usage = await self._recorder.serialized(session.owner, read)
         line = timeline.line(usage, hours)
         return {self.list: self._news(mode, entries=entries, more=more, line=line, **news), self.shown: now}
 
-    async def renewed(self, values: Updates, visitor: Visitor) -> Updates:
+    async def renewed(self, values: Updates, session: TabSession) -> Updates:
         """What the tab shows as it is now. values: with `shown`."""
-        return await self._first(values[self.shown], visitor) if values[self.shown].count else {}
+        return await self._first(values[self.shown], session) if values[self.shown].count else {}
 
     # What changes.
 
     async def _amend(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
         """A name or a star, which the page shows already."""
-        owner, what = self._visitor(request).owner, str(event.id)
+        owner, what = self._session(request).owner, str(event.id)
         match event.action:
             case "rename":
                 name = str(event.name)
-                done = await self._keeper.in_turn(owner, lambda history: _rename(history, owner, what, name))
+                done = await self._recorder.serialized(owner, lambda history: _rename(history, owner, what, name))
             case "favourite":
                 on = event.on is True
-                done = await self._keeper.in_turn(owner, lambda history: _favour(history, owner, what, on=on))
+                done = await self._recorder.serialized(owner, lambda history: _favour(history, owner, what, on=on))
             case _:
                 done = False
         if not done:
@@ -190,81 +195,85 @@ class HistoryPart:
         return {self.list: gr.skip()}
 
     async def _discard(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
-        visitor, what = self._visitor(request), str(event.id)
-        runs = await self._keeper.do(lambda history: _together(history, visitor.owner, what))
+        session, what = self._session(request), str(event.id)
+        runs = await self._recorder.run(lambda history: _group_by_team(history, session.owner, what))
         if not runs:
             raise RequestError(_GONE)
-        ids, tabs = {run.id for run in runs}, self._visitors.tabs(visitor.owner)
-        if any(tab.job is not None and tab.job.kept in ids and tab.job.alive for tab in tabs):
+        ids, tabs = {entry.id for entry in runs}, self._sessions.tabs(session.owner)
+        if any(tab.run is not None and tab.run.history_id in ids and tab.run.alive for tab in tabs):
             raise RequestError(_RUNNING)
         if any(tab.team.running and tab.team.group == runs[0].group for tab in tabs):
             raise RequestError(_TEAM_RUNNING)
 
         def delete(history: "History") -> "Usage":
             for one in ids:
-                history.delete(visitor.owner, one)
-            return history.usage(visitor.owner)
+                history.delete(session.owner, one)
+            return history.usage(session.owner)
 
-        usage = await self._keeper.in_turn(visitor.owner, delete)
+        usage = await self._recorder.serialized(session.owner, delete)
         line = timeline.line(usage, self._settings.history_hours)
         gone = self._news("gone", key=runs[0].group or runs[0].id, line=line)
-        job, baseline = visitor.job, visitor.baseline
+        run, baseline = session.run, session.baseline
         for tab in tabs:
-            _take_off(tab, runs)
-        if visitor.job is job:
-            return {self.list: gone, **({} if visitor.baseline is baseline else self._results(visitor))}
+            _prepare_edit(tab, runs)
+        if session.run is run:
+            return {self.list: gone, **({} if session.baseline is baseline else self._results(session))}
         return {
             self.list: gone,
             self._shoot.status: results.status("These headshots were deleted from your history.", kind="done"),
             self._shoot.notes: "",
-            **self._results(visitor),
+            **self._results(session),
         }
 
     # What goes on from here.
 
     async def _open(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
-        visitor, what = self._visitor(request), str(event.id)
-        run = await self._keeper.do(lambda history: history.comparison(visitor.owner, what))
-        if run is None:
+        session, what = self._session(request), str(event.id)
+        entry = await self._recorder.run(lambda history: history.comparison(session.owner, what))
+        if entry is None:
             raise RequestError(_GONE)
-        if run.kind == "team" and event.whole is True:
-            group = await self._keeper.do(lambda history: _together(history, visitor.owner, what))
-            shown = await self._team.opened(values, visitor, group or (run,))
+        if entry.kind == "team" and event.whole is True:
+            group = await self._recorder.run(lambda history: _group_by_team(history, session.owner, what))
+            shown = await self._team.opened(values, session, group or (entry,))
             return {**shown, self._tabs: gr.Tabs(selected=self._teams)}
-        return {**await self._shoot.opened(visitor, run), self._tabs: gr.Tabs(selected=self._home)}
+        return {**await self._shoot.opened(session, entry), self._tabs: gr.Tabs(selected=self._home)}
 
     async def _carry_on(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
         """A comparison's settings, or a headshot's, in the form. A single headshot is the baseline, too."""
-        visitor, what = self._visitor(request), str(event.id)
-        run = await self._keeper.do(lambda history: history.comparison(visitor.owner, what))
-        kept = None if run is not None else await self._keeper.do(lambda history: history.shot(visitor.owner, what))
+        session, what = self._session(request), str(event.id)
+        entry = await self._recorder.run(lambda history: history.comparison(session.owner, what))
+        kept = (
+            None
+            if entry is not None
+            else await self._recorder.run(lambda history: history.headshot(session.owner, what))
+        )
         updates: Updates = {self._tabs: gr.Tabs(selected=self._home)}
         whose = "Its settings"
-        if run is not None:
-            again = self._form.repeated(run.requests)
-            updates |= self._form.restored(run.requests[0], "all") if again is None else again
+        if entry is not None:
+            again = self._form.repeated(entry.requests)
+            updates |= self._form.restored(entry.requests[0], "all") if again is None else again
             whose = "The settings of its first headshot" if again is None else whose
-            kept = run.shots[0] if len(run.requests) == 1 and len(run.shots) == 1 else None
+            kept = entry.headshots[0] if len(entry.requests) == 1 and len(entry.headshots) == 1 else None
         elif kept is not None:
             updates |= self._form.restored(kept.request, "all")
         else:
             raise RequestError(_GONE)
-        baseline = None if kept is None else found_again(visitor, kept, None)
-        visitor.parent = "" if baseline is None else baseline.mark
+        baseline = None if kept is None else load(session, kept, None)
+        session.parent = "" if baseline is None else baseline.content_id
         if baseline is not None:
-            visitor.set_baseline(baseline)
-            updates |= self._results(visitor)
+            session.set_baseline(baseline)
+            updates |= self._results(session)
         beside = "" if kept is None else ", and the headshot is the baseline"
-        photo = "" if visitor.photo is not None else " Choose a photo, then press Generate."
+        photo = "" if session.photo is not None else " Choose a photo, then press Generate."
         note(f"{whose} are in the form{beside}.{photo}")
         return updates
 
-    def _results(self, visitor: Visitor) -> Updates:
+    def _results(self, session: TabSession) -> Updates:
         shots = results.shots(
-            visitor.job,
-            visitor.baseline,
-            visitor.address,
-            earlier=visitor.earlier,
+            session.run,
+            session.baseline,
+            session.address,
+            earlier=session.other_runs,
             api=self._settings.modelslab_api,
         )
         return {self._shoot.shots: shots}
@@ -273,19 +282,19 @@ class HistoryPart:
 
     async def _pack(self, values: Updates, request: gr.Request) -> Updates:
         """Everything as one file among the visitor's own, to be fetched at once."""
-        visitor = self._visitor(request)
-        visitor.clear(self._parcels.pop(visitor, None))
-        if not self._keeper.has_entries:
+        session = self._session(request)
+        session.delete_slot(self._parcels.pop(session, None))
+        if not self._recorder.may_have_data:
             raise RequestError("There is nothing to export yet.")
-        path = visitor.write(f"headshot-history-{datetime.now(UTC):%Y-%m-%d}.zip", b"")
-        self._parcels[visitor] = path
+        path = session.write(f"headshot-history-{datetime.now(UTC):%Y-%m-%d}.zip", b"")
+        self._parcels[session] = path
         async with self._places:
-            await self._keeper.do(lambda history: _packed(history, visitor.owner, path))
+            await self._recorder.run(lambda history: _packed(history, session.owner, path))
         return {
             self.list: self._news(
                 "said",
                 parcel={
-                    "href": visitor.address(path.parent.name, path.name),
+                    "href": session.address(path.parent.name, path.name),
                     "name": path.name,
                     "size": timeline.size(path.stat().st_size),
                 },
@@ -294,7 +303,7 @@ class HistoryPart:
 
     async def _unpack(self, values: Updates, request: gr.Request, event: gr.EventData) -> AsyncIterator[Updates]:
         """An archive that came as uploads, one for each piece. It is taken in whole, whether its page stays or not."""
-        visitor, paths = self._visitor(request), [str(path) for path in event.paths]
+        session, paths = self._session(request), [str(path) for path in event.paths]
         if not paths or not all(is_upload(path, self._cache) for path in paths):
             raise RequestError("The archive did not arrive: choose it again.")
         at = [0, 0]  # how many headshots of how many, written by the thread that takes them in
@@ -302,26 +311,26 @@ class HistoryPart:
         def tell(done: int, total: int) -> None:
             at[:] = done, total
 
-        taking = asyncio.create_task(self._taken_in(visitor.owner, paths, tell))
+        taking = asyncio.create_task(self._taken_in(session.owner, paths, tell))
         self._takings.add(taking)
         taking.add_done_callback(self._takings.discard)
         while not taking.done():
             yield {self.list: self._news("taking", done=at[0], total=at[1]), self.shown: gr.skip()}
             await asyncio.wait({taking}, timeout=_TOLD_SECONDS)
-        yield await self._first(values[self.shown], visitor, said=taking.result())
+        yield await self._first(values[self.shown], session, said=taking.result())
 
     async def _taken_in(self, owner: str, paths: Sequence[str], tell: Callable[[int, int], None]) -> str:
         try:
             async with self._places:
-                return await self._keeper.do(lambda history: _unpacked(history, owner, paths, tell))
+                return await self._recorder.run(lambda history: _unpacked(history, owner, paths, tell))
         finally:
             for path in paths:
                 delete_upload(path)
 
     # Inside.
 
-    def _visitor(self, request: gr.Request) -> Visitor:
-        return self._visitors.of(request.session_hash, request.cookies)
+    def _session(self, request: gr.Request) -> TabSession:
+        return self._sessions.get(request.session_hash, request.cookies)
 
     def _news(self, mode: str, **news: object) -> dict[str, Any]:
         """What the script does with the list. all: these entries, in place of whatever is there.  more: these behind
@@ -349,8 +358,8 @@ def _scroll_to(narrow: str) -> str:
 
 
 def page_of(
-    history: "History", owner: str, shown: Shown, limit: int
-) -> "tuple[list[tuple[Comparison, ...]], bool, Shown]":
+    history: "History", owner: str, shown: ListState, limit: int
+) -> "tuple[list[tuple[HistoryEntry, ...]], bool, ListState]":
     """The next entries, whether others follow, and what is shown with them. A team stands where its latest run does."""
     found = history.page(
         owner,
@@ -362,56 +371,58 @@ def page_of(
     )
     here, more = found[:limit], len(found) > limit
     groups = set(shown.groups)
-    entries: list[tuple[Comparison, ...]] = []
-    for run in here:
-        if not run.group:
-            entries.append((run,))
-        elif run.group not in groups:
-            groups.add(run.group)
-            entries.append(history.group(owner, run.group) or (run,))
+    entries: list[tuple[HistoryEntry, ...]] = []
+    for entry in here:
+        if not entry.group:
+            entries.append((entry,))
+        elif entry.group not in groups:
+            groups.add(entry.group)
+            entries.append(history.group(owner, entry.group) or (entry,))
     last = here[-1] if here else shown.before
     return entries, more, replace(shown, before=last, count=shown.count + len(here), groups=frozenset(groups))
 
 
-def _together(history: "History", owner: str, name: str) -> "tuple[Comparison, ...]":
+def _group_by_team(history: "History", owner: str, name: str) -> "tuple[HistoryEntry, ...]":
     """A comparison, and those of its team."""
-    run = history.comparison(owner, name)
-    return () if run is None else history.group(owner, run.group) or (run,)
+    entry = history.comparison(owner, name)
+    return () if entry is None else history.group(owner, entry.group) or (entry,)
 
 
-def _take_off(tab: Visitor, runs: "Sequence[Comparison]") -> None:
+def _prepare_edit(tab: TabSession, runs: "Sequence[HistoryEntry]") -> None:
     """Nothing of what was deleted stays on a page. The Team tab is drawn anew when it is opened."""
-    job, baseline = tab.job, tab.baseline
+    run, baseline = tab.run, tab.baseline
     if tab.team.group and tab.team.group == runs[0].group:
-        tab.clear_shots(tab.team.unmake())
-    if baseline is not None and baseline.kept in {shot.id for run in runs for shot in run.shots}:
+        tab.delete_headshots(tab.team.reset_results())
+    if baseline is not None and baseline.history_id in {shot.id for entry in runs for shot in entry.headshots}:
         tab.set_baseline(None)
-    if job is not None and job.kept in {run.id for run in runs}:
-        tab.job = None
-        tab.clear_shots(job.shots)
+    if run is not None and run.history_id in {entry.id for entry in runs}:
+        tab.run = None
+        tab.delete_headshots(run.headshots)
 
 
 def _rename(history: "History", owner: str, name: str, to: str) -> bool:
     """A comparison, or all of its team."""
-    run = history.comparison(owner, name)
-    if run is not None and run.group:
-        return history.rename_group(owner, run.group, to)
+    entry = history.comparison(owner, name)
+    if entry is not None and entry.group:
+        return history.rename_group(owner, entry.group, to)
     return history.rename(owner, name, to)
 
 
 def _favour(history: "History", owner: str, name: str, *, on: bool) -> bool:
     """A headshot, or a comparison with all of its team."""
-    runs = _together(history, owner, name)
-    done = [history.favourite(owner, one, on) for one in ([run.id for run in runs] or [name])]  # each, whatever comes
+    runs = _group_by_team(history, owner, name)
+    done = [
+        history.favourite(owner, one, on) for one in ([entry.id for entry in runs] or [name])
+    ]  # each, whatever comes
     return all(done)
 
 
 def _packed(history: "History", owner: str, path: Path) -> None:
-    from headshot.storage.transfer import export  # loads SQLAlchemy, for which no page's start should wait
+    from headshot.storage.transfer import export_history  # loads SQLAlchemy, for which no page's start should wait
 
     try:
         with path.open("wb") as out:
-            export(history, owner, out)
+            export_history(history, owner, out)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise RequestError("The archive could not be written: try again, or delete some of your history.") from error
@@ -419,7 +430,7 @@ def _packed(history: "History", owner: str, path: Path) -> None:
 
 def _unpacked(history: "History", owner: str, paths: Sequence[str], tell: Callable[[int, int], None]) -> str:
     """Take in what came in these pieces. Says what that was."""
-    from headshot.storage.transfer import import_
+    from headshot.storage.transfer import import_history
 
     with tempfile.TemporaryFile() as whole:
         try:
@@ -431,8 +442,8 @@ def _unpacked(history: "History", owner: str, paths: Sequence[str], tell: Callab
                     raise RequestError(f"The archive is too large: at most {MAX_ARCHIVE_BYTES / 2**30:g} GB come in.")
         except OSError as error:
             raise RequestError("The archive did not arrive whole: choose it again.") from error
-        came = import_(history, owner, whole, tell)
-    return timeline.came(came.comparisons, came.shots, came.skipped, came.looks)
+        came = import_history(history, owner, whole, tell)
+    return timeline.came(came.comparisons, came.headshots, came.skipped, came.saved_settings)
 
 
 def _frame(backends: Mapping[str, str]) -> str:

@@ -6,15 +6,15 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from headshot.comparison import labels
-from headshot.comparison.comparing import differing
+from headshot.comparison.comparing import varying_fields
 from headshot.comparison.presets import preset_of
 from headshot.exports import snippets
 from headshot.request import HeadshotRequest
-from headshot.runs.files import Album, found_again
+from headshot.runs.files import FileSink, load
 from headshot.ui.headshots import cards
 
 if TYPE_CHECKING:
-    from headshot.storage import Comparison, Kept, Usage
+    from headshot.storage import HistoryEntry, StoredHeadshot, Usage
 
 _MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes after
 _TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
@@ -23,9 +23,9 @@ _HARD_BLANK = "\N{NO-BREAK SPACE}"
 _VARIED = {"seed": "Seeds", "guidance_scale": "Guidance", "num_inference_steps": "Steps"}
 
 
-def entry(
-    runs: Sequence["Comparison"],
-    album: Album,
+def entry_card(
+    runs: Sequence["HistoryEntry"],
+    sink: FileSink,
     backends: Mapping[str, str],
     *,
     hours: float,
@@ -38,26 +38,26 @@ def entry(
     first = runs[0]
     team = len(runs) > 1 or first.kind == "team"
     figures = []
-    for run in runs:
-        called = labels.labels(run.requests)
-        figures += [_figure(run, kept, called[kept.request], album, team=team, api=api) for kept in run.shots]
-    until = min(run.kept_since for run in runs) + timedelta(hours=hours)
+    for entry in runs:
+        called = labels.labels(entry.requests)
+        figures += [_figure(entry, kept, called[kept.request], sink, team=team, api=api) for kept in entry.headshots]
+    until = min(entry.kept_since for entry in runs) + timedelta(hours=hours)
     return {
         "key": first.group or first.id,
-        "begun": max(run.begun for run in runs).isoformat(),
+        "begun": max(entry.begun for entry in runs).isoformat(),
         "title": title(first),
         "info": _info(runs, backends, until.isoformat()),
         "strip": _strip(figures),
     }
 
 
-def title(run: "Comparison") -> str:
+def title(entry: "HistoryEntry") -> str:
     """Its name, or its team's, or what it was asked for."""
-    return _named(run) or asked(run.requests[0])
+    return _named(entry) or asked(entry.requests[0])
 
 
-def _named(run: "Comparison") -> str:
-    return run.group_name if run.group else run.name
+def _named(entry: "HistoryEntry") -> str:
+    return entry.group_name if entry.group else entry.name
 
 
 def asked(request: HeadshotRequest) -> str:
@@ -71,14 +71,14 @@ def asked(request: HeadshotRequest) -> str:
     return words[:1].upper() + words[1:] or "Without a prompt"
 
 
-def kind(runs: Sequence["Comparison"]) -> str:
+def kind(runs: Sequence["HistoryEntry"]) -> str:
     """What was compared."""
     first = runs[0]
     if first.kind == "team":
         return f"Team of {len(runs)}"
     if first.kind == "matrix":
         return "Matrix"
-    varied = [name for name in differing(first.requests) if name in _VARIED]
+    varied = [name for name in varying_fields(first.requests) if name in _VARIED]
     return _VARIED[varied[0]] if varied else _SINGLE
 
 
@@ -87,7 +87,7 @@ def line(usage: "Usage", hours: float) -> str:
     if not usage.comparisons:
         return ""
     each = "Each is" if usage.comparisons > 1 else "It is"
-    parts = [_counted(usage.comparisons, "comparison"), _counted(usage.shots, "headshot"), size(usage.bytes)]
+    parts = [_counted(usage.comparisons, "comparison"), _counted(usage.headshots, "headshot"), size(usage.bytes)]
     return f"{', '.join(parts)}. {each} deleted {_counted(round(hours), 'hour')} after it was made."
 
 
@@ -117,12 +117,12 @@ def size(bytes_: int) -> str:
     return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(0.1, megabytes):.1f} MB"
 
 
-def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str) -> str:
+def _info(runs: Sequence["HistoryEntry"], backends: Mapping[str, str], until: str) -> str:
     first = runs[0]
     name, auto = escape(title(first)), escape(asked(first.requests[0]))
-    favourite = all(run.favourite for run in runs)
-    landed = sum(len({shot.position for shot in run.shots}) for run in runs)
-    total = sum(len(run.requests) for run in runs)
+    favourite = all(entry.favourite for entry in runs)
+    landed = sum(len({shot.position for shot in entry.headshots}) for entry in runs)
+    total = sum(len(entry.requests) for entry in runs)
     about = [kind(runs), _made_by(runs, backends)]
     told = "".join(f"<span>{escape(words)} · </span>" for words in about)
     count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
@@ -139,7 +139,7 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
         f"{_star('the comparison', favourite, first.id)}</div>"
         f'<p class="about">{told}<time class="at"></time>{whole}</p>{_why(runs, landed, total)}'
         f'<p class="left" data-until="{until}"></p>'
-        f'<div class="acts" data-id="{first.id}" data-count="{sum(len(run.shots) for run in runs)}">{open_it}'
+        f'<div class="acts" data-id="{first.id}" data-count="{sum(len(entry.headshots) for entry in runs)}">{open_it}'
         f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
         f"</button>{show_it}"
         f'<button type="button" class="act quiet" data-do="delete" aria-label="Delete: {name}">Delete</button>'
@@ -147,21 +147,21 @@ def _info(runs: Sequence["Comparison"], backends: Mapping[str, str], until: str)
     )
 
 
-def _made_by(runs: Sequence["Comparison"], backends: Mapping[str, str]) -> str:
-    names = dict.fromkeys([run.backend for run in runs])
-    others = dict.fromkeys(shot.backend for run in runs for shot in run.shots if shot.backend not in names)
+def _made_by(runs: Sequence["HistoryEntry"], backends: Mapping[str, str]) -> str:
+    names = dict.fromkeys([entry.backend for entry in runs])
+    others = dict.fromkeys(shot.backend for entry in runs for shot in entry.headshots if shot.backend not in names)
     asked_of, made = ([backends.get(name, name) for name in some] for some in (names, others))
     return ", ".join(asked_of) + (f", then {', '.join(made)}" if made else "")
 
 
-def _why(runs: Sequence["Comparison"], landed: int, total: int) -> str:
+def _why(runs: Sequence["HistoryEntry"], landed: int, total: int) -> str:
     """What stands in the way of those that are missing."""
     if landed == total:
         return ""
-    sentences = dict.fromkeys(why for run in runs for why in run.failures.values())
+    sentences = dict.fromkeys(why for entry in runs for why in entry.failures.values())
     if sentences:
         return f'<p class="why">{escape(next(iter(sentences)))}</p>'
-    return "" if all(run.ended for run in runs) else '<p class="why">It goes on, or was broken off.</p>'
+    return "" if all(entry.ended for entry in runs) else '<p class="why">It goes on, or was broken off.</p>'
 
 
 def _strip(figures: Sequence[str]) -> str:
@@ -176,15 +176,17 @@ def _strip(figures: Sequence[str]) -> str:
     )
 
 
-def _figure(run: "Comparison", kept: "Kept", called: str, album: Album, *, team: bool, api: snippets.Api) -> str:
+def _figure(
+    entry: "HistoryEntry", kept: "StoredHeadshot", called: str, sink: FileSink, *, team: bool, api: snippets.Api
+) -> str:
     """called: what sets the headshot apart from the others of its run."""
-    shot = found_again(album, kept, None)
-    words = run.name if team and run.name else called
-    if team and len(run.requests) > 1:
+    shot = load(sink, kept, None)
+    words = entry.name if team and entry.name else called
+    if team and len(entry.requests) > 1:
         words = f"{words}, {called.lower()}"
     name = escape(words)
     opening = (
-        f'<button type="button" class="icon open" data-do="open" data-id="{run.id}" title="Open" '
+        f'<button type="button" class="icon open" data-do="open" data-id="{entry.id}" title="Open" '
         f'aria-label="Open: {name}"></button>'
         if team
         else ""
@@ -194,7 +196,7 @@ def _figure(run: "Comparison", kept: "Kept", called: str, album: Album, *, team:
         f'<button type="button" class="icon onward" data-do="continue" data-id="{kept.id}" title="Continue from this '
         f'one" aria-label="Continue from: {name}"></button>'
     )
-    return cards.small(shot, words, acts, api=api)
+    return cards.history_card(shot, words, acts, api=api)
 
 
 def _star(what: str, on: bool, name: str) -> str:

@@ -30,7 +30,7 @@ def drawn(team: Team, address: Callable[[str, str], str], *, api: snippets.Api =
     if not team.people:
         frames = f'<div class="shot"><div class="frame">{_PERSON}</div></div>' * _EMPTY_FRAMES
         return f'<div class="shots">{frames}</div>{_NOBODY}'
-    shared = cards.common_notes(team.shots)
+    shared = cards.common_notes(team.headshots)
     people = "".join(_card(team, person, shared, api) for person in team.people)
     return f'<div class="shots">{people}</div>{_files(team, address)}'
 
@@ -52,11 +52,11 @@ def running(done: int, total: int, text: str, stage: str) -> str:
 
 
 def _card(team: Team, person: Person, shared: Sequence[Note], api: snippets.Api) -> str:
-    shot = person.shot
+    shot = person.headshot
     if shot is not None:
         own = [Note("advice", person.crowd)] if person.crowd else []
         own += [note for note in shot.notes if note not in shared]
-        return cards.of_person(shot, person.name, own, f"{person.name}.png", api=api)
+        return cards.person_card(shot, person.name, own, f"{person.name}.png", api=api)
     name = escape(person.name)
     figure = f'<img src="{escape(person.thumbnail)}" alt="Photo of {name}">' if person.thumbnail else _PERSON
     remove = (
@@ -75,8 +75,8 @@ def _told(team: Team, person: Person) -> tuple[str, str]:
     """A class for its looks, and what is said below the name."""
     if person.refusal:
         return "refused", f'<span class="facts why">{escape(person.refusal)}</span>'
-    if person is team.at:
-        standing = next(iter(person.job.standings.values()), None) if person.job is not None else None
+    if person is team.current:
+        standing = next(iter(person.run.statuses.values()), None) if person.run is not None else None
         text = standing.text if standing is not None else "being made"
         return "waiting", f'<span class="facts">{escape(text)}</span>'
     if person.failure:
@@ -92,7 +92,7 @@ def _told(team: Team, person: Person) -> tuple[str, str]:
 
 
 def _files(team: Team, address: Callable[[str, str], str]) -> str:
-    if not any(shot.kept for shot in team.shots):
+    if not any(shot.history_id for shot in team.headshots):
         return ""
     links = "".join(
         f'<a class="file {kind}" href="{escape(address(team.group, name))}" download="{name}">{text}</a>'

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from html import escape
 
-from headshot.voting.ranking import Standing
-from headshot.voting.results import CHART, TABLE, Ranking
+from headshot.voting.ranking import Rank
+from headshot.voting.results import CHART, TABLE, PollResult
 
 
-def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
+def told(one: PollResult, address: str, thumbnails: Mapping[str, str]) -> str:
     """What its owner sees. address: where its files lie, up to the slash.  thumbnails: addresses, by the shots' ids."""
     code = escape(one.vote.code)
     state = (
@@ -31,7 +31,7 @@ def told(one: Ranking, address: str, thumbnails: Mapping[str, str]) -> str:
     )
 
 
-def _table(one: Ranking, thumbnails: Mapping[str, str]) -> str:
+def _table(one: PollResult, thumbnails: Mapping[str, str]) -> str:
     lines = "".join(
         f'<tr><td class="place">{standing.place}</td>'
         f'<td><div class="who"><img src="{escape(thumbnails.get(standing.shot, ""))}" alt="" width="40" height="50">'
@@ -49,7 +49,7 @@ def _table(one: Ranking, thumbnails: Mapping[str, str]) -> str:
     )
 
 
-def _bar(standing: Standing) -> str:
+def _bar(standing: Rank) -> str:
     low, high, share = (round(100 * value) for value in (standing.share_low, standing.share_high, standing.share))
     return (
         f'<span class="range" style="--low:{low}%;--high:{high}%;--share:{share}%"><i></i></span>'

@@ -7,10 +7,10 @@ import gradio as gr
 
 from headshot.errors import RequestError
 from headshot.runs.files import THUMBNAIL
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitor, Visitors
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.ui.headshots.form import Form
-from headshot.ui.messages import Updates, note, spoken
+from headshot.ui.messages import Updates, event_handler, note
 from headshot.voting import results
 
 from . import ranking_view
@@ -28,9 +28,9 @@ _ABOUT = (
 class VotePart:
     """Beneath a comparison: the votes on it."""
 
-    def __init__(self, visitors: Visitors, keeper: Keeper) -> None:
-        self._visitors = visitors
-        self._keeper = keeper
+    def __init__(self, sessions: SessionRegistry, recorder: HistoryRecorder) -> None:
+        self._sessions = sessions
+        self._recorder = recorder
 
     def build(self) -> None:
         with gr.Accordion("Blind vote", open=False, elem_id="vote-part") as self.part:
@@ -38,47 +38,49 @@ class VotePart:
 
     def wire(self, form: Form) -> None:
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        self.part.expand(spoken(self._show), {form.seeds}, [self.votes], **quick)
-        self.votes.select(spoken(self._act), {form.seeds}, [self.votes], **quick)
+        self.part.expand(event_handler(self._show), {form.seeds}, [self.votes], **quick)
+        self.votes.select(event_handler(self._act), {form.seeds}, [self.votes], **quick)
 
     async def _show(self, values: Updates, request: gr.Request) -> Updates:
-        return {self.votes: await self._told(self._visitors.of(request.session_hash, request.cookies))}
+        return {self.votes: await self._told(self._sessions.get(request.session_hash, request.cookies))}
 
     async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
-        visitor = self._visitors.of(request.session_hash, request.cookies)
+        session = self._sessions.get(request.session_hash, request.cookies)
         match event.action:
             case "begin":
-                await self._begin(visitor)
+                await self._begin(session)
             case "close":
                 code = str(event.code)
-                if not await self._keeper.in_turn(
-                    visitor.owner, lambda history: history.close_vote(visitor.owner, code)
+                if not await self._recorder.serialized(
+                    session.owner, lambda history: history.close_vote(session.owner, code)
                 ):
                     raise RequestError("This vote is no longer here.")
                 note("The vote is closed: nobody can open its link any more.")
-        return {self.votes: await self._told(visitor)}
+        return {self.votes: await self._told(session)}
 
-    async def _begin(self, visitor: Visitor) -> None:
-        job = visitor.job
-        shots = [] if job is None else [shot.kept for shot in job.landed if shot.kept]
+    async def _begin(self, session: TabSession) -> None:
+        job = session.run
+        shots = [] if job is None else [shot.history_id for shot in job.completed if shot.history_id]
         if job is None or len(shots) < 2:
             raise RequestError(_NOTHING)
-        kept = job.kept
-        await self._keeper.in_turn(visitor.owner, lambda history: history.open_vote(visitor.owner, kept, shots, _TITLE))
+        kept = job.history_id
+        await self._recorder.serialized(
+            session.owner, lambda history: history.open_vote(session.owner, kept, shots, _TITLE)
+        )
 
-    async def _told(self, visitor: Visitor) -> str:
-        job = visitor.job
-        if job is None or not job.kept:
+    async def _told(self, session: TabSession) -> str:
+        job = session.run
+        if job is None or not job.history_id:
             return _ABOUT
-        kept = job.kept
-        found = await self._keeper.in_turn(
-            visitor.owner, lambda history: results.rankings(history, visitor.owner, kept)
+        kept = job.history_id
+        found = await self._recorder.serialized(
+            session.owner, lambda history: results.results_of(history, session.owner, kept)
         )
         told = "".join(
             ranking_view.told(
                 one,
-                visitor.address(one.vote.code, "").rstrip("/"),
-                {shot: visitor.address(shot, THUMBNAIL) for shot in one.vote.shots},
+                session.address(one.vote.code, "").rstrip("/"),
+                {shot: session.address(shot, THUMBNAIL) for shot in one.vote.shots},
             )
             for one in found
         )

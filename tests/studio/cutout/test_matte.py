@@ -8,7 +8,7 @@ import portraits
 import pytest
 
 from headshot.imaging import face
-from headshot.imaging.warp import scale_of, warp
+from headshot.imaging.warp import scale_factor, warp
 from headshot.studio import analysis, face_geometry, retouch
 from headshot.studio.cutout import alpha, colours, matte
 
@@ -28,7 +28,7 @@ class Cut:
         chosen, mesh = found[0], face.mesh(photo, found[0])
         seen = matte.outline(matte.see(photo, chosen, found[1:]), chosen)
         self.affine = analysis._canvas(chosen, mesh, seen.crown, analysis._middle(mesh, seen))
-        scale = scale_of(self.affine)
+        scale = scale_factor(self.affine)
         self.face_px = chosen.height * scale
         self.canvas = retouch.enlarge(photo, self.affine, SIZE)
         self.oval = face_geometry.oval(SIZE[::-1], analysis._mapped(mesh, self.affine, scale), self.face_px)

@@ -15,7 +15,7 @@ from headshot.imaging import face
 from headshot.imaging.face import Face
 from headshot.studio import analysis, render, trust
 from headshot.studio.cutout import matte, people
-from headshot.studio.prompt.look import Look
+from headshot.studio.prompt.look import StyleSpec
 
 CHEEK_BY_CHEEK = 0.17
 EXAMPLE = ROOT / "headshot" / "examples" / "astronaut.png"
@@ -112,7 +112,7 @@ def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -
     picture, people = side_by_side(CHEEK_BY_CHEEK)
     found = analysis.analyse(picture, people[1], [people[0]], steps=21)
     assert found.trust < trust.TRUSTED
-    shared = render.session(found, Look(backdrop="white"), 7.5)
+    shared = render.prepare_look(found, StyleSpec(backdrop="white"), 7.5)
     assert shared.behind is not None
 
 

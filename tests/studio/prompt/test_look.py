@@ -11,7 +11,7 @@ from paths import ROOT
 
 from headshot.request import MAX_PROMPT_CHARACTERS, HeadshotRequest
 from headshot.studio.prompt import vocabulary
-from headshot.studio.prompt.look import SUMMARY, Look, Reading, read
+from headshot.studio.prompt.look import SUMMARY, ParsedPrompt, StyleSpec, read
 
 DOCUMENT = ROOT / "docs" / "vocabulary.md"
 
@@ -19,10 +19,12 @@ DOCUMENT = ROOT / "docs" / "vocabulary.md"
 def changed(prompt: str, negative_prompt: str = "") -> dict[str, object]:
     """The fields a reading moved away from the defaults."""
     look = read(prompt, negative_prompt).look
-    return {each.name: getattr(look, each.name) for each in fields(Look) if getattr(look, each.name) != each.default}
+    return {
+        each.name: getattr(look, each.name) for each in fields(StyleSpec) if getattr(look, each.name) != each.default
+    }
 
 
-def said(reading: Reading, kind: str) -> str:
+def said(reading: ParsedPrompt, kind: str) -> str:
     return "\n".join(note.text for note in reading.notes if note.kind == kind)
 
 
@@ -162,7 +164,7 @@ def test_the_usual_negative_boilerplate_needs_no_note() -> None:
         "(worst quality, low quality:1.4), blurry, lowres, watermark, text, extra fingers, deformed, bad anatomy, "
         "cartoon, painting, cgi, cropped head, oversaturated, busy background, easynegative"
     )
-    assert read("", boilerplate) == Reading(Look(), ())
+    assert read("", boilerplate) == ParsedPrompt(StyleSpec(), ())
 
 
 def test_what_is_part_of_the_person_is_not_taken_away() -> None:
@@ -205,7 +207,7 @@ def test_nothing_is_said_of_defaults_that_nobody_asked_for() -> None:
 def test_the_forms_own_defaults_are_understood_whole() -> None:
     form = HeadshotRequest()
     reading = read(form.prompt, form.negative_prompt)
-    assert reading.look == Look(backdrop="light grey", light="loop", contrast="low")
+    assert reading.look == StyleSpec(backdrop="light grey", light="loop", contrast="low")
     assert {note.kind for note in reading.notes} == {"applied"}
 
 
@@ -250,7 +252,7 @@ def test_every_phrase_alone_sets_exactly_its_fields() -> None:
     wrong = []
     for phrase, expected in [*CHOICES, *PAPERS, *MOODS, *BEHIND]:
         reading = read(phrase, "")
-        if reading.look != replace(Look(), **expected) or {note.kind for note in reading.notes} != {"applied"}:
+        if reading.look != replace(StyleSpec(), **expected) or {note.kind for note in reading.notes} != {"applied"}:
             wrong.append((phrase, reading))
     assert wrong == []
 
@@ -258,7 +260,7 @@ def test_every_phrase_alone_sets_exactly_its_fields() -> None:
 @pytest.mark.parametrize("pattern", ["{} background", "a {} wall", "backdrop: {}", "man on {}", "{} suit, {} paper"])
 def test_every_paper_colour_is_a_backdrop_where_it_goes_with_one(pattern: str) -> None:
     looks = {phrase: read(pattern.format(phrase, phrase), "").look for phrase, _ in PAPERS}
-    assert looks == {phrase: replace(Look(), **expected) for phrase, expected in PAPERS}
+    assert looks == {phrase: replace(StyleSpec(), **expected) for phrase, expected in PAPERS}
 
 
 @pytest.mark.parametrize("thing", ["suit", "hair", "glasses", "car"])
@@ -266,7 +268,7 @@ def test_no_paper_colour_is_a_backdrop_beside_a_thing(thing: str) -> None:
     wrong = []
     for phrase, _ in PAPERS:
         reading = read(f"{phrase} {thing}", "")
-        if reading.look != Look() or f"“{phrase} {thing}”" not in said(reading, "not applied"):
+        if reading.look != StyleSpec() or f"“{phrase} {thing}”" not in said(reading, "not applied"):
             wrong.append((phrase, reading))
     assert wrong == []
 
@@ -281,11 +283,11 @@ def test_spaces_and_commas_around_a_refused_phrase_change_nothing() -> None:
 
 
 def test_filler_alone_changes_and_says_nothing() -> None:
-    assert [phrase for phrase in FILLER if read(phrase, "") != Reading(Look(), ())] == []
+    assert [phrase for phrase in FILLER if read(phrase, "") != ParsedPrompt(StyleSpec(), ())] == []
 
 
 @pytest.mark.parametrize("rule", vocabulary.RULES, ids=lambda rule: rule.means)
-def test_every_negative_phrase_leaves_only_what_its_rule_allows(rule: vocabulary.Rule) -> None:
+def test_every_negative_phrase_leaves_only_what_its_rule_allows(rule: vocabulary.NegativeRule) -> None:
     for phrase in vocabulary.split(rule.words):
         for field, allowed in rule.allows.items():
             assert getattr(read("", phrase).look, field) == allowed[0], phrase
@@ -338,7 +340,7 @@ def possible(annotation: object) -> list[object]:
 
 
 def test_the_order_of_values_holds_every_value_a_look_can_have() -> None:
-    hints = Look.__dataclass_fields__
+    hints = StyleSpec.__dataclass_fields__
     assert list(vocabulary.ORDER) == list(hints)
     for name, values in vocabulary.ORDER.items():
         annotation = hints[name].type
@@ -348,7 +350,7 @@ def test_the_order_of_values_holds_every_value_a_look_can_have() -> None:
 
 def test_the_documentation_is_the_tables() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == vocabulary.document(), (
-        "docs/vocabulary.md is behind the tables: write headshot.studio.vocabulary.document() to it"
+        "docs/vocabulary.md is behind the tables: write headshot.studio.prompt.vocabulary.document() to it"
     )
 
 
@@ -379,7 +381,7 @@ NONSENSE = st.text("qxzjkv", min_size=5, max_size=9)
 def test_any_two_texts_give_a_reading_and_always_the_same(prompt: str, negative_prompt: str) -> None:
     reading = read(prompt, negative_prompt)
     assert reading == read(prompt, negative_prompt)
-    for each in fields(Look):
+    for each in fields(StyleSpec):
         assert getattr(reading.look, each.name) in vocabulary.ORDER[each.name]
     reasons = [note.text.rpartition("”: ")[2] for note in reading.notes if note.kind == "not applied"]
     assert len(reasons) == len(set(reasons))

@@ -15,18 +15,18 @@ from stub import StubBackend, made
 
 from headshot import ui
 from headshot.imaging.photo import Photo
-from headshot.metadata import clean_copy, exported, inscribed, mark_of
+from headshot.metadata import content_id_of, convert, embed_metadata, stripped_copy
 from headshot.metadata.png import with_texts
-from headshot.metadata.signing import Seal
+from headshot.metadata.signing import C2paSigner
 from headshot.request import HeadshotRequest
-from headshot.runs.history_recorder import Keeper
-from headshot.sessions.session import Visitors
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
 from headshot.ui.check.tab import CheckPart
 from headshot.ui.headshots.form import Form
 from headshot.ui.headshots.photo import EXAMPLE, PhotoPart
 from headshot.ui.theme import STYLESHEETS, swatches, theme
-from headshot.web.request_filter import Guard
+from headshot.web.request_filter import RequestFilterMiddleware
 
 pytestmark = pytest.mark.browser
 
@@ -40,28 +40,28 @@ REQUEST = HeadshotRequest(
 
 
 @pytest.fixture(scope="module")
-def seal(tmp_path_factory: pytest.TempPathFactory) -> Seal:
-    return Seal.of_folder(tmp_path_factory.mktemp("seal"))
+def seal(tmp_path_factory: pytest.TempPathFactory) -> C2paSigner:
+    return C2paSigner.of_folder(tmp_path_factory.mktemp("seal"))
 
 
 @pytest.fixture(scope="module")
-def address(seal: Seal) -> Iterator[str]:
+def address(seal: C2paSigner) -> Iterator[str]:
     """The tab beside the form, and nothing else of the page."""
     backend = StubBackend()
     settings = Settings(open_browser=False)
-    visitors = Visitors(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), 3600, 20, backends=[backend])
+    sessions = SessionRegistry(Path(tempfile.mkdtemp(prefix="visitors-", dir=ui.CACHE)), 3600, 20, backends=[backend])
     with gr.Blocks(analytics_enabled=False) as page:
-        form = Form(settings, {backend.name: backend}, visitors)
+        form = Form(settings, {backend.name: backend}, sessions)
         with gr.Tabs() as tabs:
             with gr.Tab("Headshots", id="headshots"), gr.Column(elem_id="form"):
-                photo = PhotoPart(visitors, ui.CACHE)
+                photo = PhotoPart(sessions, ui.CACHE)
                 form.look()
                 form.axis()
                 form.outlook()
                 gr.Button("Generate", elem_id="generate")
                 form.fine_tuning()
             with gr.Tab("Check a file", id="check") as tab:
-                check = CheckPart(visitors, Keeper.of(settings), ui.CACHE, chain=lambda: seal.chain)
+                check = CheckPart(sessions, HistoryRecorder.of(settings), ui.CACHE, chain=lambda: seal.chain)
                 check.build()
         form.wire(photo)
         check.wire(form, tab=tab, tabs=tabs, home="headshots")
@@ -73,11 +73,11 @@ def address(seal: Seal) -> Iterator[str]:
         theme=theme(),
         css=css,
         footer_links=[],
-        app_kwargs={"middleware": [Middleware(Guard, visitors=visitors)]},
+        app_kwargs={"middleware": [Middleware(RequestFilterMiddleware, sessions=sessions)]},
     )
     yield address
     page.close(verbose=False)
-    visitors.close()
+    sessions.close()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def visit(shared: Visit) -> Visit:
 
 def ours(request: HeadshotRequest = REQUEST, photo: Path = EXAMPLE, parent: str = "") -> bytes:
     opened = Photo.open(photo)
-    return inscribed(made(opened, request, "studio"), photo_sha256=opened.sha256, parent=parent).png
+    return embed_metadata(made(opened, request, "studio"), photo_sha256=opened.sha256, parent=parent).png
 
 
 def drop(visit: Visit, data: bytes, name: str = "picture.png") -> None:
@@ -103,7 +103,7 @@ def drop(visit: Visit, data: bytes, name: str = "picture.png") -> None:
     visit.page.locator("#check-file input[type=file]").set_input_files(files=[file])  # type: ignore[list-item]
 
 
-def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, seal: Seal) -> None:
+def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, seal: C2paSigner) -> None:
     drop(visit, seal.sealed(ours(), "png"))
     report = visit.page.locator("#report")
     expect(report.locator("h2")).to_have_text("Headshot Playground 0.1.0")
@@ -165,19 +165,19 @@ def test_two_pictures_are_matched_by_the_mark_that_both_show(visit: Visit) -> No
     report = visit.page.locator("#report")
     before = ours()
     drop(visit, before)
-    shown = f"{mark_of(before)[:8]}…"
+    shown = f"{content_id_of(before)[:8]}…"
     expect(report.locator("dl > div", has=report.page.get_by_text("Mark", exact=True)).locator("dd")).to_have_text(
         shown
     )
     expect(report.locator(".after")).to_have_count(0)
-    drop(visit, exported(ours(parent=mark_of(before)), "webp"), "after.webp")
+    drop(visit, convert(ours(parent=content_id_of(before)), "webp"), "after.webp")
     expect(report.locator(".after")).to_have_text(f"Made after the picture with the mark {shown}.")
     visit.inspect("a picture that was made after another", "#check-page")
 
 
-def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: Seal) -> None:
+def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: C2paSigner) -> None:
     seal_words = visit.page.locator("#report .seal")
-    changed = bytearray(seal.sealed(exported(ours(), "jpeg"), "jpeg"))
+    changed = bytearray(seal.sealed(convert(ours(), "jpeg"), "jpeg"))
     changed[-50] ^= 1
     drop(visit, bytes(changed), "picture.jpg")
     expect(seal_words).to_contain_text("Changed after")
@@ -193,13 +193,13 @@ def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one
         (ours()[:-40], "cut.png", "cut short"),
         (b"Dear diary, today I dropped a text file.", "notes.txt", "Only PNG, JPEG and WebP"),
         (with_texts(ours(), {"XML:com.adobe.xmp": "<!DOCTYPE x><x/>"}), "bomb.png", "declares a document type"),
-        (with_texts(clean_copy(ours(), "png"), {"headshot": "[" * 99_999}), "deep.png", "nested too deep"),
+        (with_texts(stripped_copy(ours(), "png"), {"headshot": "[" * 99_999}), "deep.png", "nested too deep"),
     ):
         drop(visit, data, name)
         expect(report.locator(".refused")).to_contain_text(words)
         expect(visit.page.locator("#restore")).to_be_hidden()
         expect(visit.page.locator("#checked-picture img")).to_have_count(0)
-    drop(visit, clean_copy(ours(), "webp"), "clean.webp")
+    drop(visit, stripped_copy(ours(), "webp"), "clean.webp")
     expect(report.locator("h2")).to_have_text("Headshot Playground")
     expect(report).to_contain_text("A composite")
     expect(visit.page.locator("#restore")).to_be_hidden()
@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one
 
 
 def test_what_the_file_does_not_tell_cannot_be_restored(visit: Visit) -> None:
-    drop(visit, with_texts(clean_copy(ours(), "png"), {"parameters": "a hat\nSteps: 30, CFG scale: 7, Seed: -1"}))
+    drop(visit, with_texts(stripped_copy(ours(), "png"), {"parameters": "a hat\nSteps: 30, CFG scale: 7, Seed: -1"}))
     expect(visit.page.get_by_role("button", name="The seed alone")).to_be_disabled()
     expect(visit.page.get_by_role("button", name="Restore all")).to_be_enabled()
     expect(visit.page.locator("#report .remark")).to_contain_text("30 steps become 31")
@@ -242,7 +242,7 @@ def _naming(body: str, path: Path) -> str:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
-def test_everybody_can_use_it(browser: Browser, address: str, seal: Seal, width: int, scheme: str) -> None:
+def test_everybody_can_use_it(browser: Browser, address: str, seal: C2paSigner, width: int, scheme: str) -> None:
     with visiting(browser, address, width=width, scheme=scheme) as visit:
         visit.page.get_by_role("tab", name="Check a file").click()
         visit.inspect("the empty tab", "#check-page")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub import StubBackend
 
-from headshot.comparison.comparing import vary
+from headshot.comparison.comparing import expand_axis
 from headshot.comparison.matrix import Matrix, parse_prompts
 from headshot.request import MAX_SEED, HeadshotRequest
-from headshot.sessions.session import Visitors
+from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
 from headshot.ui.headshots.form import Form
 
@@ -25,9 +25,9 @@ WORDS = st.sampled_from(
     ["", "grey, navy", 'suit, "jumper, of wool", ""', "GREY SUIT, none", "l, wl", "wall, wall paper"]
 )
 COMPARISONS = st.one_of(
-    st.builds(vary, st.just(BASE), st.just("seed"), SEEDS),
-    st.builds(vary, st.just(BASE), st.just("guidance_scale"), SCALES),
-    st.builds(vary, st.just(BASE), st.just("num_inference_steps"), STEPS),
+    st.builds(expand_axis, st.just(BASE), st.just("seed"), SEEDS),
+    st.builds(expand_axis, st.just(BASE), st.just("guidance_scale"), SCALES),
+    st.builds(expand_axis, st.just(BASE), st.just("num_inference_steps"), STEPS),
     st.builds(
         lambda words, *axes: Matrix(
             BASE, *axes, prompts=parse_prompts(BASE.prompt, words, at_most=8) if words else ()
@@ -45,7 +45,7 @@ def form() -> Form:
     backend, folder = StubBackend(), Path(tempfile.mkdtemp())
     settings = Settings(max_headshots=8, max_matrix=3 * 4 * 3 * 3)
     with gr.Blocks(analytics_enabled=False):
-        form = Form(settings, {"stub": backend}, Visitors(folder, 60, backends=[backend]))
+        form = Form(settings, {"stub": backend}, SessionRegistry(folder, 60, backends=[backend]))
         form.look()
         form.axis()
         form.fine_tuning()

@@ -16,14 +16,15 @@ from service import Exchange, Service
 from stub import StubBackend
 
 from headshot import ui
+from headshot.cookies import PAGE_COOKIE, owner_of
 from headshot.errors import RequestError
 from headshot.imaging.photo import Photo
 from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.job_runner import Hook
-from headshot.modelslab.jobs import Desk
-from headshot.modelslab.result_image import Sitter
-from headshot.sessions.session import COOKIE, Visitor, Visitors, owner_of
+from headshot.modelslab.job_runner import WebhookTarget
+from headshot.modelslab.jobs import JobService
+from headshot.modelslab.result_image import Subject
+from headshot.sessions.session import SessionRegistry, TabSession
 from headshot.settings import Settings
 from headshot.ui.headshots import account
 from headshot.ui.headshots.account import AccountPart
@@ -68,7 +69,7 @@ def visit(browser: Browser, site: server.Site) -> Iterator[Visit]:
 
 
 def _modelslab(settings: Settings) -> ModelsLab:
-    return ModelsLab(Desk(settings, waits=QUICK, resolve=loopback))
+    return ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
 
 
 def _open(visit: Visit) -> None:
@@ -100,9 +101,9 @@ def _told(visit: Visit) -> Locator:
     return visit.page.locator("#backend")
 
 
-def _visitor(site: server.Site, visit: Visit) -> Visitor:
+def _session(site: server.Site, visit: Visit) -> TabSession:
     session = next(url.rpartition("/")[2] for url in visit.addresses if "/heartbeat/" in url)
-    return site.visitors.of(session)
+    return site.sessions.get(session)
 
 
 def test_a_key_leaves_the_box_and_its_backend_is_ready_at_once(visit: Visit) -> None:
@@ -133,7 +134,7 @@ def test_leaving_the_box_is_enough_and_an_empty_one_changes_nothing(site: server
     visit.page.get_by_role("button", name="New seeds").click()  # handled after what came before
     expect(visit.field("seeds")).not_to_have_value("1-4")
     assert _line(visit).inner_html() == said
-    key = _visitor(site, visit).key
+    key = _session(site, visit).key
     assert key is not None
     assert key.reveal() == CANARY
 
@@ -213,7 +214,7 @@ def test_what_cannot_be_a_key_is_not_kept_and_the_key_before_stays(site: server.
     _box(visit).press("Enter")
     expect(_line(visit)).to_contain_text("holds a space or a character that no key has")
     expect(_box(visit)).to_have_value("")
-    assert _visitor(site, visit).key is None
+    assert _session(site, visit).key is None
     expect(visit.page.get_by_role("button", name="Forget key")).to_be_hidden()
     _enter(visit)
     _box(visit).fill("x" * 300)
@@ -308,7 +309,7 @@ def test_one_visitors_key_is_not_anothers(browser: Browser, site: server.Site, v
         _open(other)
         _choose(other, "ModelsLab")
         expect(_told(other)).to_contain_text(NEEDS_ONE)
-        assert _visitor(site, other).key is None
+        assert _session(site, other).key is None
         _enter(other, OTHER)
         other.page.get_by_role("button", name="Forget key").click()
         expect(_line(other)).to_have_text("Your key is forgotten.")
@@ -321,17 +322,17 @@ def test_with_the_key_what_was_sent_before_a_restart_goes_on(
 ) -> None:
     monkeypatch.setattr(service, "job_seconds", 1.5)
     downloads = service.downloads
-    secret = next(str(cookie["value"]) for cookie in visit.context.cookies() if cookie["name"] == COOKIE)
+    secret = next(str(cookie["value"]) for cookie in visit.context.cookies() if cookie["name"] == PAGE_COOKIE)
 
     async def sent_by_the_server_before() -> None:
-        desk = Desk(settings, waits=QUICK, resolve=loopback)
-        owner = owner_of({COOKIE: secret})
-        await desk.begin(owner, Key(CANARY), [REQUEST], Sitter(Photo.open(EXAMPLE), None))
+        job_service = JobService(settings, waits=QUICK, resolve=loopback)
+        owner = owner_of({PAGE_COOKIE: secret})
+        await job_service.begin(owner, Key(CANARY), [REQUEST], Subject(Photo.open(EXAMPLE), None))
         for _ in range(200):
-            if [job.remote_id for job in await desk.comparison(owner)] != [None]:
+            if [job.remote_id for job in await job_service.comparison(owner)] != [None]:
                 break
             await asyncio.sleep(0.02)
-        await desk.close()
+        await job_service.close()
 
     with ThreadPoolExecutor(1) as thread:  # Playwright's own event loop runs in this one
         thread.submit(asyncio.run, sent_by_the_server_before()).result()
@@ -373,23 +374,23 @@ def test_a_webhook_of_ones_own_is_named_and_taken_back(site: server.Site, visit:
     track_id.fill("mine")
     track_id.press("Enter")
     expect(line).to_have_text("ModelsLab calls me.example for every headshot that is sent from now on.")
-    whole = Hook("https://me.example/hook?token=1", "mine")
+    whole = WebhookTarget("https://me.example/hook?token=1", "mine")
     for _ in range(PATIENCE_MS // 20):  # the line says nothing of the track id, which comes behind
-        if _visitor(site, visit).hook == whole:
+        if _session(site, visit).webhook == whole:
             break
         visit.page.wait_for_timeout(20)
-    assert _visitor(site, visit).hook == whole
+    assert _session(site, visit).webhook == whole
     url.fill("http://me.example/hook")
     url.blur()
     expect(line).to_contain_text("starts with https://")
-    assert _visitor(site, visit).hook is None
+    assert _session(site, visit).webhook is None
     url.fill("")
     url.blur()
     expect(line).to_contain_text("name a webhook, too")
     track_id.fill("")
     track_id.blur()
     expect(line).to_be_hidden()
-    assert _visitor(site, visit).hook is None
+    assert _session(site, visit).webhook is None
 
 
 @pytest.mark.parametrize(
@@ -417,7 +418,7 @@ def test_on_a_public_demo_there_is_no_webhook_to_name(settings: Settings, tmp_pa
     def calls(public_demo: bool) -> tuple[int, str]:
         given = settings.model_copy(update={"public_demo": public_demo})
         with gr.Blocks() as page:
-            AccountPart(given, {"modelslab": _modelslab(given)}, Visitors(tmp_path, 60))
+            AccountPart(given, {"modelslab": _modelslab(given)}, SessionRegistry(tmp_path, 60))
         config = page.get_config_file()
         return len(config["dependencies"]), json.dumps(config, default=str)
 
@@ -429,9 +430,9 @@ def test_on_a_public_demo_there_is_no_webhook_to_name(settings: Settings, tmp_pa
 
 def test_without_modelslab_nothing_is_built(backend: StubBackend, tmp_path: Path) -> None:
     with gr.Blocks() as page:
-        part = AccountPart(Settings(), {backend.name: backend}, Visitors(tmp_path, 60))
+        part = AccountPart(Settings(), {backend.name: backend}, SessionRegistry(tmp_path, 60))
     assert (len(page.blocks), part.changes) == (0, [])
-    assert part.shown(Visitors(tmp_path, 60).of("somebody")) == {}
+    assert part.shown(SessionRegistry(tmp_path, 60).get("somebody")) == {}
 
 
 def test_the_key_is_entered_tested_and_forgotten_by_keyboard_alone(browser: Browser, site: server.Site) -> None:

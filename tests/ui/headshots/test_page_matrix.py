@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 from stub import StubBackend
 
+from headshot.cookies import PAGE_COOKIE
 from headshot.errors import Unavailable
-from headshot.sessions.session import COOKIE
 from headshot.web import server
 
 pytestmark = pytest.mark.browser
@@ -203,8 +203,8 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
         app_running(tmp_path, HEADSHOT_CONTENT_CREDENTIALS="false") as second,
         visiting(browser, second.address) as visit,
     ):
-        secret = next(cookie["value"] for cookie in cookies if cookie["name"] == COOKIE)
-        visit.context.add_cookies([{"name": COOKIE, "value": secret, "url": second.address}])
+        secret = next(cookie["value"] for cookie in cookies if cookie["name"] == PAGE_COOKIE)
+        visit.context.add_cookies([{"name": PAGE_COOKIE, "value": secret, "url": second.address}])
         visit.again()
         expect(visit.status).to_contain_text("From your history")
         before = visit.landed.count()

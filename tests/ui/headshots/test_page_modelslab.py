@@ -23,10 +23,10 @@ from service import Exchange, Service, closed_port
 from stub import StubBackend
 
 from headshot import ui
+from headshot.cookies import PAGE_COOKIE, owner_of
 from headshot.metadata import read
 from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.jobs import Desk
-from headshot.sessions.session import COOKIE, owner_of
+from headshot.modelslab.jobs import JobService
 from headshot.settings import Settings
 from headshot.storage import Store
 from headshot.web import server
@@ -73,7 +73,7 @@ def _settings(service: Service, folder: Path) -> Settings:
 
 
 def _registry(settings: Settings, backend: StubBackend) -> dict[str, ModelsLab | StubBackend]:
-    return {"modelslab": ModelsLab(Desk(settings, waits=WAITS, resolve=loopback)), backend.name: backend}
+    return {"modelslab": ModelsLab(JobService(settings, waits=WAITS, resolve=loopback)), backend.name: backend}
 
 
 @pytest.fixture(scope="module")
@@ -279,8 +279,8 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     browser: Browser, site: server.Site, visit: Visit, service: Service
 ) -> None:
     posts = service.posts
-    secret = next(cookie["value"] for cookie in visit.context.cookies() if cookie["name"] == COOKIE)
-    [tab] = site.visitors._of(owner_of({COOKIE: secret}))
+    secret = next(cookie["value"] for cookie in visit.context.cookies() if cookie["name"] == PAGE_COOKIE)
+    [tab] = site.sessions._of(owner_of({PAGE_COOKIE: secret}))
     tab.parent = "ab" * 32  # as if settings had been taken over from a picture
     visit.generate("1-4")
     _at_service(visit, 1, 2)
@@ -309,9 +309,11 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     expect(second.locator(".shot.landed")).to_have_count(4)
     assert service.posts == posts + 4
     with Store.open(Settings().data_dir) as store:
-        [kept] = store.history.page(owner_of({COOKIE: secret}))  # once, though three pages followed it
-    assert (kept.backend, [shot.position for shot in kept.shots]) == ("modelslab", [0, 1, 2, 3])
-    assert [read(shot.picture.read_bytes()).parent for shot in kept.shots] == ["ab" * 32] * 4  # whichever page it was
+        [kept] = store.history.page(owner_of({PAGE_COOKIE: secret}))  # once, though three pages followed it
+    assert (kept.backend, [shot.position for shot in kept.headshots]) == ("modelslab", [0, 1, 2, 3])
+    assert [read(shot.picture.read_bytes()).parent for shot in kept.headshots] == [
+        "ab" * 32
+    ] * 4  # whichever page it was
     visit.page.locator(".pick").first.click()  # the photo came along
     expect(visit.page.get_by_role("button", name="Compare with the original")).to_be_enabled()
 

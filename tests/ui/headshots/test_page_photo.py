@@ -247,7 +247,7 @@ def _files(visit: Visit, site: server.Site, count: int) -> list[Path]:
         if len(found) == count:
             break
         visit.page.wait_for_timeout(50)
-        site.visitors.sweep()
+        site.sessions.sweep()
     assert len(found) == count
     assert not [path for path in ui.CACHE.iterdir() if len(path.name) == 64]  # the folders that uploads came in
     return found

@@ -48,14 +48,14 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def desk(browser: Browser) -> Iterator[BrowserContext]:
+def job_service(browser: Browser) -> Iterator[BrowserContext]:
     with window(browser, reduced_motion="reduce") as context:
         yield context
 
 
 @pytest.fixture
-def viewer(desk: BrowserContext, site: str) -> Iterator[Viewer]:
-    with visiting(desk, site) as viewer:
+def viewer(job_service: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(job_service, site) as viewer:
         yield viewer
 
 

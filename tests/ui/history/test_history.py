@@ -18,13 +18,13 @@ from keeping import ANN, BEN, PICTURE, begin, land
 from headshot.comparison.matrix import Matrix
 from headshot.comparison.presets import PRESETS
 from headshot.request import HeadshotRequest
-from headshot.runs.execution import reopened
-from headshot.runs.history_recorder import Keeper
-from headshot.runs.run import Job
+from headshot.runs.execution import run_from_history
+from headshot.runs.history_recorder import HistoryRecorder
+from headshot.runs.run import Run
 from headshot.settings import Settings
-from headshot.storage import Comparison, History, Store, Usage
+from headshot.storage import History, HistoryEntry, Store, Usage
 from headshot.ui.history import timeline
-from headshot.ui.history.tab import PAGE, Shown, page_of
+from headshot.ui.history.tab import PAGE, ListState, page_of
 
 NASTY = "\"><img src=x onerror=alert(1)>'"
 BACKENDS = {"studio": "Studio", "modelslab": "ModelsLab"}
@@ -47,11 +47,11 @@ def history(tmp_path: Path) -> Iterator[History]:
     store.close()
 
 
-def _entry(*runs: Comparison) -> dict[str, str]:
-    return timeline.entry(runs, Shelf(), BACKENDS, hours=24)
+def _entry(*runs: HistoryEntry) -> dict[str, str]:
+    return timeline.entry_card(runs, Shelf(), BACKENDS, hours=24)
 
 
-def _run(history: History, *requests: HeadshotRequest, landed: int | None = None, **more: str) -> Comparison:
+def _run(history: History, *requests: HeadshotRequest, landed: int | None = None, **more: str) -> HistoryEntry:
     name = begin(history, requests=requests, **more)
     for position in range(len(requests) if landed is None else landed):
         land(history, name, position, png=PICTURE + str(position).encode())
@@ -105,10 +105,10 @@ def test_a_comparison_that_is_found_again_still_names_its_parent(history: Histor
     land(history, bare, 0, png=PICTURE + b"1")
     runs = [history.comparison(ANN, each) for each in (name, bare)]
 
-    async def again() -> list[Job]:
-        return [reopened(run, [], None, Shelf()) for run in runs if run is not None]
+    async def again() -> list[Run]:
+        return [run_from_history(run, [], None, Shelf()) for run in runs if run is not None]
 
-    told = [(job.parent, [shot.mark for shot in job.shots]) for job in asyncio.run(again())]
+    told = [(job.parent, [shot.content_id for shot in job.headshots]) for job in asyncio.run(again())]
     assert told == [("ab" * 32, ["cd" * 32]), ("", [""])]
 
 
@@ -159,7 +159,7 @@ def test_nothing_that_a_visitor_wrote_becomes_markup(history: History) -> None:
         entry = _entry(replace(run, backend=NASTY))
         assert "<img src=x" not in entry["info"] + entry["strip"]
         told = json.loads(unescape(entry["strip"].partition('data-shot="')[2].partition('"')[0]))
-        assert told["id"] == run.shots[0].id
+        assert told["id"] == run.headshots[0].id
         assert json.loads(told["request"])["prompt"] == request.prompt
 
 
@@ -205,7 +205,7 @@ def test_what_an_archive_brought_is_said_in_words() -> None:
 
 def _turned(history: History, owner: str, limit: int) -> list[tuple[str, ...]]:
     """Page after page, the names of the runs in each entry."""
-    shown, more, entries = Shown(), True, []
+    shown, more, entries = ListState(), True, []
     while more:
         found, more, shown = page_of(history, owner, shown, limit)
         entries += [tuple(run.name for run in runs) for runs in found]
@@ -235,7 +235,7 @@ def test_page_after_page_shows_everything_once_and_a_team_as_one(history: Histor
 
 def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: History) -> None:
     names = [begin(history, name=str(number)) for number in range(4)]
-    first, more, shown = page_of(history, ANN, Shown(), 2)
+    first, more, shown = page_of(history, ANN, ListState(), 2)
     assert more
     assert [run.id for [run] in first] == names[:1:-1]
     history.delete(ANN, names[2])  # the one that the next page counts from
@@ -247,7 +247,7 @@ def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: Hi
 
 @pytest.mark.anyio
 async def test_a_list_that_is_asked_for_after_a_change_shows_it_however_long_that_takes(tmp_path: Path) -> None:
-    keeper = Keeper.of(Settings(data_dir=tmp_path, content_credentials=False))
+    recorder = HistoryRecorder.of(Settings(data_dir=tmp_path, content_credentials=False))
     others_list_is_read = threading.Event()
     done: list[str] = []
 
@@ -256,10 +256,10 @@ async def test_a_list_that_is_asked_for_after_a_change_shows_it_however_long_tha
         done.append("Ann's star")
 
     async with anyio.create_task_group() as asked:
-        asked.start_soon(keeper.in_turn, ANN, change)
+        asked.start_soon(recorder.serialized, ANN, change)
         await anyio.lowlevel.checkpoint()
-        asked.start_soon(keeper.in_turn, ANN, lambda history: done.append("Ann's list"))
-        await keeper.in_turn(BEN, lambda history: done.append("Ben's list"))
+        asked.start_soon(recorder.serialized, ANN, lambda history: done.append("Ann's list"))
+        await recorder.serialized(BEN, lambda history: done.append("Ben's list"))
         others_list_is_read.set()
     assert done == ["Ben's list", "Ann's star", "Ann's list"]
-    await keeper.close()
+    await recorder.close()

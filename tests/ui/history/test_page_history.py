@@ -18,10 +18,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Request, expect
 
 from headshot.comparison.matrix import Matrix
+from headshot.cookies import owner_of
 from headshot.imaging.thumbnail import thumbnail_of
 from headshot.metadata import read
 from headshot.request import HeadshotRequest
-from headshot.sessions.session import owner_of
 from headshot.storage import History, Store
 from headshot.ui.history.tab import PAGE
 from headshot.web import server
@@ -481,7 +481,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         assert store.history.page(_owner(other), favourites=True) != ()
         kept = store.history.comparison(owner, mine[0])
         assert kept is not None
-        assert (kept.name, kept.favourite, kept.shots[0].favourite) == ("Mine alone", False, False)
+        assert (kept.name, kept.favourite, kept.headshots[0].favourite) == ("Mine alone", False, False)
         expect(other.page.locator("#shots .shot.landed")).to_have_count(0)
         expect(_runs(other).locator(".name")).to_have_text(["Theirs"])
 

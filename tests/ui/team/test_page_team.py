@@ -16,9 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 from stub import STAGES, StubBackend
 
+from headshot.cookies import PAGE_COOKIE, owner_of
 from headshot.errors import Refused, Unavailable
 from headshot.imaging.photo import Photo
-from headshot.sessions.session import COOKIE, owner_of
 from headshot.settings import Settings
 from headshot.storage import Store
 from headshot.ui.headshots.photo import EXAMPLE
@@ -32,7 +32,7 @@ def team(visit: Visit, backend: StubBackend) -> Iterator[Visit]:
     visit.page.get_by_role("tab", name="Team").click()
     expect(visit.page.locator("#team-words b")).to_be_visible()
     yield visit
-    backend.lasting = False
+    backend.survives_disconnect = False
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
 def test_a_saved_look_is_for_everybody_whatever_the_form_says(
     team: Visit, backend: StubBackend, photos: list[Path]
 ) -> None:
-    cookie = next(each["value"] for each in team.context.cookies() if each["name"] == COOKIE)
+    cookie = next(each["value"] for each in team.context.cookies() if each["name"] == PAGE_COOKIE)
     look = {
         "prompt": "navy",
         "negative_prompt": "",
@@ -163,7 +163,7 @@ def test_a_saved_look_is_for_everybody_whatever_the_form_says(
         "backend": "stub",
     }
     with Store.open(Settings().data_dir) as store:
-        store.history.save_look(owner_of({COOKIE: str(cookie)}), "Board <b>2026</b>", look)
+        store.history.save_look(owner_of({PAGE_COOKIE: str(cookie)}), "Board <b>2026</b>", look)
     team.page.get_by_role("tab", name="Headshots").click()
     team.field("seeds").fill("77, 78")
     team.page.get_by_role("tab", name="Team").click()
@@ -179,7 +179,7 @@ def test_a_saved_look_is_for_everybody_whatever_the_form_says(
 
 
 def test_what_is_paid_for_is_asked_about_first(team: Visit, backend: StubBackend, photos: list[Path]) -> None:
-    backend.lasting = True
+    backend.survives_disconnect = True
     put_in(team, photos)
     make(team)
     expect(team.page.locator("#team-question")).to_contain_text("2 paid headshots by Stub")

@@ -11,7 +11,7 @@ from page import Visit, visiting
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from headshot.storage import Store, mark
+from headshot.storage import Store, hash_token
 from headshot.web import server
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def _cast(code: str) -> None:
         vote = store.history.vote(code)
         assert vote is not None
         first, second, third = vote.shots
-        for voter in map(mark, "abcdefghijkl"):
+        for voter in map(hash_token, "abcdefghijkl"):
             assert store.history.cast(code, voter, second, first, "left")
             assert store.history.cast(code, voter, third, second, "right")
             assert store.history.cast(code, voter, first, third, "tie")

@@ -1,0 +1,8 @@
+"""The backends' names, as requests, files and settings have them, and as people read them."""
+
+AUTO = "auto"  # the first backend that is ready
+MODELSLAB = "modelslab"
+LOCAL = "local"
+STUDIO = "studio"
+
+TITLES = {MODELSLAB: "ModelsLab", LOCAL: "Local pipeline", STUDIO: "Studio"}
