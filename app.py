@@ -1,26 +1,16 @@
-"""The door: settings -> backends -> server -> launch. A Space, the container and `python app.py` all run it."""
+"""The start file of a Space, of the container and of `python app.py`: the same as `headshot page`."""
 
-import logging
 import sys
 
-from headshot.errors import SettingsError
-from headshot.modelslab.account import KeyFilter
-from headshot.registry import create_backends
-from headshot.settings import Settings
-from headshot.web import server
+if sys.version_info < (3, 11):  # noqa: UP036  an older Python would end in a traceback at the next import
+    sys.exit(f"Headshot Playground needs Python 3.11 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}.")
+
+from headshot.commands.page import run_page
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(KeyFilter())
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server at the start, once a route
-    try:
-        settings = Settings()
-        backends = create_backends(settings)
-    except SettingsError as error:
-        sys.exit(str(error))
-    server.serve(settings, backends)
+    """Serve the page, then exit with its status."""
+    sys.exit(run_page())
 
 
 if __name__ == "__main__":

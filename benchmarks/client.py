@@ -1,8 +1,8 @@
-"""What the client of ModelsLab costs, against a service on loopback, as ratios within one run.
+"""What the ModelsLab client costs, against a service on loopback, as ratios within one run.
 
     python benchmarks/client.py
 
-The comparison with the official client needs it installed, and what it forgets to ask for:
+The comparison with the official client needs that client, and a package that it does not declare:
 `pip install modelslab-py==0.2.3 requests`. Goals are printed beside the figures.
 """
 
@@ -29,8 +29,9 @@ sys.path.insert(0, str(ROOT))
 import httpx  # noqa: E402 - the folder is not installed
 
 from headshot.imaging.photo import Photo  # noqa: E402
-from headshot.modelslab.bodies import enterprise_body, face_image  # noqa: E402
-from headshot.modelslab.client import HeadShotClient  # noqa: E402
+from headshot.modelslab import HeadShotClient  # noqa: E402
+from headshot.modelslab.bodies import enterprise_body  # noqa: E402
+from headshot.modelslab.face_image import face_image  # noqa: E402
 from headshot.modelslab.replies import JobResponse  # noqa: E402
 from headshot.modelslab.safe_url import ResolvedUrl  # noqa: E402
 from headshot.request import HeadshotRequest  # noqa: E402
@@ -45,7 +46,11 @@ LINK = "https://example.com/me.jpg"
 
 @contextmanager
 def service(*options: object) -> Iterator[str]:
-    """Its address; a process of its own, so that it takes no time and no memory of the client's."""
+    """Run the fake service in its own process, so that it uses none of the client's time and memory.
+
+    Yields:
+        Its address.
+    """
     command = [sys.executable, str(ROOT / "tests" / "service.py"), *map(str, options)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
@@ -68,7 +73,7 @@ def line(what: str, figure: str, goal: str) -> None:
 
 
 async def overhead(address: str, photo: str) -> tuple[float, float]:
-    """Median seconds of a submission through bare httpx and through the client, turn by turn."""
+    """Median seconds of a submission through bare httpx and through the client, in turns."""
     body = {**enterprise_body(KEY, HeadshotRequest(), photo), "key": KEY}
     url = f"{address}/api/v1/enterprise/image_editing/head_shot"
     bare, ours = [], []
@@ -84,7 +89,7 @@ async def overhead(address: str, photo: str) -> tuple[float, float]:
 
 
 async def twenty(address: str, photo: str) -> float:
-    """Seconds until all pictures of a comparison are here."""
+    """Seconds until all pictures of a comparison have been downloaded."""
     async with client(address, max_in_flight=DEPTH) as found:
 
         async def one(seed: int) -> bytes:
@@ -98,14 +103,14 @@ async def twenty(address: str, photo: str) -> float:
 
 
 async def bare_twenty(address: str, photo: str) -> float:
-    """The same by hand, with nothing checked, and asking at the very moment at which a job is done."""
+    """The same with bare httpx, without checks, polling exactly when a job is done."""
     base = f"{address}/api/v1/enterprise/image_editing"
-    places = asyncio.Semaphore(DEPTH)
+    slots = asyncio.Semaphore(DEPTH)
     async with httpx.AsyncClient(trust_env=False) as http:
 
         async def one(seed: int) -> bytes:
             body = {**enterprise_body(KEY, HeadshotRequest(seed=seed), photo), "key": KEY}
-            async with places:
+            async with slots:
                 job = (await http.post(f"{base}/head_shot", json=body)).json()["id"]
                 await asyncio.sleep(JOB_SECONDS)
                 done = (await http.post(f"{base}/fetch/{job}", json={"key": KEY})).json()
@@ -117,10 +122,10 @@ async def bare_twenty(address: str, photo: str) -> float:
 
 
 def official(address: str, photo: str) -> tuple[float, float]:
-    """Seconds for the same through modelslab-py: as its readme uses it, one by one, and on as many threads as may run.
+    """Seconds for the same with modelslab-py: one by one, as in its README, and on `DEPTH` threads.
 
-    Its `fetch` ignores the eta and sleeps a minute between questions; here it is told to sleep for the eta, which is
-    the best that it can do. It has no field for a seed: its schema lets any through.
+    Its `fetch` ignores the ETA and sleeps a minute between polls; here it sleeps for the ETA, which is the best that it
+    can do. It has no field for a seed, but its schema passes unknown fields through.
     """
     sdk = importlib.import_module("modelslab_py.core.client")
     editing = importlib.import_module("modelslab_py.core.apis.image_editing")
@@ -128,7 +133,7 @@ def official(address: str, photo: str) -> tuple[float, float]:
     found = sdk.Client(api_key=KEY, fetch_retry=30, fetch_timeout=JOB_SECONDS)
     found.base_url = f"{address}/api/"
     api = editing.Image_editing(client=found, enterprise=True)
-    # The endpoint requires all nine fields, of which `exclude_none` drops those that are null.
+    # The endpoint requires all nine fields, and the client's `exclude_none` drops those that are null.
     missing = {"negative_prompt": "blurry", "webhook": "", "track_id": "", "num_inference_steps": "21"}
 
     def one(seed: int) -> None:
@@ -154,24 +159,24 @@ def resident_mb() -> float:
 
 
 async def thousand(address: str, photo: str) -> tuple[float, int]:
-    """Megabytes and threads that a thousand jobs add while they wait for their pictures, asking now and then."""
+    """Megabytes and threads that a thousand jobs add while they poll for their pictures."""
     async with client(address, max_in_flight=WAITING) as found:
         sent: list[JobResponse] = []
         for seed in range(WAITING):
             sent.append(await found.submit(HeadshotRequest(seed=seed), photo))
-            if seed == 0:  # the first request's own costs are the client's, not a job's
+            if seed == 0:  # the first request's costs belong to the client, not to a job
                 gc.collect()
                 before, threads = resident_mb(), threading.active_count()
-        heard: list[JobResponse] = []
-        all_heard = asyncio.Event()
+        responses: list[JobResponse] = []
+        all_polled = asyncio.Event()
 
-        def hear(reply: JobResponse) -> None:
-            heard.append(reply)
-            if len(heard) >= 2 * WAITING:
-                all_heard.set()
+        def on_response(reply: JobResponse) -> None:
+            responses.append(reply)
+            if len(responses) >= 2 * WAITING:
+                all_polled.set()
 
-        tasks = [asyncio.create_task(found.result(reply, heard=hear)) for reply in sent]
-        await all_heard.wait()
+        tasks = [asyncio.create_task(found.result(reply, on_response=on_response)) for reply in sent]
+        await all_polled.wait()
         cost = resident_mb() - before, threading.active_count() - threads
         for task in tasks:
             task.cancel()
@@ -185,7 +190,7 @@ def waiting(address: str, photo: str) -> tuple[float, int]:
 
 def main() -> None:
     started = time.perf_counter()
-    photo = face_image(Photo.open(ROOT / "tests" / "photos" / "portrait.jpg"))
+    photo = face_image(Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg"))
     line("the photo as a data URI, once a comparison", f"{(time.perf_counter() - started) * 1000:.0f} ms", "-")
     with service("--at-once", "--job-seconds", 0) as address:
         for name, sent in (("a link", LINK), (f"a photo of {len(photo) // 1024} KB", photo)):
@@ -201,7 +206,7 @@ def main() -> None:
     line("  the fastest and the slowest", f"{times[0]:.3f}, {times[2]:.3f} x", "-")
     seconds = times[1] * ROUNDS
     ratio = statistics.median(ours / bare for bare, ours in runs)
-    line("  the same / bare httpx that asks at the right moment", f"{ratio:.3f} x", "-")
+    line("  the same / bare httpx that polls at the right moment", f"{ratio:.3f} x", "-")
     if importlib.util.find_spec("modelslab_py") is None or importlib.util.find_spec("requests") is None:
         print("modelslab-py and requests are not installed: the comparison with the official client is left out.")
     else:
@@ -211,7 +216,7 @@ def main() -> None:
         line(f"the same through it on {DEPTH} threads / ours", f"{threaded / seconds:.2f} x", "-")
     with (
         service("--job-seconds", 3600, "--depth", 2 * WAITING, "--eta", 5) as address,
-        # A fresh process, for in this one a thousand jobs would fit into memory that was used and freed before.
+        # A fresh process: in this one a thousand jobs would reuse memory that was freed before.
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
     ):
         megabytes, threads = pool.submit(waiting, address, photo).result()

@@ -1,10 +1,10 @@
-"""What the studio makes of a folder of photos: a sheet for each, and a table of what it says of its own work.
+"""The studio's headshots of a folder of photos: a sheet for each, and a table of trust, likeness and advice.
 
     python benchmarks/gallery.py FOLDER [--look NAME | --prompt WORDS] [--seeds 1,2] [--to FOLDER]
 
-A sheet shows the photo with the chosen face outlined, the headshot, and twice enlarged what gives a cut-out away: the
-hair, both sides of the face, both shoulders. The table goes to the standard output and to table.tsv beside the sheets.
-A photo of which no headshot can be made has its sentence in the table.
+A sheet shows the photo with the chosen face outlined, the headshot, and, enlarged twice, the places where a bad cut-out
+shows: the hair, both sides of the face, both shoulders. The table goes to the standard output and to table.tsv beside
+the sheets. For a photo of which no headshot can be made, it has the error's sentence.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", 
 COLUMNS = ("photo", "seed", "trust", "likeness", "head", "enlargement", "seconds", "notes")
 HEIGHT, GAP, PAPER = 1280, 16, (250, 250, 248)
 DETAIL = 380, 304  # of a sheet, in pixels; half as much of the headshot
-# Where the details lie, in widths and heights of the face's box from its middle.
+# Centres of the details, in widths and heights of the face's box from its centre.
 DETAILS = ((0.0, -0.72), (-0.62, 0.0), (0.62, 0.0), (-1.0, 0.95), (1.0, 0.95))
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     rows = []
     for path in sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in ENDINGS):
-        for row in _made(path, arguments, target):
+        for row in _rows(path, arguments, target):
             rows.append(row)
             print(*row, sep="\t", flush=True)
     with (target / "table.tsv").open("w", encoding="utf-8", newline="") as file:
@@ -53,25 +53,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--look", choices=[preset.name for preset in PRESETS])
     parser.add_argument("--prompt", help="instead of a look")
     parser.add_argument("--seeds", default="1", help="numbers and commas")
-    parser.add_argument("--to", type=Path, help="where the sheets go; beside the folder when left out")
+    parser.add_argument("--to", type=Path, help="where the sheets go; by default beside the folder")
     return parser.parse_args()
 
 
-def _made(path: Path, arguments: argparse.Namespace, target: Path) -> Iterator[tuple[str, ...]]:
+def _rows(path: Path, arguments: argparse.Namespace, target: Path) -> Iterator[tuple[str, ...]]:
     request = HeadshotRequest()
     for preset in PRESETS:
         if preset.name == arguments.look:
             request = HeadshotRequest(
                 prompt=preset.prompt, negative_prompt=preset.negative_prompt, guidance_scale=preset.guidance_scale
             )
-    asked = request.model_dump(exclude={"seed"})
+    settings = request.model_dump(exclude={"seed"})
     if arguments.prompt:
-        asked["prompt"] = arguments.prompt
+        settings["prompt"] = arguments.prompt
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     started = time.perf_counter()
     try:
         photo = Photo.open(path)
-        headshots = shoot(photo, seeds=seeds, backend="studio", **asked)
+        headshots = shoot(photo, seeds=seeds, backend="studio", **settings)
     except PhotoError as error:
         yield (path.stem, "", "", "", "", "", f"{time.perf_counter() - started:.1f}", str(error))
         return

@@ -1,10 +1,11 @@
-"""How quick the history is with 5,000 pictures of one visitor: pages, searches, filters, and the thumbnails' bytes.
+"""How fast the history is with 5,000 pictures of one visitor: pages, searches, filters, and the thumbnails' sizes.
 
     python benchmarks/history.py [postgresql://…]
 
-Without a URL it builds SQLite in a temporary folder, with a file for each picture. The database of a URL must be empty.
-Each figure is the median of several runs, in milliseconds and as a multiple of one row read by its key in the same run,
-for only the multiple travels from machine to machine. Goals stand beside the figures; a missed one ends it with 1.
+Without a URL it builds SQLite in a temporary folder, with a file for each picture. With a URL, that database must be
+empty. Each figure is the median of several runs, in milliseconds and as a multiple of one row read by its key in the
+same run, because only the multiple can be compared between machines. Goals are printed beside the figures; the exit
+status is 1 if one is missed.
 """
 
 import io
@@ -24,11 +25,11 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from headshot.imaging.thumbnail import thumbnail_of  # noqa: E402
-from headshot.request import HeadshotRequest  # noqa: E402  this file is run by its name
+from headshot.request import HeadshotRequest  # noqa: E402  the folder is not installed
 from headshot.storage import History, HistoryEntry, Store, hash_token  # noqa: E402
 
 COMPARISONS, EACH = 1_250, 4
-OTHERS = 50  # comparisons of somebody else, among them
+OTHERS = 50  # comparisons of another visitor among them
 ROUNDS = 7
 PAGE = 24
 GOAL_MS = 200
@@ -38,7 +39,7 @@ BACKDROPS = ("light grey", "teal", "warm oak", "navy", "white", "charcoal", "sag
 
 
 class Clock:
-    """A minute from look to look, so that nothing shares a moment by chance."""
+    """A clock that advances a minute at each call, so that no two records have the same time."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +76,7 @@ def main() -> int:
 
 
 def build(history: History) -> int:
-    """The history, and the bytes of its largest thumbnail."""
+    """Fill the history. Returns the size of its largest thumbnail, in bytes."""
     largest = 0
     thumbnails = [thumbnail_of(portrait(seed)) for seed in range(EACH)] + [thumbnail_of(noise())]
     for number in range(COMPARISONS):
@@ -116,7 +117,7 @@ def build(history: History) -> int:
 
 
 def measured(history: History) -> list[Figure]:
-    """The first figure is the row that the others are told in."""
+    """All figures; the first is the row that the others are multiples of."""
     before_50 = None
     for _ in range(49):
         before_50 = history.page(OWNER, before=before_50, limit=PAGE)[-1]
@@ -138,7 +139,7 @@ def measured(history: History) -> list[Figure]:
         ("a backend that has made nothing", lambda: last(history.page(OWNER, backend="nobody"), 0), GOAL_MS),
         ("the favourites", lambda: last(history.page(OWNER, favourites=True), PAGE), GOAL_MS),
         ("the thumbnails of a page, one by one", lambda: thumbnails(history, first), GOAL_MS),
-        ("what it all takes", lambda: history.usage(OWNER), GOAL_MS),
+        ("the disk usage", lambda: history.usage(OWNER), GOAL_MS),
     ]
     return [Figure(what, milliseconds(call), goal) for what, call, goal in calls]
 
@@ -160,15 +161,15 @@ def milliseconds(call: Callable[[], object]) -> float:
 
 
 def png(number: int) -> bytes:
-    """A small picture, of this number alone."""
+    """A small picture that differs for each number."""
     pixels = np.full((10, 8, 3), (number % 256, number // 256, 128), np.uint8)
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "PNG")
-    return written.getvalue()
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
 
 
 def portrait(seed: int) -> Image.Image:
-    """As much detail as a portrait has: smooth shades, and the grain of a good camera."""
+    """A picture with the detail of a portrait: smooth shades, and the grain of a good camera."""
     random = np.random.default_rng(seed)
     shades = Image.fromarray(random.integers(40, 220, (16, 13, 3), dtype=np.uint8)).resize((1024, 1280))
     grain = random.normal(0, 4, (1280, 1024, 3))
@@ -176,7 +177,7 @@ def portrait(seed: int) -> Image.Image:
 
 
 def noise() -> Image.Image:
-    """As much as a picture can have."""
+    """A picture with as much detail as possible."""
     return Image.fromarray(np.random.default_rng(9).integers(0, 256, (1280, 1024, 3), dtype=np.uint8))
 
 

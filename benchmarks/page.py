@@ -1,8 +1,9 @@
-"""How quick the page is: its start, its gallery, its refusals, and a crowd. Ratios come from one run: only they travel.
+"""How fast the page is: its start, its gallery, its refusals, and many visitors at once.
 
     python benchmarks/page.py
 
-Needs requirements-dev.txt and Debian's chromium. Every server is a process of its own; goals stand beside the figures.
+Needs requirements-dev.txt and Debian's chromium. Every server runs in its own process. Goals are printed beside the
+figures. Only the ratios, each of one run, can be compared between machines.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WINDOW: ViewportSize = {"width": 1440, "height": 900}
-SIZE = (1024, 1280)  # a headshot's
+SIZE = (1024, 1280)  # of a headshot
 
 START_ROUNDS = 5
 START_GOAL = 1.3
@@ -66,7 +67,7 @@ GALLERY = 9
 GALLERY_ROUNDS = 5
 GALLERY_GOAL = 0.3
 GALLERY_WAIT = 0.2  # seconds before each headshot
-# The clock runs in the browser, from the press as the browser got it to the frame in which the last one is decoded.
+# The clock runs in the browser: from the click to the frame in which the last picture is decoded.
 WATCH = """count => {
   addEventListener("click", () => {
     window.requested = performance.getEntriesByType("resource").length;
@@ -97,8 +98,8 @@ REFUSED_GOAL = 2.0
 CROWD = 25
 CROWD_ROUNDS = 3
 CROWD_GOAL = 2.0
-CROWD_SECONDS = 1.0  # what a comparison takes the backend, in equal waits before each of its headshots
-PATIENCE = 60.0  # seconds; whatever takes longer is an error
+CROWD_SECONDS = 1.0  # the backend's time for a comparison, in equal waits before each headshot
+PATIENCE = 60.0  # seconds; anything slower is an error
 THUMBNAIL = re.compile(r"headshots/[\w-]+/[\w-]+/thumbnail\.\w+")
 
 
@@ -106,7 +107,7 @@ THUMBNAIL = re.compile(r"headshots/[\w-]+/[\w-]+/thumbnail\.\w+")
 
 
 def pictures(count: int) -> list[tuple[Image.Image, bytes]]:
-    """As large and as hard to compress as the studio's: a portrait with grain, each another one."""
+    """Different pictures, as large and as hard to compress as the studio's: a portrait with grain."""
     portrait = Image.open(ROOT / "headshot" / "examples" / "astronaut.png").convert("RGB")
     pixels = np.asarray(ImageOps.fit(portrait, SIZE, Image.Resampling.LANCZOS), np.float32)
     made = []
@@ -120,9 +121,13 @@ def pictures(count: int) -> list[tuple[Image.Image, bytes]]:
 
 
 def serve(wait: float, *, shared: bool) -> None:
-    """The page over a backend that only waits, `wait` seconds a headshot, or a comparison where they share it.
+    """Serve the page with a backend that only waits.
 
-    What each comparison took the backend itself is said on standard output, in seconds.
+    Prints the backend's own time for each comparison, in seconds.
+
+    Args:
+        wait: seconds for each headshot, or for a whole comparison if `shared`.
+        shared: whether a comparison's headshots share the time.
     """
     from headshot.backends import Readiness
     from headshot.imaging.photo import Photo
@@ -132,29 +137,29 @@ def serve(wait: float, *, shared: bool) -> None:
     from headshot.web import server
 
     class Waiting:
-        """A backend whose pictures were made before."""
+        """A backend with prepared pictures."""
 
         name = "waiting"
         title = "Waiting"
-        lasting = False
+        survives_disconnect = False
         help = "It waits."
-        at_once = 1000
+        max_concurrent = 1000
 
         def __init__(self) -> None:
             self._pictures = pictures(GALLERY)
 
         def readiness(self) -> Readiness:
-            return Readiness(True, "Waits, and shows pictures that were made before.")
+            return Readiness(True, "Waits, and returns prepared pictures.")
 
         def estimate(
             self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
         ) -> float:
             return wait if shared else wait * len(requests)
 
-        def forget(self, photo: Photo) -> None:
-            """Nothing is remembered."""
+        def drop_cache(self, photo: Photo) -> None:
+            """Does nothing: nothing is cached."""
 
-        async def shoot(
+        async def generate(
             self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
         ) -> AsyncGenerator[Headshot]:
             own = 0.0
@@ -184,7 +189,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(port: int, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """A server in a process of its own, ended as a container ends it."""
+    """Run a server in its own process, and end it by SIGTERM as a container does."""
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as data:
         environment = {
             "GRADIO_SERVER_PORT": str(port),
@@ -212,7 +217,7 @@ def running(port: int, *command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def until_open(port: int, process: subprocess.Popen[str]) -> None:
-    """Until somebody listens there."""
+    """Wait until the port accepts connections."""
     deadline = time.perf_counter() + PATIENCE
     while True:
         try:
@@ -238,7 +243,7 @@ def load() -> str:
 
 def start(browser: Browser, button: str, *command: str) -> tuple[float, float]:
     """Seconds from the start of the process until it listens, and until a new visitor's page is usable."""
-    context = browser.new_context(viewport=WINDOW)  # with nothing in its cache
+    context = browser.new_context(viewport=WINDOW)  # with an empty cache
     page = context.new_page()
     port = free_port()
     started = time.perf_counter()
@@ -253,7 +258,7 @@ def start(browser: Browser, button: str, *command: str) -> tuple[float, float]:
 
 
 def starts(browser: Browser) -> None:
-    """`python app.py` and a hello page, turn and turn about."""
+    """Compare `python app.py` with a minimal Gradio page, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         hello = Path(folder, "hello.py")
         hello.write_text(HELLO)
@@ -262,7 +267,7 @@ def starts(browser: Browser) -> None:
         for number in range(START_ROUNDS + 1):
             for button, command in commands.items():
                 times = start(browser, button, command)
-                if number:  # the first only warms the disk
+                if number:  # the first round only warms the disk cache
                     measured[button].append(times)
     middles = [[statistics.median(times) for times in zip(*measured[button], strict=True)] for button in commands]
     (our_up, ours), (bare_up, bare) = middles
@@ -286,7 +291,7 @@ def starts(browser: Browser) -> None:
 
 
 def gallery(browser: Browser) -> None:
-    """A real visitor's gallery grows from 1 to 9."""
+    """Measure, in a browser, the time until all of a comparison's thumbnails are visible."""
     beyond, shares, fetched = [], [], []
     port = free_port()
     with running(port, __file__, "--serve-gallery") as process:
@@ -303,9 +308,9 @@ def gallery(browser: Browser) -> None:
         page.context.close()
     seconds = statistics.median(beyond)
     print(
-        f"\nA gallery of {GALLERY} pictures of {SIZE[0]} x {SIZE[1]}, one each {GALLERY_WAIT} s: from the press of "
-        f"Generate, as the browser gets it,\nto the frame in which thumbnail {GALLERY} is decoded, less the backend's "
-        f"own time; median of {GALLERY_ROUNDS} visits on a warm server"
+        f"\nA gallery of {GALLERY} pictures of {SIZE[0]} x {SIZE[1]}, one each {GALLERY_WAIT} s: from the click on "
+        f"Generate\nto the frame in which thumbnail {GALLERY} is decoded, less the backend's own time; "
+        f"median of {GALLERY_ROUNDS} visits on a warm server"
     )
     line(
         f"beyond the backend's own time ({statistics.median(shares):.0%} of it; {min(beyond):.2f} to "
@@ -322,7 +327,7 @@ def grow(page: Page, port: int) -> tuple[float, int]:
     page.locator("#example").click()
     page.locator("#check .verdict .good").first.wait_for()
     page.locator("#seeds").locator("textarea, input").first.fill(f"1-{GALLERY}")
-    page.locator("#plan").filter(has_text=f"{GALLERY} headshots").wait_for()  # the server has followed the form
+    page.locator("#plan").filter(has_text=f"{GALLERY} headshots").wait_for()  # the server has processed the form
     page.evaluate(WATCH, GALLERY)
     page.locator("#generate").click()
     page.wait_for_function("() => window.took !== undefined")
@@ -334,7 +339,7 @@ def grow(page: Page, port: int) -> tuple[float, int]:
 
 
 def refusals(browser: Browser) -> None:
-    """Files without a face that can be used, each on a page of its own."""
+    """Measure how fast the page refuses files without a usable face, each on a fresh page."""
     port = free_port()
     with running(port, __file__, "--serve-gallery") as process, tempfile.TemporaryDirectory() as folder:
         until_open(port, process)
@@ -370,9 +375,10 @@ def refused(page: Page, port: int, file: Path) -> float:
 
 
 class Visitor:
-    """One session, which says to the server what the page in a browser says: Gradio's queue, its heartbeat, pictures.
+    """One session that sends the requests of a browser's page: Gradio's queue, its heartbeat, and pictures.
 
-    errors: whatever went wrong for this visitor.
+    Attributes:
+        errors: everything that went wrong for this visitor.
     """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
@@ -385,32 +391,32 @@ class Visitor:
         self.errors: list[str] = []
 
     async def arrive(self) -> None:
-        """Open the page and take the example photo."""
+        """Open the page and choose the example photo."""
         (await self._client.get("/")).raise_for_status()
         config = (await self._client.get("/config")).raise_for_status().json()
         self._components = {component["id"]: component["props"] for component in config["components"]}
         self._functions = config["dependencies"]
         self._heart = asyncio.create_task(self._beat())
-        said = await self._call(self._function_of("example", "click"), {})
-        if 'class="good"' not in said:
+        reply = await self._call(self._function_of("example", "click"), {})
+        if 'class="good"' not in reply:
             self.errors.append("the example photo was refused")
 
     async def generate(self, headshots: int) -> float:
-        """Seconds from the press to the last news and the last thumbnail."""
+        """Seconds from the click to the last event and the last thumbnail."""
         function: dict[str, Any] | None = self._function_of("generate", "click")
-        said, seeds = "", ", ".join(str(seed) for seed in range(1, headshots + 1))
+        reply, seeds = "", ", ".join(str(seed) for seed in range(1, headshots + 1))
         started = time.perf_counter()
         while function is not None:
-            said = await self._call(function, {"seeds": seeds})
-            # What follows a handler is asked for by the page, once it has heard of the handler's end.
+            reply = await self._call(function, {"seeds": seeds})
+            # The page itself requests a handler's `.then`, after the handler has ended.
             ended = function["id"]
             function = next((following for following in self._functions if following["trigger_after"] == ended), None)
         await asyncio.gather(*self._fetched.values())
         took = time.perf_counter() - started
         fetched = len(self._fetched)
-        if fetched != headshots or 'class="status done"' not in said:
+        if fetched != headshots or 'class="status done"' not in reply:
             self.errors.append(
-                f"{fetched} thumbnails of {headshots} headshots were fetched; the last news: {said[-500:]}"
+                f"{fetched} thumbnails of {headshots} headshots were fetched; the last event: {reply[-500:]}"
             )
         return took
 
@@ -428,7 +434,7 @@ class Visitor:
         )
 
     async def _call(self, function: dict[str, Any], filled: dict[str, Any]) -> str:
-        """One event: join the queue, listen until it is done. Returns all that was said, as the page reads it."""
+        """Send one event: join the queue and read its stream until it is done. Returns the whole stream."""
         inputs = [self._components[identity] for identity in function["inputs"]]
         event = {
             "data": [filled.get(props.get("elem_id", ""), props.get("value")) for props in inputs],
@@ -438,22 +444,22 @@ class Visitor:
             "session_hash": self._session,
         }
         (await self._client.post("/gradio_api/queue/join", json=event)).raise_for_status()
-        heard: list[str] = []
-        async with self._client.stream("GET", f"/gradio_api/queue/data?session_hash={self._session}") as news:
-            news.raise_for_status()
-            async for text in news.aiter_lines():
+        received: list[str] = []
+        async with self._client.stream("GET", f"/gradio_api/queue/data?session_hash={self._session}") as stream:
+            stream.raise_for_status()
+            async for text in stream.aiter_lines():
                 if not text.startswith("data:"):
                     continue
                 for address in THUMBNAIL.findall(text):
                     if address not in self._fetched:
                         self._fetched[address] = asyncio.create_task(self._fetch(address))
-                said = json.loads(text.removeprefix("data:"))
-                if said.get("success") is False or said["msg"] in ("unexpected_error", "log"):
+                message = json.loads(text.removeprefix("data:"))
+                if message.get("success") is False or message["msg"] in ("unexpected_error", "log"):
                     self.errors.append(text)
-                heard.append(text.replace('\\"', '"'))
-                if said["msg"] == "close_stream":
+                received.append(text.replace('\\"', '"'))
+                if message["msg"] == "close_stream":
                     break
-        return "".join(heard)
+        return "".join(received)
 
     async def _fetch(self, address: str) -> None:
         picture = await self._client.get(f"/{address}")
@@ -467,7 +473,7 @@ class Visitor:
 
 
 async def press_at_once(port: int, count: int, headshots: int) -> tuple[list[float], list[str]]:
-    """So many visitors, who have chosen their photo, press Generate in the same moment: their times, their errors."""
+    """Let `count` visitors with a photo click Generate at the same moment. Returns their times and their errors."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=PATIENCE) as client:
         sessions = [Visitor(client) for _ in range(count)]
@@ -481,12 +487,12 @@ async def press_at_once(port: int, count: int, headshots: int) -> tuple[list[flo
 
 
 def crowd() -> None:
-    """Sessions, not browsers: twenty-five of those would measure themselves on two cores."""
+    """Measure many visitors at once, as HTTP sessions: 25 browsers would load the machine more than the server does."""
     print(
         f"\n{CROWD} sessions press Generate in the same moment, {CROWD_ROUNDS} times; the backend waits "
         f"{CROWD_SECONDS:g} s a comparison and hands over pictures of {SIZE[0]} x {SIZE[1]}.\n"
-        "Spoken is the page's own protocol (queue, event streams, heartbeat, thumbnails) by one process beside the "
-        "server's, without a browser.\nA visitor's time ends with the last news and the last thumbnail"
+        "One process beside the server's speaks the page's own protocol (queue, event streams, heartbeat, thumbnails), "
+        "without a browser.\nA visitor's time ends with the last event and the last thumbnail"
     )
     port = free_port()
     with running(port, __file__, "--serve-crowd") as process:

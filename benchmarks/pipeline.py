@@ -2,12 +2,12 @@
 
     python benchmarks/pipeline.py [RECIPE ...] [--all] [--rounds N]
 
-On an accelerator the models have the real ones' shapes and sizes, and are made there from the configurations below:
-nothing is downloaded. Elsewhere they are the tests' tiny ones, on one thread. qwen-edit takes part with --all, or by
-its name. Goals are printed beside the figures, medians of rounds in which every way takes its turn.
+On an accelerator the models have the shapes and sizes of the real ones, and are created from the configurations below:
+nothing is downloaded. Elsewhere they are the tests' tiny ones, on one thread. qwen-edit is measured only with --all or
+by its name. Goals are printed beside the figures, which are medians of rounds in which every variant runs once.
 
-"Ours" is what runs on the device: face and words encoded, four seeds denoised side by side, four previews a second,
-pictures decoded. The safety check and the likeness come after it, on the processor, and are in neither figure.
+"Ours" is the part that runs on the device: face and prompts encoded, four seeds denoised in one batch, four previews a
+second, pictures decoded. The safety check and the likeness run afterwards, on the processor, and are in no figure.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from headshot.request import HeadshotRequest  # noqa: E402
 
 ALWAYS = ("flux2-klein", "sdxl-face")
 ROUNDS, TINY_ROUNDS = 3, 7  # a round takes a minute or two with the real shapes
-GUIDANCE = 4.0  # above 1, so that every step has its two passes
+GUIDANCE = 4.0  # above 1, so that every step has two passes
 REQUESTS = [
     HeadshotRequest(
         prompt="charcoal backdrop, Rembrandt light, navy suit",
@@ -54,7 +54,7 @@ REQUESTS = [
 PROMPT, NEGATIVE, STEPS = REQUESTS[0].prompt, REQUESTS[0].negative_prompt, REQUESTS[0].num_inference_steps
 Ways = Mapping[str, Callable[[], list[Image.Image]]]
 
-# The published config.json of each model, as far as it departs from its class's defaults.
+# The published config.json of each model, where it differs from its class's defaults.
 QWEN3_4B = {
     "vocab_size": 151936,
     "hidden_size": 2560,
@@ -122,7 +122,7 @@ SDXL_VAE = {
     "sample_size": 1024,
     "scaling_factor": 0.13025,
 }
-FACE_TOKENS, FACE_LAYERS = 16, 4  # of the IP-Adapter “plus”, as wide as the eye that it reads
+FACE_TOKENS, FACE_LAYERS = 16, 4  # of the IP-Adapter “plus”, as wide as its image encoder
 QWEN_IMAGE = {"zero_cond_t": True}
 QWEN_VL_7B: dict[str, dict[str, Any]] = {
     "text_config": {
@@ -145,47 +145,45 @@ def line(what: str, figure: str, goal: str = "-") -> None:
 
 
 def from_disk(family: Family) -> loading.Loaded:
-    """The tiny models, by the product's own loader."""
+    """The tiny models, loaded by the product's own loader."""
     (processor,) = hardware.devices(cpu=True)
-    recipe, folder = tiny.tiny_recipe(family), tiny.folder(family)
-    return loading.load(recipe, processor, hardware.Tier.ON_DEVICE, folder=folder, compile=False)
+    spec, folder = tiny.tiny_spec(family), tiny.folder(family)
+    return loading.load(spec, processor, hardware.Tier.ON_DEVICE, folder=folder, compile=False)
 
 
-def of_real_shape(recipe: ModelSpec, device: hardware.Device) -> loading.Loaded:
-    """The recipe's models with random weights, all on the device; not compiled.
+def of_real_shape(spec: ModelSpec, device: hardware.Device) -> loading.Loaded:
+    """A model of the real shape with random weights, all on the device, not compiled.
 
-    Tokenizers, scheduler and processors are the tiny ones': they read single characters, which makes no difference to
-    klein and SDXL, who fill every prompt up to its full length, and gives Qwen some hundred tokens too many.
+    Tokenizers, scheduler and processors are those of the tiny models, which read single characters. That makes no
+    difference to klein and SDXL, which pad every prompt to its full length, but gives Qwen some hundred tokens more.
     """
-    dtype, threads = hardware.dtype_for(recipe, device), torch.get_num_threads()
-    small = from_disk(recipe.family).pipe
-    torch.set_num_threads(threads)  # the tiny ones are content with one
+    dtype, threads = hardware.dtype_for(spec, device), torch.get_num_threads()
+    small = from_disk(spec.family).pipe
+    torch.set_num_threads(threads)  # the tiny models' loader has set it to 1
     makers = {"flux2-klein": klein_models, "sdxl-face": sdxl_models, "qwen-edit": qwen_models}
     usual = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, dtype))
     try:
         with torch.device(device.name):
             torch.manual_seed(0)
-            models = {name: part.eval() for name, part in makers[recipe.family](small).items()}
+            models = {name: network.eval() for name, network in makers[spec.family](small).items()}
     finally:
         torch.set_default_dtype(usual)
     tiny_vae = models.pop("tiny_vae", None)
-    parts = {name: part for name, part in small.components.items() if part is not None} | models
-    if recipe.family == "sdxl-face":
+    components = {name: part for name, part in small.components.items() if part is not None} | models
+    if spec.family == "sdxl-face":
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-        parts |= {"feature_extractor": CLIPImageProcessorPil(), "add_watermarker": False}
-    pipe = type(small)(**parts)
-    if recipe.family == "sdxl-face":
+        components |= {"feature_extractor": CLIPImageProcessorPil(), "add_watermarker": False}
+    pipe = type(small)(**components)
+    if spec.family == "sdxl-face":
         pipe.load_ip_adapter(ip_adapter(pipe.unet), subfolder="", weight_name="", image_encoder_folder=None)
         pipe.set_ip_adapter_scale(loading._FACE_STRENGTH)
     pipe.to(device.name, getattr(torch, dtype))
     pipe.set_progress_bar_config(disable=True)
     pipe.vae.enable_slicing()
     tier = hardware.Tier.ON_DEVICE
-    return loading.Loaded(
-        pipe, recipe, device, tier, dtype, "random weights", loading._versions(tier), tiny_vae=tiny_vae
-    )
+    return loading.Loaded(pipe, spec, device, tier, dtype, "random weights", loading._versions(tier), tiny_vae=tiny_vae)
 
 
 def klein_models(small: Any) -> dict[str, Any]:
@@ -223,7 +221,7 @@ def sdxl_models(small: Any) -> dict[str, Any]:
 
 def ip_adapter(unet: Any) -> dict[str, dict[str, Any]]:
     """The tensors of a “plus” adapter for this U-Net, under the names of the published file; random."""
-    inner, told = CLIP_VISION_H["hidden_size"], unet.config.cross_attention_dim
+    inner, prompt_width = CLIP_VISION_H["hidden_size"], unet.config.cross_attention_dim
     assert isinstance(inner, int)
 
     def linear(rows: int, columns: int) -> Any:
@@ -234,7 +232,11 @@ def ip_adapter(unet: Any) -> dict[str, dict[str, Any]]:
 
     face = {"latents": torch.randn(1, FACE_TOKENS, inner) / inner**0.5}
     face |= {"proj_in.weight": linear(inner, inner), "proj_in.bias": torch.zeros(inner)}
-    face |= {"proj_out.weight": linear(told, inner), "proj_out.bias": torch.zeros(told), **norm("norm_out", told)}
+    face |= {
+        "proj_out.weight": linear(prompt_width, inner),
+        "proj_out.bias": torch.zeros(prompt_width),
+        **norm("norm_out", prompt_width),
+    }
     for layer in (f"layers.{number}" for number in range(FACE_LAYERS)):
         for name in ("0.norm1", "0.norm2", "1.0"):
             face |= norm(f"{layer}.{name}", inner)
@@ -250,7 +252,7 @@ def ip_adapter(unet: Any) -> dict[str, dict[str, Any]]:
     words = {}
     for number, name in enumerate(crossing):
         rows = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
-        words |= {f"{2 * number + 1}.to_{way}_ip.weight": linear(rows, told) for way in ("k", "v")}
+        words |= {f"{2 * number + 1}.to_{way}_ip.weight": linear(rows, prompt_width) for way in ("k", "v")}
     return {"image_proj": face, "ip_adapter": words}
 
 
@@ -276,28 +278,28 @@ def qwen_models(small: Any) -> dict[str, Any]:
 def ours(loaded: loading.Loaded, face: Image.Image) -> list[Image.Image]:
     pictures: list[Image.Image] = []
 
-    def hear(news: StepEvent | BatchEvent) -> None:
-        if isinstance(news, BatchEvent):
-            pictures.extend(news.pictures)
+    def on_event(event: StepEvent | BatchEvent) -> None:
+        if isinstance(event, BatchEvent):
+            pictures.extend(event.pictures)
 
-    run_comparison(loaded, face, REQUESTS, hear)
+    run_comparison(loaded, face, REQUESTS, on_event)
     return pictures
 
 
 @torch.no_grad()
 def bare(loaded: loading.Loaded, face: Image.Image, seeds: Sequence[int]) -> list[Image.Image]:
-    """diffusers' call for these seeds as its documentation has it, words and face encoded by the way."""
-    pipe, recipe, count = loaded.pipe, loaded.recipe, len(seeds)
-    width, height = recipe.size
+    """diffusers' own call for these seeds as in its documentation, including the encoding of prompts and face."""
+    pipe, spec, count = loaded.pipe, loaded.spec, len(seeds)
+    width, height = spec.size
     named: dict[str, Any] = {
         "width": width,
         "height": height,
         "num_inference_steps": STEPS,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
     }
-    prompt = recipe.wrapped(PROMPT)
-    match recipe.family:
-        case "flux2-klein":  # whose call knows a negative prompt by its embeddings alone
+    prompt = spec.model_prompt(PROMPT)
+    match spec.family:
+        case "flux2-klein":  # whose call accepts a negative prompt only as embeddings
             words = pipe.encode_prompt(prompt, device=loaded.device.name)[0].repeat(count, 1, 1)
             others = pipe.encode_prompt(NEGATIVE, device=loaded.device.name)[0].repeat(count, 1, 1)
             named |= {"image": face, "prompt_embeds": words, "negative_prompt_embeds": others}
@@ -314,7 +316,7 @@ def bare(loaded: loading.Loaded, face: Image.Image, seeds: Sequence[int]) -> lis
 
 @contextmanager
 def as_large_as(face: Image.Image) -> Iterator[None]:
-    """Keeps Qwen's call from enlarging the crop to a megapixel: ours does not, and the work compared is to be equal."""
+    """Keep Qwen's call from enlarging the crop to a megapixel: ours does not, and both must do the same work."""
     from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as plus
 
     usual, plus.VAE_IMAGE_SIZE = plus.VAE_IMAGE_SIZE, face.width * face.height
@@ -325,9 +327,9 @@ def as_large_as(face: Image.Image) -> Iterator[None]:
 
 
 def timed(make: Callable[[], list[Image.Image]], device: hardware.Device) -> float:
-    """Seconds until the pictures are in the host's memory, when there is no device left to wait for.
+    """Seconds until the pictures are in the host's memory, when no device work is left.
 
-    On the processor CPU seconds, which on one thread are what a quiet machine would take: others use it too.
+    On the processor these are CPU seconds: on one thread that is the time on an idle machine, and this one may be busy.
     """
     clock = time.process_time if device.kind == "cpu" else time.perf_counter
     started = clock()
@@ -336,7 +338,7 @@ def timed(make: Callable[[], list[Image.Image]], device: hardware.Device) -> flo
 
 
 def rounds_of(ways: Ways, rounds: int, device: hardware.Device) -> dict[str, list[float]]:
-    """Seconds of every way, turn by turn, where each round begins with another. One run ahead is not counted."""
+    """Seconds of every variant in every round; each round starts with another one. One warm-up run is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for make in ways.values():
         make()
@@ -354,16 +356,16 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> str:
 
 
 def peak_mib(device: hardware.Device, make: Callable[[], object]) -> float | None:
-    """On a device what torch's allocator held at most; on the processor the whole process's, libraries included."""
+    """Peak memory: of torch's allocator on a device, of the whole process on the processor; None if unknown."""
     if device.kind in ("cuda", "xpu"):
         module = getattr(torch, device.kind)
         module.reset_peak_memory_stats(device.name)
         make()
         return float(module.max_memory_allocated(device.name)) / 2**20
-    make_over, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    if device.kind != "cpu" or not make_over.exists():
+    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if device.kind != "cpu" or not reset.exists():
         return None
-    make_over.write_text("5", encoding="ascii")  # the highest mark starts anew; proc(5)
+    reset.write_text("5", encoding="ascii")  # resets VmHWM; proc(5)
     make()
     return int(status.read_text(encoding="ascii").split("VmHWM:")[1].split()[0]) / 1024
 
@@ -382,7 +384,7 @@ def overhead_lines(kind: str, seconds: Mapping[str, list[float]]) -> None:
 
 def compiled_lines(loaded: loading.Loaded, ways: Ways, eager: Mapping[str, list[float]], rounds: int) -> None:
     if not loading._can_compile(loaded.device):
-        print("Compiled: left out, for it wants a CUDA, ROCm or Intel card, triton and a C compiler.")
+        print("Compiled: left out; it needs a CUDA, ROCm or Intel card, triton and a C compiler.")
         return
     loading._compile(loaded.pipe)
     line("the first comparison, which compiles", f"{timed(ways['ours'], loaded.device):.1f} s")
@@ -392,13 +394,13 @@ def compiled_lines(loaded: loading.Loaded, ways: Ways, eager: Mapping[str, list[
     line("four separate calls / ours compiled", ratio(eager["separate"], seconds["ours"]))
 
 
-def measure(recipe: ModelSpec, device: hardware.Device, rounds: int) -> None:
+def measure(spec: ModelSpec, device: hardware.Device, rounds: int) -> None:
     is_tiny = device.kind == "cpu"
-    loaded = from_disk(recipe.family) if is_tiny else of_real_shape(recipe, device)
-    face = face_region(Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels, loaded.recipe)
-    width, height = loaded.recipe.size
+    loaded = from_disk(spec.family) if is_tiny else of_real_shape(spec, device)
+    face = face_region(Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg").pixels, loaded.spec)
+    width, height = loaded.spec.size
     shape = "TINY models" if is_tiny else "real shapes"
-    print(f"\n{recipe.name}: {shape}, random weights, {loaded.dtype}, {width} x {height}, {STEPS} steps, guided")
+    print(f"\n{spec.name}: {shape}, random weights, {loaded.dtype}, {width} x {height}, {STEPS} steps, guided")
 
     seeds = [request.seed or 0 for request in REQUESTS]
     ways: Ways = {
@@ -427,10 +429,10 @@ def main() -> None:
     parser.add_argument("recipe", nargs="*", help=f"{', '.join(MODEL_SPECS)}; without one: {' and '.join(ALWAYS)}")
     parser.add_argument("--all", action="store_true", help="qwen-edit too")
     parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}, with tiny models {TINY_ROUNDS}")
-    asked = parser.parse_args()
-    if unknown := set(asked.recipe) - set(MODEL_SPECS):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.recipe) - set(MODEL_SPECS):
         parser.error(f"no such recipe: {', '.join(sorted(unknown))}")
-    names = asked.recipe or (MODEL_SPECS if asked.all else ALWAYS)
+    names = arguments.recipe or (MODEL_SPECS if arguments.all else ALWAYS)
 
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
@@ -439,22 +441,22 @@ def main() -> None:
     found = hardware.devices()
     device = found[0] if found else hardware.devices(cpu=True)[0]
     if not found:
-        torch.set_num_threads(1)  # so small that a second thread would only wait
-    rounds = asked.rounds or (ROUNDS if found else TINY_ROUNDS)
+        torch.set_num_threads(1)  # the models are so small that a second thread would only wait
+    rounds = arguments.rounds or (ROUNDS if found else TINY_ROUNDS)
     versions = {name: importlib.metadata.version(name) for name in ("torch", "diffusers", "transformers")}
     print(f"Device: {device.title} ({device.name}), {device.total_gb:.0f} GiB, {platform.machine()}")
     print(f"Versions: {', '.join(f'{name} {known}' for name, known in versions.items())}, ", end="")
     print(f"Python {platform.python_version()}; CUDA {torch.version.cuda}, HIP {torch.version.hip}")
-    print("Models: of the real shapes" if found else "Models: TINY ones, for no accelerator was found; one thread")
+    print("Models: of the real shapes" if found else "Models: TINY, because no accelerator was found; one thread")
     clock = "wall seconds" if found else "CPU seconds"
     print(f"Medians of {rounds} rounds, {clock}; in brackets the least and the most")
     for name in names:
-        recipe = MODEL_SPECS[name]
-        needed = hardware.needed_gb(recipe, device, hardware.Tier.ON_DEVICE)
+        spec = MODEL_SPECS[name]
+        needed = hardware.needed_gb(spec, device, hardware.Tier.ON_DEVICE)
         if found and needed is not None and needed > (free := device.free_gb()):
             print(f"\n{name}: left out, it needs {needed:.1f} GiB and {free:.1f} are free.")
             continue
-        measure(recipe, device, rounds)
+        measure(spec, device, rounds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast the studio is, as ratios within one run: the machines this runs on are noisy, and only ratios travel.
+"""How fast the studio is, as ratios within one run: only ratios can be compared between machines and busy hours.
 
     python benchmarks/studio.py
 
@@ -21,11 +21,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from headshot import HeadshotRequest, Photo, Progress  # noqa: E402 - the folder is not installed
-from headshot.comparison.comparing import plan  # noqa: E402
+from headshot.comparison.axes import plan  # noqa: E402
 from headshot.imaging import models, photo_check  # noqa: E402 - the folder is not installed
+from headshot.imaging.encoding import fast_png  # noqa: E402
 from headshot.request import Headshot  # noqa: E402
 from headshot.studio import analysis  # noqa: E402
-from headshot.studio.backend import Studio, encode  # noqa: E402
+from headshot.studio.backend import Studio  # noqa: E402
 
 ROUNDS = 5
 REQUEST = HeadshotRequest()
@@ -40,10 +41,10 @@ CHANGES = {
 
 
 def photo(number: int) -> Photo:
-    """The same portrait with one pixel changed, so that nothing is remembered from the round before."""
-    pixels = Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels.copy()
+    """The same portrait with one pixel changed, so that nothing is cached from the round before."""
+    pixels = Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg").pixels.copy()
     pixels[0, 0] = number % 256, number // 256, 0
-    return Photo.of(encode(pixels))
+    return Photo.of(fast_png(pixels))
 
 
 async def shoot(studio: Studio, subject: Photo, seeds: list[int]) -> list[Headshot]:
@@ -58,20 +59,20 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def networks_run_by(work: Callable[[], object]) -> list[tuple[str, np.ndarray]]:
-    """Every network with its input, YuNet excepted, that `work` runs."""
-    seen: list[tuple[str, np.ndarray]] = []
+    """Every network that `work` runs, with its input, except YuNet."""
+    runs: list[tuple[str, np.ndarray]] = []
     original = models.run
 
-    def noting(name: str, batch: np.ndarray) -> list[np.ndarray]:
-        seen.append((name, batch))
+    def recording_run(name: str, batch: np.ndarray) -> list[np.ndarray]:
+        runs.append((name, batch))
         return original(name, batch)
 
-    models.run = noting
+    models.run = recording_run
     try:
         work()
     finally:
         models.run = original
-    return seen
+    return runs
 
 
 def line(what: str, figure: str, goal: str) -> None:
@@ -80,7 +81,7 @@ def line(what: str, figure: str, goal: str) -> None:
 
 def ratios() -> None:
     studio = Studio()
-    asyncio.run(shoot(studio, photo(0), [1]))  # loads the networks and fills the caches of the libraries
+    asyncio.run(shoot(studio, photo(0), [1]))  # loads the networks and fills the libraries' caches
     inputs = networks_run_by(lambda: asyncio.run(shoot(studio, photo(1), [1])))
     bare, one, four, cpu_bare, cpu_one, cpu_four = [], [], [], [], [], []
     for number in range(ROUNDS):
@@ -97,7 +98,7 @@ def ratios() -> None:
     middle = statistics.median
     further = (middle(cpu_four) - middle(cpu_one)) / 3
     pixels = np.asarray(asyncio.run(shoot(studio, photo(1), [1]))[0].image)
-    png = middle(timed(lambda: encode(pixels))[1] for _ in range(ROUNDS))
+    png = middle(timed(lambda: fast_png(pixels))[1] for _ in range(ROUNDS))
     subject = photo(1)
     check = middle(timed(lambda: photo_check.check(subject.pixels))[0] for _ in range(ROUNDS))
     names = ", ".join(f"{name} x{[n for n, _ in inputs].count(name)}" for name in dict.fromkeys(n for n, _ in inputs))
@@ -113,7 +114,7 @@ def ratios() -> None:
 
 
 def seconds_of_trust(studio: Studio, subject: Photo) -> float:
-    """What the first headshot of a photo takes to find out how far its cut-out can be trusted, and where."""
+    """Seconds that the first headshot of a photo spends on estimating the trust in its cut-out."""
     spent = []
 
     def timing(work: Callable[..., object]) -> Callable[..., object]:
@@ -126,14 +127,14 @@ def seconds_of_trust(studio: Studio, subject: Photo) -> float:
         return timed_work
 
     with contextlib.ExitStack() as stack:
-        for name in ("_evidence", "trust", "likely", "embrace"):
+        for name in ("_evidence", "trust_score", "likely_person", "contact_length"):
             stack.enter_context(mock.patch.object(analysis, name, timing(getattr(analysis, name))))
         asyncio.run(shoot(studio, subject, [1]))
     return sum(spent)
 
 
 def correction() -> None:
-    """A photo whose points are named once it is analysed: without the networks."""
+    """Measure a headshot after a person corrected the cut-out of an analysed photo, which runs no networks."""
     studio = Studio()
     rounds = []
     for number in range(ROUNDS):
@@ -145,13 +146,13 @@ def correction() -> None:
 
 
 def drafts() -> None:
-    """What the page's live view costs once the photo is analysed, in CPU seconds."""
+    """Measure the page's live view after the photo is analysed, in CPU seconds."""
     studio = Studio()
     subject = photo(50)
     asyncio.run(shoot(studio, subject, [1]))
     line("CPU of the first 4 drafts", f"{cpu_of_drafts(studio, subject, REQUEST, [1, 2, 3, 4]):.2f} s", "0.25 s")
     for what, request in CHANGES.items():
-        # Other seeds each time: a place that is kept from the round before would cost less.
+        # Other seeds each time: a backdrop that is cached from the round before would cost less.
         rounds = [[number, number + 1, number + 2, number + 3] for number in range(10, 10 + 4 * ROUNDS, 4)]
         seconds = statistics.median(cpu_of_drafts(studio, subject, request, seeds) for seeds in rounds)
         line(f"CPU of 4 drafts, another {what}", f"{seconds:.2f} s", "0.25 s")
@@ -162,12 +163,12 @@ def cpu_of_drafts(studio: Studio, subject: Photo, request: HeadshotRequest, seed
 
 
 async def crowd() -> None:
-    """Eight visitors with eight photos, and how long the event loop was ever kept from its work."""
+    """Measure eight visitors with eight photos, and the longest time that the event loop was blocked."""
     studio = Studio()
     subjects = [photo(100 + number) for number in range(8)]
     gaps: list[float] = []
 
-    async def beat() -> None:
+    async def measure_gaps() -> None:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(0.01)
@@ -177,16 +178,16 @@ async def crowd() -> None:
         await shoot(studio, subject, [1, 2, 3, 4])
         return time.perf_counter() - started
 
-    pulse = asyncio.create_task(beat())
+    gap_task = asyncio.create_task(measure_gaps())
     started = time.perf_counter()
     ends = await asyncio.gather(*(visit(subject) for subject in subjects))
-    pulse.cancel()
+    gap_task.cancel()
     line("8 comparisons at once: first finished / last finished", f"{min(ends) / max(ends):.0%}", "none starves")
     line("longest wait of the event loop meanwhile", f"{1000 * max(gaps):.0f} ms", "under 200 ms")
 
 
 def peak_memory(*arguments: str) -> float:
-    """GB of a process of its own."""
+    """Peak memory of a fresh process with these arguments, in GB."""
     command = [sys.executable, __file__, *arguments]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -200,7 +201,7 @@ def main() -> None:
             await asyncio.gather(*(shoot(studio, photo(n), [1, 2, 3, 4]) for n in range(number)))
 
         asyncio.run(all_of_them())
-        # VmHWM, not getrusage: the latter's maximum is inherited from the process that started this one.
+        # VmHWM and not getrusage, whose maximum is inherited from the parent process.
         status = Path("/proc/self/status").read_text()
         print(int(status.partition("VmHWM:")[2].split()[0]) / 2**20)
         return

@@ -1,8 +1,10 @@
 """Professional headshots from one ordinary photo: one request, several backends, the same files.
 
-from . import shoot
-for headshot in shoot("me.jpg", prompt="navy backdrop, Rembrandt light", seeds=[1, 2, 3, 4]):
-    headshot.image.show()
+Example:
+    from headshot import shoot
+
+    for headshot in shoot("me.jpg", prompt="navy backdrop, Rembrandt light", seeds=[1, 2, 3, 4]):
+        headshot.image.show()
 """
 
 import os
@@ -16,7 +18,7 @@ from PIL import Image
 
 from .backend_names import AUTO, STUDIO
 from .backends import Backend, choose
-from .comparison import comparing
+from .comparison import axes, comparing
 from .errors import HeadshotError
 from .imaging.photo import Photo
 from .progress import Progress
@@ -45,15 +47,34 @@ def shoot(
     inside: Sequence[tuple[float, float]] = (),
     outside: Sequence[tuple[float, float]] = (),
 ) -> list[Headshot]:
-    """One photo, one look, several seeds: the headshots, in the seeds' order.
+    """Make headshots of one photo and one look, one for each seed.
 
-    Blocks until all are done, also where an event loop runs already (a notebook). A None seed becomes a random number.
-    What a photo's analysis costs is paid once: another call with the same photo renders at once.
-    face: which of `headshot.imaging.face.find`'s faces, counted from 0; None for the first, the clearest.
-    inside, outside: x and y, in the photo's pixels, of points that belong to the person and that do not; the studio's
-    cut-out takes them as certain, and its outline follows the colours around them.
-    Raises PhotoError, RequestError, a BackendError, or Stopped after `progress.stop()`; every message is a sentence for
-    a person, and `headshots` of the error holds what had landed.
+    Blocks until all are done. Works while an event loop is running, as in a notebook. The photo's analysis is cached:
+    another call with the same photo starts rendering at once.
+
+    Args:
+        photo: a path, a file's bytes, a PIL image or a `Photo`.
+        prompt: the look.
+        negative_prompt: things to avoid.
+        num_inference_steps: effort: 21, 31 or 41.
+        guidance_scale: how closely the prompt is followed, 1 to 20.
+        seeds: one for each headshot; None for a random one.
+        backend: a backend's name, or “auto” for the first that is ready.
+        progress: receives the steps, and stops the work by `progress.cancel()`.
+        face: index of the face in the list that `headshot.imaging.face.find` returns; None for the first, the clearest.
+        inside: points that belong to the person, as x and y in the photo's pixels. The studio's cut-out includes them
+            and follows the colours around them.
+        outside: points that do not belong to the person, in the same units.
+
+    Returns:
+        The headshots, in the seeds' order.
+
+    Raises:
+        PhotoError: the photo cannot be used.
+        RequestError: a setting is wrong.
+        Stopped: `progress.cancel()` was called.
+        BackendError: no backend could make them. As for every `HeadshotError`, `str(error)` is a sentence for a person,
+            and `error.headshots` holds the headshots that were finished before it.
     """
     request = HeadshotRequest.model_validate(
         {
@@ -63,28 +84,28 @@ def shoot(
             "guidance_scale": guidance_scale,
         }
     )
-    requests = comparing.plan(request, seeds)
-    chain = choose(_backends(), backend)
-    clean = Photo.of(photo)
+    requests = axes.plan(request, seeds)
+    backends = choose(_backends(), backend)
+    opened = Photo.of(photo)
     if inside or outside:
-        clean = clean.marked(inside, outside)
-    landed: list[Headshot] = []
+        opened = opened.marked(inside, outside)
+    finished: list[Headshot] = []
 
     async def run() -> None:
-        async with aclosing(comparing.compare(chain, clean, requests, progress, face=face)) as headshots:
+        async with aclosing(comparing.compare(backends, opened, requests, progress, face=face)) as headshots:
             async for headshot in headshots:
-                landed.append(headshot)
+                finished.append(headshot)
 
     try:
         with start_blocking_portal() as portal:
             portal.call(run)
     except HeadshotError as error:
-        error.headshots = tuple(landed)
+        error.headshots = tuple(finished)
         raise
     by_request: dict[HeadshotRequest, list[Headshot]] = {}
-    for headshot in landed:
+    for headshot in finished:
         by_request.setdefault(headshot.request, []).append(headshot)
-    return [by_request[request].pop(0) for request in requests]  # a seed may be asked for twice
+    return [by_request[request].pop(0) for request in requests]  # the same seed may occur twice
 
 
 def draft(
@@ -96,20 +117,36 @@ def draft(
     progress: Progress | None = None,
     face: int | None = None,
 ) -> list[Image.Image]:
-    """What `shoot` would make on the studio, small and at once: a 320×400 RGB picture a seed, in the seeds' order.
+    """Draw small, quick pictures of the headshots that `shoot` would make on the studio.
 
-    Without sharpening, grain and likeness, and as strong as the look is asked for until `shoot` has found that it must
-    be milder. The arguments are those of `shoot`.
-    Raises PhotoError, RequestError, or Stopped after `progress.stop()`.
+    Without sharpening, grain and the check of likeness. The look has its full strength until `shoot` has found, for the
+    same photo, that it must be milder.
+
+    Args:
+        photo: a path, a file's bytes, a PIL image or a `Photo`.
+        prompt: the look.
+        negative_prompt: things to avoid.
+        guidance_scale: how closely the prompt is followed, 1 to 20.
+        seeds: one for each draft; None for a random one.
+        progress: stops the work by `progress.cancel()`.
+        face: as for `shoot`.
+
+    Returns:
+        One RGB picture of 320×400 pixels for each seed, in the seeds' order.
+
+    Raises:
+        PhotoError: the photo cannot be used.
+        RequestError: a setting is wrong.
+        Stopped: `progress.cancel()` was called.
     """
     request = HeadshotRequest(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=guidance_scale)
     studio = cast("Studio", _backends()[STUDIO])
-    return studio.draft(Photo.of(photo), comparing.plan(request, seeds), progress, face=face)
+    return studio.draft(Photo.of(photo), axes.plan(request, seeds), progress, face=face)
 
 
 @cache
 def _backends() -> Mapping[str, Backend]:
-    """One set a process, so that a backend's memory of photos outlives a call; settings are read at the first."""
-    from .registry import create_backends  # OpenCV and onnxruntime: not for whoever only imports the package
+    """One set for the process, so that cached photos outlive a call. Settings are read at the first call."""
+    from .registry import create_backends  # imports OpenCV and onnxruntime, which `import headshot` must not
 
     return create_backends(Settings())

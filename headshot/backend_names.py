@@ -1,4 +1,4 @@
-"""The backends' names, as requests, files and settings have them, and as people read them."""
+"""The backends' names, as requests, files and settings have them, and their titles, as people read them."""
 
 AUTO = "auto"  # the first backend that is ready
 MODELSLAB = "modelslab"

@@ -1,4 +1,4 @@
-"""What a backend is: the protocol, its readiness, and the choice of one by name."""
+"""The contract of a backend: the protocol, its readiness, and the choice of a backend by name."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,35 @@ from .request import Headshot, HeadshotRequest
 
 @dataclass(frozen=True)
 class Readiness:
-    """`sentence` says what the backend is or, when it is not ready, why not and what to do."""
+    """Whether a backend can make headshots now.
+
+    Attributes:
+        ready: whether it can.
+        sentence: if ready, what the backend is; if not, why not and what to do.
+    """
 
     ready: bool
     sentence: str
 
 
 class Backend(Protocol):
-    """One way of making headshots. The unit of work is the comparison: one photo and the whole list of requests."""
+    """One way of making headshots.
+
+    The unit of work is a comparison: one photo and the whole list of requests. So a backend can share work between
+    them: analyse the photo once, denoise a batch, keep several HTTP requests in flight.
+
+    `generate` runs on the caller's event loop and must not block it: computing belongs in threads or processes.
+
+    Attributes:
+        name: as requests, files and settings have it; one of `backend_names`.
+        title: the name as people read it.
+        survives_disconnect: True if work continues after the client disconnects; then only `progress.cancel()` ends it.
+            False if closing the iterator of `generate` ends it.
+    """
 
     name: str
-    title: str  # the name as people read it
-    survives_disconnect: bool  # what it began goes on when nobody listens any more; only `progress.stop()` ends it
+    title: str
+    survives_disconnect: bool
 
     @property
     def help(self) -> str:
@@ -33,39 +50,80 @@ class Backend(Protocol):
 
     @property
     def max_concurrent(self) -> int:
-        """Comparisons that run side by side; more would only slow each other down, and wait in line."""
+        """Number of comparisons that run at the same time; further ones wait in a queue. At least 1."""
         ...
 
-    def readiness(self) -> Readiness: ...
+    def readiness(self) -> Readiness:
+        """Whether the backend can make headshots now, and why not. Raises no `HeadshotError`.
+
+        The first call may take seconds, so it does not belong on the event loop.
+        """
+        ...
 
     def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
-        """Yield each headshot as it lands. Every request's seed is a number.
+        """Make the headshots of one comparison and yield each as soon as it is finished.
 
-        face: which of `face.find(photo)` to take, None for the first.
-        Raises PhotoError where the photo holds no usable face, Stopped after `progress.stop()`, else a BackendError.
+        The order is the backend's; `Headshot.request` says which one it is.
+
+        Args:
+            photo: the person's photo.
+            requests: what to make. Every seed is a number.
+            progress: receives the comparison's steps and the status of single headshots, and carries Stop.
+            face: index in `imaging.face.find(photo.pixels)` of the face to use, None for the first.
+
+        Yields:
+            Finished headshots. They stay valid if an error is raised afterwards.
+
+        Raises:
+            PhotoError: the photo has no usable face.
+            Stopped: `progress.cancel()` was called.
+            BackendError: any other failure. See `errors` for its subclasses and which of them may fall back to another
+                backend.
         """
         ...
 
     def estimate(
         self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
     ) -> float | None:
-        """About how many seconds this comparison takes once its turn has come; None while nothing is known of it.
+        """Estimate how long a comparison takes, without the time in the queue.
 
-        photo: None stands for one that was never seen. Quick enough for the event loop.
+        Fast enough to be called on the event loop.
+
+        Args:
+            photo: the person's photo; None stands for one of which nothing is cached.
+            requests: the comparison.
+            face: as for `generate`.
+
+        Returns:
+            Seconds, or None if nothing is known yet.
         """
         ...
 
     def drop_cache(self, photo: Photo) -> None:
-        """Drop whatever is remembered of this photo. Safe to call from any thread, and for a photo never seen."""
+        """Delete everything that is cached for this photo. Thread-safe; does nothing for a photo never seen.
+
+        Args:
+            photo: a photo that was deleted or replaced.
+        """
         ...
 
 
 def choose(backends: Mapping[str, Backend], name: str = AUTO) -> list[Backend]:
-    """The backend of that name alone; for `auto` all that are ready, best first, for each may take over.
+    """Select the backends for a comparison.
 
-    Raises RequestError or NotConfigured.
+    Args:
+        backends: all backends by name, best first.
+        name: a backend's name, or `auto`.
+
+    Returns:
+        For a name, that backend alone. For `auto`, all ready backends, best first: each is the fallback of the one
+        before.
+
+    Raises:
+        RequestError: there is no backend of this name.
+        NotConfigured: the backend is not ready or, for `auto`, none is.
     """
     if name == AUTO:
         ready = [backend for backend in backends.values() if backend.readiness().ready]
@@ -73,7 +131,7 @@ def choose(backends: Mapping[str, Backend], name: str = AUTO) -> list[Backend]:
             reasons = " ".join(backend.readiness().sentence for backend in backends.values())
             raise NotConfigured(AUTO, f"No backend is ready. {reasons}")
         return ready
-    if name not in list(backends):  # a list compares, where a dict would want a hash of whatever was given
+    if name not in list(backends):  # not `in backends`: `name` comes from outside and may not be hashable
         known = " or ".join([AUTO, *backends])
         raise RequestError(f"There is no backend called “{str(name)[:20]}”: choose {known}.")
     readiness = backends[name].readiness()

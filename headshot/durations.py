@@ -1,15 +1,15 @@
-"""How long things take on this machine, learnt while they are done."""
+"""How long things take on this machine, learnt from each run."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NEW_SHARE = 0.4  # of the latest time in the estimate: three runs after the machine got busy, the estimate knows
+_NEW_SHARE = 0.4  # weight of the latest time: three runs after the machine has become busy, the estimate follows
 
 
 def spoken_duration(seconds: float) -> str:
-    """As a person would say it: 5 s, 3 min, 2 h."""
+    """A duration as a person would say it: 5 s, 3 min, 2 h."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:
@@ -18,34 +18,37 @@ def spoken_duration(seconds: float) -> str:
 
 
 class DurationEstimator:
-    """The seconds that one kind of work takes: a running mean, `first_guess` until it was done once.
-
-    Safe to use from any thread.
-    """
+    """Estimates the seconds that one kind of work takes, as an exponential moving average. Thread-safe."""
 
     def __init__(self, first_guess: float) -> None:
+        """Start without any measurement.
+
+        Args:
+            first_guess: the estimate until the first measurement, in seconds. The first measurement replaces it.
+        """
         self._seconds = first_guess
         self._known = False
         self._lock = threading.Lock()
 
     @property
     def seconds(self) -> float:
+        """The estimate."""
         return self._seconds
 
     @property
     def known(self) -> bool:
-        """Whether it was ever done."""
+        """Whether the estimate rests on at least one measurement."""
         return self._known
 
     @contextmanager
     def measured(self) -> Iterator[None]:
-        """Learn from the work done within; one that fails or is stopped teaches nothing."""
+        """A context whose duration is recorded. Nothing is recorded if it raises."""
         started = time.perf_counter()
         yield
         self.record(time.perf_counter() - started)
 
     def record(self, seconds: float) -> None:
-        """Learn from one time that was measured elsewhere."""
+        """Update the estimate with one measured duration, in seconds."""
         with self._lock:
             share = _NEW_SHARE if self._known else 1.0
             self._seconds += share * (seconds - self._seconds)

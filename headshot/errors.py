@@ -9,14 +9,15 @@ HeadshotError
     ├── NotConfigured   a key, a package or weights are missing: says which, and how to get them
     ├── Refused         understood and declined: never retried, never handed to another backend
     ├── Unavailable     network, rate limit, server fault: another backend may take over
-    └── Unknown         sent, and no answer came: may have been billed, never sent again unasked
+    └── OutcomeUnknown  sent, and no answer came: may have been billed, never sent again without asking
 """
 
 
 class HeadshotError(Exception):
-    """The root of the tree: whatever is not one of these is a bug and stays a traceback.
+    """The root of the tree. Any other exception is a bug and keeps its traceback.
 
-    headshots: what had landed by then, where nobody else had received it.
+    Attributes:
+        headshots: results finished before the error that were not yet delivered to the caller.
     """
 
     headshots: tuple[object, ...] = ()
@@ -31,7 +32,7 @@ class RequestError(HeadshotError):
 
 
 class SettingsError(HeadshotError):
-    """A variable of the environment holds a value that cannot be used; the sentence names the variable."""
+    """An environment variable holds a value that cannot be used; the sentence names the variable."""
 
 
 class Stopped(HeadshotError):
@@ -39,13 +40,21 @@ class Stopped(HeadshotError):
 
 
 class BackendError(HeadshotError):
+    """A backend could not make a headshot."""
+
     def __init__(self, backend: str, sentence: str) -> None:
+        """Describe the failure.
+
+        Args:
+            backend: the backend's name.
+            sentence: the message for the person.
+        """
         super().__init__(sentence)
         self.backend = backend
 
 
 class NotConfigured(BackendError):
-    """A key, a package or weights are missing."""
+    """A key, a package or weights are missing; the sentence says which, and how to get them."""
 
 
 class Refused(BackendError):
@@ -53,12 +62,19 @@ class Refused(BackendError):
 
 
 class Unavailable(BackendError):
-    """A passing fault; `retry_after` is in seconds where the backend named a time."""
+    """A temporary failure: another backend may take over."""
 
     def __init__(self, backend: str, sentence: str, *, retry_after: float | None = None) -> None:
+        """Describe the failure.
+
+        Args:
+            backend: the backend's name.
+            sentence: the message for the person.
+            retry_after: after how many seconds to try again, None if the backend did not say.
+        """
         super().__init__(backend, sentence)
         self.retry_after = retry_after
 
 
 class OutcomeUnknown(BackendError):
-    """Sent, and no answer came: it may have been billed, so it is never sent again unasked."""
+    """Sent, and no answer came: it may have been billed, so it is never sent again without asking."""

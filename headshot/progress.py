@@ -1,4 +1,4 @@
-"""News out of a running comparison, and Stop into it."""
+"""Carries news out of a running comparison, and Stop into it."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,13 @@ from .request import HeadshotRequest
 
 @dataclass(frozen=True)
 class Step:
-    """Where a comparison stands: `stage` is a phrase for the person, `done` of `total` headshots have landed."""
+    """The state of a whole comparison.
+
+    Attributes:
+        stage: a phrase for the person: “Step 5 of 21”.
+        done: number of finished headshots.
+        total: number of all headshots.
+    """
 
     stage: str
     done: int
@@ -20,12 +26,17 @@ class Step:
 
 @dataclass(frozen=True)
 class HeadshotStatus:
-    """Where one headshot of a comparison stands that has not landed, at a backend that tells.
+    """Status of one unfinished headshot, reported by backends that support it.
 
-    kind: "waiting": nothing was sent yet.  "under way": sent, and it may be billed.  "failed": it will not come.
-    "never sent": it could be, and nobody does.  "unknown": sent, perhaps billed, and nobody knows what became of it.
-    text: a phrase or sentence for the person.  job: as in Headshot.  error: what a failed or unknown one ended with.
-    preview: a small JPEG of what it is becoming, b"" where nobody can see that.
+    Attributes:
+        request: the headshot's.
+        kind: "waiting": not sent yet. "under way": sent, and may be billed. "failed": it will not arrive. "never sent":
+            it could be sent, but no process will do it. "unknown": sent, may have been billed, and the outcome is not
+            known.
+        text: a phrase or sentence for the person.
+        job: the backend's own job id, or "" if the backend has none.
+        error: the error of a failed or unknown one.
+        preview: a small JPEG of the unfinished picture, b"" if there is none.
     """
 
     request: HeadshotRequest
@@ -37,42 +48,49 @@ class HeadshotStatus:
 
 
 class Progress:
-    """Carries news out of a running comparison, and Stop into it. Safe to use from any thread.
-
-    listener: hears of the comparison's steps.  standings: hears where single headshots stand.
-    """
+    """One comparison's progress and its Stop signal. Thread-safe; listeners are called in the reporting thread."""
 
     def __init__(
         self,
         listener: Callable[[Step], None] | None = None,
-        standings: Callable[[HeadshotStatus], None] | None = None,
+        item_listener: Callable[[HeadshotStatus], None] | None = None,
     ) -> None:
+        """Start unstopped.
+
+        Args:
+            listener: receives the comparison's steps.
+            item_listener: receives the status of single headshots.
+        """
         self._listener = listener
-        self._standings = standings
+        self._item_listener = item_listener
         self._stop = threading.Event()
 
     def report(self, stage: str, done: int, total: int) -> None:
+        """Report the state of the comparison; the arguments are those of `Step`."""
         if self._listener is not None:
             self._listener(Step(stage, done, total))
 
-    def report_item(self, standing: HeadshotStatus) -> None:
-        if self._standings is not None:
-            self._standings(standing)
+    def report_item(self, status: HeadshotStatus) -> None:
+        """Report the status of one headshot."""
+        if self._item_listener is not None:
+            self._item_listener(status)
 
     def cancel(self) -> None:
+        """Stop the comparison: from now on `check` raises."""
         self._stop.set()
 
     @property
     def stopped(self) -> bool:
+        """Whether `cancel` was called."""
         return self._stop.is_set()
 
     def check(self) -> None:
-        """Raises Stopped once Stop was pressed: backends call it wherever they can leave off."""
+        """Raise Stopped if `cancel` was called. Backends call this wherever they can stop."""
         if self.stopped:
-            raise Stopped("Stopped. The headshots that had landed are kept.")
+            raise Stopped("Stopped. Finished headshots are kept.")
 
-    def with_listener(self, standings: Callable[[HeadshotStatus], None]) -> "Progress":
-        """The same news and the same Stop, with somebody else to hear where single headshots stand."""
-        other = Progress(self._listener, standings)
+    def with_listener(self, item_listener: Callable[[HeadshotStatus], None]) -> "Progress":
+        """A progress with the same listener and the same Stop, but another listener for single headshots."""
+        other = Progress(self._listener, item_listener)
         other._stop = self._stop
         return other

@@ -11,9 +11,16 @@ from .studio.backend import Studio
 
 
 def create_backends(settings: Settings) -> dict[str, Backend]:
-    """The backends that work, best first: `auto` takes the first that is ready.
+    """Create all backends.
 
-    Raises SettingsError where `settings.backend` names none of them.
+    Args:
+        settings: of the server.
+
+    Returns:
+        The backends by name, best first: `auto` uses the first that is ready.
+
+    Raises:
+        SettingsError: `settings.backend` names none of them.
     """
     backends: list[Backend] = [
         ModelsLab(JobService(settings)),

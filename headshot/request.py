@@ -1,4 +1,4 @@
-"""What is asked for, what comes out, and what is said on the way: the words all backends share."""
+"""The request, the headshot and its notes: the types that all backends share."""
 
 import secrets
 from collections.abc import Mapping
@@ -19,24 +19,26 @@ from pydantic import (
 
 from .errors import RequestError
 
-MAX_SEED = 2**32 - 1  # the diffusion world's range: a torch or numpy seed fits, and so does JavaScript's number
-MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens most text encoders read; keeps a pasted book out
+MAX_SEED = 2**32 - 1  # the usual range in diffusion: it fits torch's and numpy's seeds and JavaScript's numbers
+MAX_PROMPT_CHARACTERS = 2_000  # far beyond the 77 tokens that most text encoders read; keeps out a pasted book
 
 
 def _whole(value: Any) -> Any:
-    """NumPy's whole numbers as Python's, for seeds often come out of an array."""
+    """NumPy's whole numbers as Python's, because seeds often come from an array."""
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 class HeadshotRequest(BaseModel):
     """One headshot to make, in the hosted endpoint's own field names.
 
-    Each field's title, bounds, default and help stand here and nowhere else: the page's controls and the
-    documentation are built from them. The photo travels beside the request, so that a request is small,
-    hashable, comparable and storable. Raises RequestError with one sentence when a value is wrong.
+    Each field's title, bounds, default and help are declared only here: the page's controls and the documentation are
+    built from them. The photo is passed beside the request, so a request is small, hashable, comparable and storable.
+
+    Raises:
+        RequestError: a value is wrong; the message is one sentence about the first wrong value.
     """
 
-    # strict: True is not a seed and "21" is not a number. What a person types is read where it is typed.
+    # strict: True is not a seed and "21" is not a number. Text that a person types is parsed by its control.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
     prompt: Annotated[
@@ -51,7 +53,7 @@ class HeadshotRequest(BaseModel):
         str,
         Field(
             title="Negative prompt",
-            description="What must not appear.",
+            description="Things to avoid.",
             max_length=MAX_PROMPT_CHARACTERS,
         ),
     ] = "blurry, oversaturated, plastic skin"
@@ -80,7 +82,7 @@ class HeadshotRequest(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _say_what_is_wrong(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _raise_request_error(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(values)
         except ValidationError as error:
@@ -88,12 +90,12 @@ class HeadshotRequest(BaseModel):
 
 
 def random_seed() -> int:
-    """A seed nobody chose, in 0…2³²−1."""
+    """A random seed from 0 to `MAX_SEED`."""
     return secrets.randbelow(MAX_SEED + 1)
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    """The first complaint in words: "Guidance must be a number from 1 to 20." """
+    """One sentence about the first error, such as “Guidance must be a number from 1 to 20”."""
     fields = model.model_json_schema()["properties"]
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
@@ -106,12 +108,16 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         case "string_too_long":
             return f"{title} is too long: keep it within {first['ctx']['max_length']:,} characters."
         case "string_unicode":
-            return f"{title} holds a broken character: type the text again instead of pasting it."
+            return f"{title} contains a broken character. Type the text instead of pasting it."
     return f"{title} must be {allowed(fields[name])}."
 
 
 def allowed(field: Mapping[str, Any]) -> str:
-    """What a field's JSON schema allows, in words that follow "must be": `a whole number from 1 to 16`."""
+    """The values that a field allows, in words that follow “must be”: `a whole number from 1 to 16`.
+
+    Args:
+        field: the field's JSON schema. Its extra key `in_words` replaces the generated words.
+    """
     kinds = field.get("anyOf", [field])
     if len(kinds) > 1:
         return " or ".join(allowed(kind) for kind in kinds)
@@ -135,7 +141,12 @@ def allowed(field: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Note:
-    """One thing the person should know about a headshot. `text` is a whole sentence or a short phrase."""
+    """One thing the person should know about a headshot.
+
+    Attributes:
+        kind: whether a wish was applied or not, or a piece of advice.
+        text: a whole sentence or a short phrase.
+    """
 
     kind: Literal["applied", "not applied", "advice"]
     text: str
@@ -148,14 +159,19 @@ class Note:
 class Headshot:
     """One finished picture.
 
-    image: RGB.  png: the file's bytes, which `image` decodes to.  request: with its seed resolved.
-    seconds: wall time of this picture alone, in which work shared by the whole comparison is not counted.
-    likeness: cosine of the face embeddings of photo and headshot, −1…1, None where no face was found again.
-    face_box: x, y, width, height of that face in the picture's pixels, None as well where nobody has looked for it.
-    job: names it in the books of a backend that keeps some, else "".
-    facts: what it takes to repeat it beside the request (model, device, versions), as JSON's types.
-    trust: how far the person could be cut out of the photo, 0…1; from .55 on the cut-out is used, below it the photo's
-    own background stays. None from a backend that cuts nothing out.
+    Attributes:
+        image: RGB.
+        png: the file's bytes, which decode to `image`.
+        request: what it was made from, with a number as its seed.
+        backend: the name of the backend that made it.
+        seconds: wall time of this picture alone, without work shared by the whole comparison.
+        notes: what the person should know about it.
+        likeness: cosine of the face embeddings of photo and headshot, −1…1; None if no face was found in the headshot.
+        job: the backend's own job id, or "" if the backend has none.
+        face_box: x, y, width and height of that face in the picture's pixels; None if none was found or looked for.
+        facts: what is needed to repeat it beside the request (model, device, versions), in JSON types.
+        trust: how reliably the person could be cut out of the photo, 0…1. From 0.55 on the cut-out is used; below it
+            the photo's own background stays. None from a backend that cuts nothing out.
     """
 
     image: Image.Image
@@ -172,7 +188,10 @@ class Headshot:
 
     @property
     def filename(self) -> str:
-        """Tells what was asked for, and is another one for every other seed, guidance or steps of a comparison."""
-        asked = self.request
-        guidance = repr(asked.guidance_scale).removesuffix(".0")  # every digit: "%g" would join 7.5 and 7.5000001
-        return f"headshot-{self.backend}-seed-{asked.seed}-guidance-{guidance}-steps-{asked.num_inference_steps}.png"
+        """The file's name. It holds backend, seed, guidance and steps, so it differs within a comparison of these."""
+        request = self.request
+        guidance = repr(request.guidance_scale).removesuffix(
+            ".0"
+        )  # every digit: “%g” would give 7.5 and 7.5000001 the same name
+        steps = request.num_inference_steps
+        return f"headshot-{self.backend}-seed-{request.seed}-guidance-{guidance}-steps-{steps}.png"

@@ -1,4 +1,4 @@
-"""The only reader of the environment. Every field is documented in the README; a test compares the two."""
+"""The server's settings. Nothing else reads the environment; a test compares the fields with the README's table."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,9 +13,12 @@ _HTTPS = r"https://[^\s/@]+(?:/[^\s?#@]*)?"
 
 
 class Settings(BaseSettings):
-    """Read from `HEADSHOT_*` variables; an empty one counts as not set.
+    """The settings, read from `HEADSHOT_*` environment variables; an empty variable counts as not set.
 
-    Raises SettingsError with one sentence that names the variable when a value cannot be used.
+    Each field's description is its documentation.
+
+    Raises:
+        SettingsError: a value cannot be used; the message is one sentence that names the variable.
     """
 
     model_config = SettingsConfigDict(
@@ -118,17 +121,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _say_what_is_wrong(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _raise_settings_error(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return handler(values)
         except ValidationError as error:
             name = str(error.errors(include_input=False)[0]["loc"][0])
             field = cls.model_json_schema()["properties"].get(name)
-            if field is None:  # only code can do this: the environment's other variables are not read
+            if field is None:  # a mistake in code: unknown environment variables are ignored
                 raise TypeError(f"there is no setting {name!r}") from error
             raise SettingsError(f"{variable(name)} must be {allowed(field)}.") from error
 
 
 def variable(name: str) -> str:
-    """The environment's variable of a field: `HEADSHOT_MAX_HEADSHOTS` of `max_headshots`."""
+    """The environment variable of a field: `HEADSHOT_MAX_HEADSHOTS` for `max_headshots`."""
     return f"{Settings.model_config['env_prefix']}{name}".upper()

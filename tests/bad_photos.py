@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
+PORTRAIT = ROOT / "headshot" / "examples" / "portrait.jpg"
 
 
 def svg(folder: Path) -> Path:

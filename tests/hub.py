@@ -1,4 +1,4 @@
-"""A hub on loopback: as much of Hugging Face's HTTP as a download of a model's files asks for."""
+"""A fake Hugging Face hub on loopback: the HTTP that a download of a model's files needs."""
 
 import hashlib
 import json
@@ -13,11 +13,17 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """Gives out the folders of `repositories` (name → folder).
+    """The state of a fake hub.
 
-    stall_after: the bytes of a file after which this hub sends nothing more until `release`, None for never.
-    status: what it answers everything with, where that is not 200.  garbles: it sends other bytes than it promised.
-    got: (file, first byte) of every file asked for.
+    Attributes:
+        repositories: the folder of each repository, by name.
+        stall_after: number of bytes of a file after which the hub stalls until `release`; None: never.
+        stalled: set when the hub has stalled.
+        release: ends the stall.
+        status: the status of every response, unless it is 200.
+        garbles: whether files are sent with wrong bytes.
+        got: (file, first byte) of every requested file.
+        address: where it listens.
     """
 
     def __init__(self, repositories: dict[str, Path]) -> None:
@@ -129,6 +135,6 @@ def _entry(folder: Path, file: Path) -> dict[str, object]:
         "size": len(content),
         "oid": hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest(),
     }
-    if file.suffix == ".safetensors":  # the hub keeps those in large-file storage, under their own hash
+    if file.suffix == ".safetensors":  # stored as a large file, under its own hash
         entry["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 134}
     return entry

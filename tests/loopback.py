@@ -1,4 +1,4 @@
-"""The client of ModelsLab, pointed at a service on loopback, quick, and with a key whose every trace can be found."""
+"""A client of ModelsLab that talks to a service on loopback, polls fast, and has a key whose every trace is found."""
 
 import asyncio
 import base64
@@ -20,23 +20,23 @@ from headshot.request import HeadshotRequest
 CANARY = "cAnArY0k3y0fN0b0dy59characters"
 LINK = "https://example.com/me.jpg"
 REQUEST = HeadshotRequest(prompt="navy backdrop", num_inference_steps=31, seed=7)
-# Short pauses, and long patience: a machine that is busy with other tests changes nothing but the time they take.
+# Short pauses and long time-outs, so that a machine that is busy with other tests only makes these slower.
 QUICK = PollingPolicy(
     after_eta=0.01, poll=0.02, poll_max=0.06, poll_min=0.01, backoff=0.02, backoff_max=0.06, retry_after_max=0.1
 )
 
 
 async def loopback(url: str) -> ResolvedUrl:
-    """A resolver to which every host is this machine."""
+    """Resolves every host to this machine."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     return ResolvedUrl(url, parts.scheme, parts.hostname, parts.port or 80, "127.0.0.1")
 
 
 def client(service: Service | str, **options: Any) -> HeadShotClient:
-    """service: or its address."""
+    """A client of a service, or of the service at an address."""
     base_url = service if isinstance(service, str) else service.base_url
-    given = {"timeout": 20, "give_up_after_seconds": 60, "waits": QUICK, "resolve": loopback, **options}
+    given = {"timeout": 20, "give_up_after_seconds": 60, "polling": QUICK, "resolve": loopback, **options}
     return HeadShotClient(CANARY, base_url=base_url, **given)
 
 
@@ -54,7 +54,7 @@ def run(service: Service, **options: Any) -> bytes:
 
 
 def traces(text: str) -> list[str]:
-    """The writings of the key that stand in a text."""
+    """The forms of the key that occur in a text."""
     forms = [
         CANARY,
         CANARY[:12],
@@ -65,7 +65,7 @@ def traces(text: str) -> list[str]:
 
 
 def told(error: BaseException) -> str:
-    """Everything that a careless handler could write about an error: its whole chain, with all locals of all frames."""
+    """Everything that a careless handler could log about an error: its whole chain, with all locals of all frames."""
     seen: list[BaseException] = []
     left: list[BaseException | None] = [error]
     lines: list[str] = []
@@ -85,7 +85,7 @@ def told(error: BaseException) -> str:
 
 @contextmanager
 def listening() -> Iterator[io.StringIO]:
-    """All that is logged by anybody at any level."""
+    """All log lines of all loggers at any level."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root = logging.getLogger()

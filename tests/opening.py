@@ -1,4 +1,4 @@
-"""What a test does to the local pipeline's models right after they were loaded, and a gate between their steps."""
+"""Lets a test change the local pipeline's models right after loading, and hold them between two passes."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,25 +13,30 @@ from headshot.pipeline.loading import Loaded
 
 @contextmanager
 def opened(monkeypatch: pytest.MonkeyPatch, change: Callable[[Loaded], None]) -> Iterator[list[Loaded]]:
-    """Lets `change` have each pipeline right after it was loaded; gives those that were."""
-    seen: list[Loaded] = []
+    """Call `change` with each pipeline right after it was loaded.
+
+    Yields:
+        All pipelines loaded so far.
+    """
+    loads: list[Loaded] = []
     real = loading.load
 
     def load(*positional: Any, **named: Any) -> Loaded:
         loaded = real(*positional, **named)
-        seen.append(loaded)
+        loads.append(loaded)
         change(loaded)
         return loaded
 
     with monkeypatch.context() as patch:
         patch.setattr("headshot.pipeline.device_worker.load", load)
-        yield seen
+        yield loads
 
 
 class Gate:
-    """A model's passes go through it; while it is held, no more of them than were allowed.
+    """Holds a model before its next pass.
 
-    passes: how many have begun.
+    Attributes:
+        passes: number of passes that have begun.
     """
 
     def __init__(self) -> None:
@@ -39,15 +44,17 @@ class Gate:
         self._allowed: threading.Semaphore | None = None
 
     def hold(self, *, after: int) -> None:
+        """Let `after` more passes through, and hold the next one."""
         self._allowed = threading.Semaphore(after)
 
     def open(self) -> None:
-        held, self._allowed = self._allowed, None
-        if held is not None:
-            held.release(1_000)  # whatever waits there
+        """Let all passes through."""
+        allowed, self._allowed = self._allowed, None
+        if allowed is not None:
+            allowed.release(1_000)  # more than can wait
 
     def before(self, *_: object) -> None:
-        """To be hooked before each pass."""
+        """A forward pre-hook: register it with the model."""
         allowed = self._allowed
         if allowed is not None and not allowed.acquire(timeout=120):
             raise TimeoutError("nobody opened the gate")

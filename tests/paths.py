@@ -3,4 +3,5 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PORTRAIT = Path(__file__).parent / "photos" / "portrait.jpg"
+PORTRAIT = ROOT / "headshot" / "examples" / "portrait.jpg"  # the page's example
+ASTRONAUT = ROOT / "headshot" / "examples" / "astronaut.png"  # somebody else

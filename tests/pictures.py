@@ -8,7 +8,7 @@ from headshot.imaging.photo import Photo
 
 PICTURES = {
     "astronaut": Photo.open(ROOT / "headshot" / "examples" / "astronaut.png").pixels,  # face 114 px high
-    "portrait": Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels,  # face 328 px high
+    "portrait": Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg").pixels,  # face 328 px high
 }
 both = pytest.mark.parametrize("name", PICTURES)
 

@@ -42,7 +42,7 @@ def photograph(name: Name) -> np.ndarray:
 
     The face is 222 px high in the one, 328 px in the other.
     """
-    path = {"astronaut": "headshot/examples/astronaut.png", "portrait": "tests/photos/portrait.jpg"}[name]
+    path = {"astronaut": "headshot/examples/astronaut.png", "portrait": "headshot/examples/portrait.jpg"}[name]
     pixels = cv2.cvtColor(cv2.imread(str(_ROOT / path)), cv2.COLOR_BGR2RGB)
     if name == "astronaut":  # 512 px: strands of hair and frames of glasses need room
         pixels = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)

@@ -1,4 +1,4 @@
-"""ModelsLab on loopback: a real HTTP server that behaves as the service is known to, and misbehaves as it is told.
+"""ModelsLab on loopback: a real HTTP server that behaves as the service is known to, and misbehaves on request.
 
     python tests/service.py --job-seconds 1 --depth 5
 
@@ -45,7 +45,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (96, 120)) -> bytes:
 
 @dataclass
 class Exchange:
-    """One request as it comes in, and the raw way back. `body` is read when it is asked for."""
+    """One request, and the raw connection for its response. `body` is read when it is needed."""
 
     service: "Service"
     reader: asyncio.StreamReader
@@ -70,7 +70,7 @@ class Exchange:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         kind = "text/html" if isinstance(content, bytes) else "application/json"
         lines = {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})}
-        await self.raw(f"HTTP/1.1 {status} Told\r\n".encode(), lines, data)
+        await self.raw(f"HTTP/1.1 {status} Scripted\r\n".encode(), lines, data)
 
     async def raw(self, first: bytes, headers: dict[str, str], data: bytes) -> None:
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -94,15 +94,23 @@ class Job:
     number: int
     body: dict[str, Any]
     done_at: float
-    finished_at: float | None = None  # when the client was told
+    finished_at: float | None = None  # when a response reported its end
 
 
 @dataclass(repr=False)
 class Service:
-    """job_seconds: of every job.  depth: jobs of one key at once.  at_once: the submission's answer is the picture.
+    """The service, its faults, and counts of what it was asked.
 
-    readable_after: seconds after the end at which a link stops answering 404.  eta: what is told, None for the truth.
-    posts: submissions that a careless client would be billed for: all but those turned away for the queue.
+    Attributes:
+        job_seconds: how long every job takes.
+        depth: how many jobs of one key may run at once.
+        at_once: the response to a submission is the picture.
+        readable_after: seconds after a job's end during which its link answers 404.
+        eta: what responses name; None for the truth.
+        posts: submissions that a careless client would be billed for: all except those rejected for a full queue.
+        turned_away: submissions rejected for a full queue.
+        faults: for each kind of request, the faults to come.
+        link: the form of a job's output.
     """
 
     job_seconds: float = 0.05
@@ -134,7 +142,7 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def script(self, at: At, *faults: Fault | None, forever: bool = True) -> None:
-        """Misbehave at these requests in turn, None as it should; `forever` repeats the last."""
+        """Misbehave at these requests in turn; None behaves well. `forever` repeats the last one."""
         self.faults[at] = itertools.chain(faults, itertools.repeat(faults[-1] if forever else None))
 
     # The service.
@@ -198,7 +206,7 @@ class Service:
             "tip": "Get 20x faster image generation using enterprise plan.",
             "eta": self.job_seconds if self.eta is None else self.eta,
             "message": "Try to fetch request after seconds estimated",
-            "fetch_result": "http://127.0.0.1:9/api/v6/image_editing/fetch/1",  # nobody may go there with a key
+            "fetch_result": "http://127.0.0.1:9/api/v6/image_editing/fetch/1",  # the key must not be sent there
             "id": job.number,
             "output": [],
             "meta": meta(job),
@@ -277,13 +285,13 @@ def busy(depth: int) -> str:
 
 
 def meta(job: Job) -> dict[str, Any]:
-    """The input, echoed, the key too."""
+    """The input, echoed with the key."""
     return {**job.body, "seed": 1234 if job.body.get("seed") is None else job.body["seed"]}
 
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """One that refuses connections."""
+    """A port that refuses connections."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         yield found.getsockname()[1]
@@ -291,7 +299,7 @@ def closed_port() -> Iterator[int]:
 
 @contextmanager
 def deaf_port() -> Iterator[int]:
-    """One whose queue is full, so that the next connection gets no answer at all."""
+    """A port whose queue is full, so that the next connection gets no answer at all."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)

@@ -1,4 +1,4 @@
-"""The request's promises: bounds declared once, one sentence for anything wrong, and a value that can be kept."""
+"""The request: bounds declared once, one sentence for any wrong value, and storable by value."""
 
 import math
 from typing import Any
@@ -42,7 +42,7 @@ def test_the_defaults_and_bounds_are_the_endpoints() -> None:
     assert (default.num_inference_steps, default.guidance_scale, default.seed) == (21, 7.5, None)
 
 
-def test_every_field_says_what_it_is_and_what_it_does() -> None:
+def test_every_field_has_a_title_and_a_description() -> None:
     for name, field in HeadshotRequest.model_fields.items():
         assert field.title and not field.title.endswith("."), name
         assert field.description and field.description.endswith("."), name
@@ -63,7 +63,7 @@ def test_every_field_says_what_it_is_and_what_it_does() -> None:
         ("seed", np.uint32(MAX_SEED)),
     ],
 )
-def test_the_ends_of_each_range_and_numpys_numbers_are_taken(name: str, value: Any) -> None:
+def test_the_ends_of_each_range_and_numpys_numbers_are_accepted(name: str, value: Any) -> None:
     request = HeadshotRequest(**{name: value})
     assert getattr(request, name) == value
     assert HeadshotRequest.model_validate_json(request.model_dump_json()) == request
@@ -103,7 +103,7 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_named(name: Any) -
 
 
 @pytest.mark.parametrize("value", ["grey", None, 5, [1, 2]])
-def test_what_is_no_set_of_settings_at_all_is_refused_with_a_sentence(value: Any) -> None:
+def test_a_value_that_is_not_a_mapping_is_refused_with_a_sentence(value: Any) -> None:
     with pytest.raises(RequestError, match="given by name") as refused:
         HeadshotRequest.model_validate(value)
     _is_one_sentence(str(refused.value))
@@ -141,16 +141,16 @@ def test_a_request_comes_back_from_json_as_it_was(request: HeadshotRequest) -> N
 
 def test_random_seeds_use_the_whole_range() -> None:
     seeds = [random_seed() for _ in range(200)]
-    assert len(set(seeds)) > 190  # a second equal one is a matter of 1 in 200,000
+    assert len(set(seeds)) > 190  # the chance of two equal seeds is about 1 in 200,000
     assert min(seeds) < MAX_SEED // 4 and max(seeds) > MAX_SEED // 4 * 3
 
 
-def test_progress_tells_its_listener_and_stop_raises_from_then_on() -> None:
-    heard: list[Step] = []
-    progress = Progress(heard.append)
+def test_progress_calls_its_listener_and_check_raises_after_cancel() -> None:
+    steps: list[Step] = []
+    progress = Progress(steps.append)
     progress.check()
     progress.report("Lighting", 1, 4)
-    assert heard == [Step("Lighting", 1, 4)]
+    assert steps == [Step("Lighting", 1, 4)]
     progress.cancel()
     for _ in range(2):
         with pytest.raises(Stopped):

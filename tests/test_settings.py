@@ -1,4 +1,4 @@
-"""The environment: documented, bounded, and read in one place."""
+"""The settings: documented, bounded, and the only reader of the environment."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from headshot.errors import HeadshotError, SettingsError
 from headshot.settings import Settings, variable
 
 PACKAGE = Path(headshot.__file__).parent
-README = PACKAGE.parent / "README.md"
+PAGE = PACKAGE.parent / "docs" / "SETTINGS.md"
 AN_ADDRESS = "an address that starts with https://"
 
 
@@ -23,11 +23,11 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable(name), raising=False)
 
 
-def test_the_readme_documents_every_setting_with_its_default_and_no_other() -> None:
-    rows = re.findall(r"^\| *`(HEADSHOT_\w+)` *\| *([^|]*?) *\|", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_documentation_lists_every_setting_with_its_default_and_no_other() -> None:
+    rows = re.findall(r"^\| *`(HEADSHOT_\w+)` *\| *([^|]*?) *\|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     documented = {name: default.strip("`") for name, default in rows}
     assert documented == {variable(name): _written(field.default) for name, field in Settings.model_fields.items()}
-    assert len(rows) == len(documented), "a setting stands in the table twice"
+    assert len(rows) == len(documented), "a setting is in the table twice"
 
 
 def test_every_setting_is_described() -> None:
@@ -52,7 +52,7 @@ def test_without_variables_the_defaults_hold() -> None:
         ("HEADSHOT_MODELSLAB_URL", "http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("HEADSHOT_PUBLIC_URL", "https://a.example/playground", "https://a.example/playground"),
         ("HEADSHOT_DATA_DIR", "/data", Path("/data")),
-        ("HEADSHOT_MAX_HEADSHOTS", "", 8),  # how a container passes on a variable that nobody set
+        ("HEADSHOT_MAX_HEADSHOTS", "", 8),  # a container passes an unset variable as an empty one
     ],
 )
 def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any) -> None:
@@ -89,7 +89,7 @@ def test_a_wrong_value_is_refused_with_a_sentence_that_names_the_variable(
     assert isinstance(refused.value, HeadshotError)
 
 
-def test_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSHOT_SERVICE_HOST", "10.0.0.1")  # Kubernetes sets this beside a service called headshot
     monkeypatch.setenv("MAX_HEADSHOTS", "2")
     assert Settings().max_headshots == 8
@@ -114,7 +114,7 @@ def test_settings_is_the_only_reader_of_the_environment() -> None:
 
 
 def _reads_of(path: Path) -> list[int]:
-    """Lines that look into the environment. `os.environ[...] = ...`, which tells a library something, only writes."""
+    """Lines that read the environment. Assignments to `os.environ[...]`, which configure a library, do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     written = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
@@ -134,7 +134,7 @@ def _reads_of(path: Path) -> list[int]:
 
 
 def _written(default: Any) -> str:
-    """A default as it would stand in a shell."""
+    """A default as it would be written in a shell."""
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)

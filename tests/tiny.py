@@ -1,8 +1,8 @@
-"""Tiny models with random weights in the layout of the real ones: what the local pipeline's tests load from disk.
+"""Tiny models with random weights in the layout of the real ones, for the local pipeline's tests to load from disk.
 
-Each has the real one's classes, latent channels and scale of 8, so that sizes, packing and previews are the real ones;
-only width and depth are small. Their tokenizers know single characters: a prompt differs from another only by what
-stands in its first 75 characters (SDXL) or first few hundred (klein, Qwen).
+Each has the real model's classes, latent channels and scale of 8, so sizes, packing and previews are as in the real
+one; only width and depth are small. Their tokenizers know single characters, so two prompts differ only if their first
+75 characters (SDXL) or first few hundred (klein, Qwen) differ.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ SIZE = (64, 80)  # 4:5, in the steps of 16 that all three families allow
 REFERENCE_PX = 64
 
 
-def tiny_recipe(family: Family) -> ModelSpec:
-    """The real recipe, at a size that takes no time and needs no memory worth the name."""
+def tiny_spec(family: Family) -> ModelSpec:
+    """The real spec with the tiny model's sizes and hardly any memory."""
     real = MODEL_SPECS[family]
-    parts = tuple(dataclasses.replace(part, gigabytes=0.002) for part in real.parts)
+    repos = tuple(dataclasses.replace(repo, gigabytes=0.002) for repo in real.repos)
     return dataclasses.replace(
         real,
-        parts=parts,
+        repos=repos,
         size=SIZE,
         reference_px=REFERENCE_PX,
         memory_gb=0.02,
@@ -41,24 +41,24 @@ def tiny_recipe(family: Family) -> ModelSpec:
 
 
 @functools.cache
-def _kept() -> tempfile.TemporaryDirectory[str]:
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="headshot-tiny-")
 
 
 @functools.cache
 def folder(family: Family) -> Path:
-    """The folder with that family's weights, built once a process and deleted with it: for reading and copying."""
+    """The folder with the family's tiny weights, created once for the process and deleted with it. Do not change it."""
     import torch
 
-    torch.set_num_threads(1)  # so small that a second thread would only wait
-    root = Path(_kept().name) / family
+    torch.set_num_threads(1)  # the models are so small that a second thread would only wait
+    root = Path(_temporary_folder().name) / family
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        {"flux2-klein": _klein, "sdxl-face": _sdxl, "qwen-edit": _qwen}[family](root, MODEL_SPECS[family].parts)
+        {"flux2-klein": _klein, "sdxl-face": _sdxl, "qwen-edit": _qwen}[family](root, MODEL_SPECS[family].repos)
     return root
 
 
-def _klein(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
+def _klein(root: Path, repos: tuple[WeightsRepo, ...]) -> None:
     from diffusers import (
         AutoencoderKLFlux2,
         FlowMatchEulerDiscreteScheduler,
@@ -73,7 +73,7 @@ def _klein(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
             vocab_size=len(tokenizer),
             hidden_size=16,
             intermediate_size=16,
-            num_hidden_layers=28,  # the prompt is read off the 9th, 18th and 27th
+            num_hidden_layers=28,  # the prompt's embedding comes from the 9th, 18th and 27th
             num_attention_heads=2,
             num_key_value_heads=2,
             head_dim=8,
@@ -91,14 +91,14 @@ def _klein(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
         axes_dims_rope=(4, 4, 4, 4),
         guidance_embeds=False,
     )
-    _loud(transformer, "context_embedder", "add_v_proj", "to_out", "to_qkv_mlp_proj", "proj_out")
+    _amplify(transformer, "context_embedder", "add_v_proj", "to_out", "to_qkv_mlp_proj", "proj_out")
     vae = AutoencoderKLFlux2(block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4, latent_channels=32)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True)
     pipe = Flux2KleinPipeline(scheduler, vae.eval(), text_encoder.eval(), tokenizer, transformer.eval())
-    pipe.save_pretrained(root / parts[0].folder)
+    pipe.save_pretrained(root / repos[0].folder)
 
 
-def _sdxl(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
+def _sdxl(root: Path, repos: tuple[WeightsRepo, ...]) -> None:
     from diffusers import (
         AutoencoderKL,
         AutoencoderTiny,
@@ -115,7 +115,7 @@ def _sdxl(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
         CLIPVisionModelWithProjection,
     )
 
-    base, adapter, tiny_vae = parts
+    base, adapter, tiny_vae = repos
     tokenizer = _clip_tokenizer()
     text = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -194,8 +194,8 @@ def _sdxl(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
     small.eval().save_pretrained(root / tiny_vae.folder)
 
 
-def _loud(transformer: Any, *parts: str) -> None:
-    """Random layers drown the prompt; with these ones stronger, a word of it is seen in 8 bit."""
+def _amplify(transformer: Any, *parts: str) -> None:
+    """Make some layers stronger, so that a change of the prompt shows in 8 bit despite the random weights."""
     import torch
 
     with torch.no_grad():
@@ -208,20 +208,20 @@ def _ip_adapter(unet: Any) -> dict[str, Any]:
     """The tensors of an IP-Adapter “plus”, under the names of the published files."""
     import torch
 
-    inner, heads_px, tokens, layers = 32, 64, 4, 4  # diffusers takes heads to be 64 wide and the depth to be 4
-    seen, told = 32, unet.config.cross_attention_dim
+    inner, heads_px, tokens, layers = 32, 64, 4, 4  # diffusers assumes heads of width 64 and a depth of 4
+    image_width, prompt_width = 32, unet.config.cross_attention_dim
 
     def linear(rows: int, columns: int) -> Any:
         return torch.randn(rows, columns) / columns**0.5
 
     tensors = {
         "latents": torch.randn(1, tokens, inner) / inner**0.5,
-        "proj_in.weight": linear(inner, seen),
+        "proj_in.weight": linear(inner, image_width),
         "proj_in.bias": torch.zeros(inner),
-        "proj_out.weight": linear(told, inner),
-        "proj_out.bias": torch.zeros(told),
-        "norm_out.weight": torch.ones(told),
-        "norm_out.bias": torch.zeros(told),
+        "proj_out.weight": linear(prompt_width, inner),
+        "proj_out.bias": torch.zeros(prompt_width),
+        "norm_out.weight": torch.ones(prompt_width),
+        "norm_out.bias": torch.zeros(prompt_width),
     }
     for layer in range(layers):
         for norm in ("0.norm1", "0.norm2", "1.0"):
@@ -238,16 +238,16 @@ def _ip_adapter(unet: Any) -> dict[str, Any]:
     for number, name in enumerate(crossing):
         attention = unet.get_submodule(name.removesuffix(".processor"))
         for way in ("k", "v"):
-            named[f"ip_adapter.{2 * number + 1}.to_{way}_ip.weight"] = linear(attention.to_k.out_features, told)
+            named[f"ip_adapter.{2 * number + 1}.to_{way}_ip.weight"] = linear(attention.to_k.out_features, prompt_width)
     return named
 
 
-def _qwen(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
+def _qwen(root: Path, repos: tuple[WeightsRepo, ...]) -> None:
     from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    whole = root / parts[0].folder
+    whole = root / repos[0].folder
     tokenizer = _qwen_tokenizer()
     known = tokenizer.convert_tokens_to_ids
     config = Qwen2_5_VLConfig(
@@ -286,7 +286,7 @@ def _qwen(root: Path, parts: tuple[WeightsRepo, ...]) -> None:
         joint_attention_dim=16,
         axes_dims_rope=(4, 6, 6),
     )
-    _loud(transformer, "txt_in", "add_v_proj", "to_out", "proj_out")
+    _amplify(transformer, "txt_in", "add_v_proj", "to_out", "proj_out")
     transformer.eval().save_pretrained(whole / "transformer")
     AutoencoderKLQwenImage(base_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval().save_pretrained(whole / "vae")
     FlowMatchEulerDiscreteScheduler(

@@ -16,12 +16,27 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from settled import boxes
 
 from headshot.ui import theme
-from headshot.ui.headshots import shoot
+from headshot.ui.headshots.run_view import VIEWER_SCRIPT
 
 SIZE = 256, 320
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (250, 250, 250)
 PHONE = {"width": 390, "height": 844}
-STYLES = ("viewer", "stage", "looking", "details", "against", "picking", "showcase")
+STYLES = ("viewer", "card", "viewer_shell", "details", "compare_view", "selection", "fullscreen")
+# What a headshot from ModelsLab has beside the others.
+EXCHANGE = {
+    "timeline": [
+        ["14:03:07", "Sent", ""],
+        ["14:03:07", "Queued", "ModelsLab has given it the number 66752945, and expects it in 13 seconds."],
+        ["14:03:20", "Asked", "It is still working."],
+        ["14:03:23", "Done", ""],
+        ["14:03:24", "Downloaded", "1.2 MB, PNG, 1024 × 1280"],
+    ],
+    "sent": json.dumps(
+        {"key": "•••", "face_image": "data:image/jpeg;base64,/9j/4AAQ…", "prompt": "<b>navy</b>"}, indent=2
+    ),
+    "reply": json.dumps({"status": "success", "id": 66752945, "output": ["https://pub.example/0-a.png"]}, indent=2),
+}
+TABS = ("Notes", "Request", "Python", "cURL", "JavaScript")
 
 
 def png(picture: Image.Image) -> bytes:
@@ -137,7 +152,7 @@ def document(cards: Sequence[Card]) -> str:
   const mount = () => {{
     renewed = [];
     (function (element, trigger, watch) {{
-      {shoot._VIEWER}
+      {VIEWER_SCRIPT}
     }})(
       document.querySelector("#shots"),
       (name, data) => said.push([name, data]),

@@ -1,19 +1,24 @@
-"""What headshots and their settings are called, in words for people."""
+"""Labels of headshots and of their settings, in words for people."""
 
 from collections.abc import Sequence
 
 from headshot.request import HeadshotRequest
 
-from .comparing import varying_fields
+from .axes import varying_fields
 from .matrix import Matrix
 from .presets import preset_of
 
 _WORDS = {"seed": "seed {}", "guidance_scale": "guidance {:g}", "num_inference_steps": "{} steps"}
-_LONG_CHARS = 60  # of a prompt that is no preset's, in one line
+_LONG_CHARS = 60  # of a prompt without a preset: a longer one does not fit in one line
 
 
 def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
-    """What sets a headshot apart from those beside it, its seed where nothing does: `Seed 2`, `Guidance 4`."""
+    """Return the settings in which a headshot differs from the others, or its seed: `Seed 2`, `Guidance 4`.
+
+    Args:
+        request: the headshot's.
+        among: those of the whole comparison.
+    """
     varied = varying_fields(among)
     fields = [field for field in _WORDS if field in varied] or ["seed"]
     words = " · ".join(_WORDS[field].format(getattr(request, field)) for field in fields)
@@ -21,7 +26,7 @@ def label(request: HeadshotRequest, among: Sequence[HeadshotRequest]) -> str:
 
 
 def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
-    """What each of a comparison's is called: by its row and its column, where they are a matrix of several rows."""
+    """Return the label of each request of a comparison: by row and column if they are a matrix of several rows."""
     matrix = Matrix.spanned(requests)
     if matrix is None or len(matrix.rows()) < 2:
         return {request: label(request, requests) for request in requests}
@@ -30,7 +35,7 @@ def labels(requests: Sequence[HeadshotRequest]) -> dict[HeadshotRequest, str]:
 
 
 def differences_from(request: HeadshotRequest, others: Sequence[HeadshotRequest]) -> list[str]:
-    """What else sets a headshot of another comparison apart from these, beyond what they vary among themselves."""
+    """Return how a headshot of another comparison differs from these, in the settings that all of these share."""
     varied = varying_fields(others)
     wanted = varying_fields([request, *others])
     words = [_WORDS[name].format(getattr(request, name)) for name in _WORDS if name in wanted and name not in varied]
@@ -40,9 +45,15 @@ def differences_from(request: HeadshotRequest, others: Sequence[HeadshotRequest]
 
 
 def setting_labels(request: HeadshotRequest, maker: str = "", name: str = "") -> list[str]:
-    """A look for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`. name: "" finds the preset's."""
+    """Return settings for people: `Corporate`, `guidance 7.5`, `21 steps`, `seed 1`, `Studio`.
+
+    Args:
+        request: the settings.
+        maker: the backend's title, or "".
+        name: of the settings; "" for the name of the preset with this prompt.
+    """
     prompt = " ".join(request.prompt.split())
     short = prompt if len(prompt) <= _LONG_CHARS else f"{prompt[: _LONG_CHARS - 1].rstrip()}…"
     called = name or preset_of(request) or (f"“{short}”" if short else "No prompt")
-    told = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
-    return [*told, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]
+    words = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
+    return [*words, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]

@@ -1,4 +1,4 @@
-"""Several axes at once: every seed with every guidance value, number of steps and wording of the prompt, as a grid."""
+"""Several axes at once: every seed with every guidance value, number of steps and prompt, as a grid."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from headshot.backend_names import LOCAL, STUDIO
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 
-from .comparing import Axis, expand_axis
+from .axes import Axis, expand_axis
 
-Label = tuple[str, ...]  # of a row or column, the group's first: ("31 steps", "Guidance 7.5"); () where one is all
+Label = tuple[str, ...]  # of a row or column, the group's first: ("31 steps", "Guidance 7.5"); () if there is only one
 
 _Field = Literal["prompt", "num_inference_steps", "guidance_scale", "seed"]
 _Values = Mapping[_Field, Any]
@@ -33,26 +33,34 @@ _EXAMPLE = "for example navy, grey, white"
 
 
 def parse_prompts(prompt: str, text: str, *, at_most: int) -> list[str]:
-    """Search and replace: the first item of `navy, grey, white` is searched for, each further one takes its place.
+    """Search and replace: the first item of `navy, grey, white` is searched for, each further one replaces it.
 
-    The prompt itself comes first. Commas and line ends part the items; one in quotation marks may hold both, or
-    nothing: then the words are left out. Capitals count only where the prompt holds the words in both ways.
-    Keeps the order and drops repeats. Raises RequestError with one sentence where the first item is not in the prompt,
-    where nothing takes its place, for a prompt that grows too long, and for more than `at_most` prompts.
+    Capitals count only if the prompt has the words in both ways. Keeps the order and drops repeats.
     Source: "Prompt S/R" of A1111's web UI.
+
+    Args:
+        prompt: the one to search.
+        text: items separated by commas or line ends. An item in quotation marks may have both, or be empty: then the
+            words are removed.
+        at_most: how many prompts are allowed.
+
+    Returns:
+        The prompt itself, then one for each replacement.
+
+    Raises:
+        RequestError: if the first item is not in the prompt, there is no replacement, a prompt becomes too long, or
+            there are too many.
     """
     wanted, *replacements = dict.fromkeys(_items(text)) or [""]
     if not wanted:
-        raise RequestError(f"Name the words to search for and then what takes their place, {_EXAMPLE}.")
+        raise RequestError(f"Enter the term to find and then its replacements, {_EXAMPLE}.")
     if wanted not in prompt:
         found = re.search(re.escape(wanted), prompt, re.IGNORECASE)
         if found is None:
-            raise RequestError(
-                f"“{_short(wanted)}” does not occur in the prompt: the first item is what the others take the place of."
-            )
+            raise RequestError(f"“{_short(wanted)}” isn't in the prompt. The first term must be.")
         wanted = found[0]
     if not replacements:
-        raise RequestError(f"Nothing takes the place of “{_short(wanted)}”: name it after a comma, {_EXAMPLE}.")
+        raise RequestError(f"“{_short(wanted)}” has no replacement. Add one after a comma, {_EXAMPLE}.")
     if len(replacements) >= at_most:
         raise RequestError(f"That is {1 + len(replacements)} prompts; at most {at_most} run at once.")
     prompts = [HeadshotRequest(prompt=prompt.replace(wanted, other)).prompt for other in replacements]
@@ -60,9 +68,10 @@ def parse_prompts(prompt: str, text: str, *, at_most: int) -> list[str]:
 
 
 def format_prompts(prompts: Sequence[str]) -> str | None:
-    """Write prompts as `parse_prompts` reads them beside the first of them, in few words: `navy, grey, white`.
+    """Write the text from which `parse_prompts` makes these prompts out of the first one: `navy, grey, white`.
 
-    No text for a single one. None where one line cannot say it.
+    Returns:
+        "" for a single prompt. None if one line of text cannot do it.
     """
     first = prompts[0]
     if len(prompts) == 1:
@@ -76,17 +85,17 @@ def format_prompts(prompts: Sequence[str]) -> str | None:
     while True:
         behind = len(first) - stop
         text = ", ".join(_item(prompt[start : len(prompt) - behind]) for prompt in prompts)
-        if _spells(text, prompts):
+        if _is_parsed_as(text, prompts):
             return text
         if (start, stop) == (0, len(first)):
             return None
-        # A word more on either side: there are none yet, or they stand in the prompt more than once.
+        # Add a word on either side: there are none yet, or the prompt has them more than once.
         start = first.rfind(" ", 0, max(start - 1, 0)) + 1
         stop = found if (found := first.find(" ", stop + 1)) >= 0 else len(first)
 
 
 def _alike(texts: Sequence[str]) -> int:
-    """How many letters all of these begin with."""
+    """Count the letters that all of these begin with."""
     return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False)))
 
 
@@ -95,8 +104,8 @@ def _item(words: str) -> str:
     return words if plain else '"{}"'.format(words.replace('"', '""'))
 
 
-def _spells(text: str, prompts: Sequence[str]) -> bool:
-    """Whether that is one line, and read as these prompts."""
+def _is_parsed_as(text: str, prompts: Sequence[str]) -> bool:
+    """Whether the text is one line, and `parse_prompts` reads these prompts from it."""
     try:
         return text.splitlines() == [text] and parse_prompts(prompts[0], text, at_most=len(prompts)) == list(prompts)
     except RequestError:
@@ -126,10 +135,19 @@ def _short(words: str) -> str:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Every combination of these values; what no axis names is the base's own.
+    """Every combination of these values, over the settings of a base.
 
-    An axis without values has the base's one. Repeats are dropped and the order is kept. A seed that is nowhere named
-    is drawn once, for all. Raises RequestError for a value that a request does not take.
+    Repeats are dropped and the order is kept. A missing seed is drawn once, for all.
+
+    Attributes:
+        base: has the settings that no axis names. An axis without values gets the base's one.
+        seeds: an axis.
+        guidance_scales: an axis.
+        num_inference_steps: an axis.
+        prompts: an axis.
+
+    Raises:
+        RequestError: for a value that a request does not allow.
     """
 
     base: HeadshotRequest
@@ -141,21 +159,21 @@ class Matrix:
     def __post_init__(self) -> None:
         prompts = [HeadshotRequest(prompt=prompt).prompt for prompt in self.prompts] or [self.base.prompt]
         axes: dict[str, Iterable[Any]] = {
-            "seeds": self._varied("seed", self.seeds),
-            "guidance_scales": self._varied("guidance_scale", self.guidance_scales),
-            "num_inference_steps": self._varied("num_inference_steps", self.num_inference_steps),
+            "seeds": self._axis_values("seed", self.seeds),
+            "guidance_scales": self._axis_values("guidance_scale", self.guidance_scales),
+            "num_inference_steps": self._axis_values("num_inference_steps", self.num_inference_steps),
             "prompts": prompts,
         }
         for name, values in axes.items():
             object.__setattr__(self, name, tuple(dict.fromkeys(values)))
 
-    def _varied(self, field: Axis, values: Sequence[float]) -> list[Any]:
+    def _axis_values(self, field: Axis, values: Sequence[float]) -> list[Any]:
         own = getattr(self.base, field)
         return [getattr(one, field) for one in expand_axis(self.base, field, values or [own])]
 
     @classmethod
     def spanned(cls, requests: Sequence[HeadshotRequest]) -> "Matrix | None":
-        """The matrix whose requests these are, in any order; None where they are not every combination, once each."""
+        """Return the matrix with these requests, in any order; None if they are not every combination, once each."""
         if not requests:
             return None
         matrix = cls(
@@ -170,35 +188,43 @@ class Matrix:
 
     @property
     def size(self) -> int:
+        """The number of headshots."""
         return prod(len(values) for values in self._values.values())
 
     @property
     def counted(self) -> str:
-        """How many headshots these are, and why: `4 × 3 × 2 = 24 headshots`. The seeds count first."""
+        """The number of headshots with its factors, the seeds first: `4 × 3 × 2 = 24 headshots`."""
         factors = [str(len(self._values[field])) for field in reversed(_FIELDS) if len(self._values[field]) > 1]
         sum_of = f"{' × '.join(factors)} = " if len(factors) > 1 else ""
         return f"{sum_of}{self.size:,} headshot{'s' if self.size > 1 else ''}"
 
     def check(self, *, at_most: int) -> None:
-        """Raises RequestError with one sentence where these are more headshots than that."""
+        """Check the number of headshots.
+
+        Raises:
+            RequestError: if there are more than that.
+        """
         if self.size > at_most:
             raise RequestError(f"That is {self.counted}; at most {at_most} run at once, so take fewer of some.")
 
     def requests(self) -> list[HeadshotRequest]:
-        """Every one once, as a person reads them: by prompt, then steps, then guidance, the seeds innermost."""
-        return [self._request(values) for values in self._combined(_FIELDS)]
+        """Return all requests in reading order: by prompt, then steps, then guidance, the seeds innermost."""
+        return [self._request(values) for values in self._combinations(_FIELDS)]
 
     def ordered_for(self, backend: str) -> list[HeadshotRequest]:
-        """The same requests in the order of least work for the backend of that name; for any other, as they are.
+        """Return the same requests in the order of least work for a backend; for an unknown one, as `requests` does.
 
-        studio: an analysis serves all of one effort, and a session all seeds of one prompt and guidance.
-        local: the words are encoded once for each stretch of a prompt, and a stretch of equal steps fills whole
-        buckets; headshots of guidance 1, whose buckets are their own, come together at its end.
+        The studio analyses the photo once for each number of steps, and prepares once for all seeds of one prompt and
+        guidance. The local pipeline encodes a prompt once for each run of requests that have it, and a run of equal
+        steps fills whole batches; headshots of guidance 1, which have batches of their own, come last in it.
+
+        Args:
+            backend: its name.
         """
         if backend not in (STUDIO, LOCAL):
             return self.requests()
         apart = backend == LOCAL
-        order = self._combined(("num_inference_steps", "prompt", "guidance_scale", "seed"))
+        order = self._combinations(("num_inference_steps", "prompt", "guidance_scale", "seed"))
         steps, prompts = self.num_inference_steps, self.prompts
         return [
             self._request(values)
@@ -213,20 +239,20 @@ class Matrix:
         ]
 
     def rows(self) -> tuple[Label, ...]:
-        """What the rows are called, from the top."""
+        """Return the labels of the rows, from the top."""
         return self._labels(self._layout[0])
 
     def columns(self) -> tuple[Label, ...]:
-        """What the columns are called, from the left. Seeds go across, or else the longest axis that is no prompt."""
+        """Return the labels of the columns, from the left: seeds, or else the longest axis that is not the prompts."""
         return self._labels(self._layout[1])
 
     def cells(self) -> dict[tuple[int, int], HeadshotRequest]:
-        """The request at each (row, column), row by row."""
+        """Return the request at each (row, column), row by row."""
         down, across = self._layout
         return {
             (row, column): self._request({**of_row, **of_column})
-            for row, of_row in enumerate(self._combined(down))
-            for column, of_column in enumerate(self._combined(across))
+            for row, of_row in enumerate(self._combinations(down))
+            for column, of_column in enumerate(self._combinations(across))
         }
 
     @property
@@ -242,15 +268,15 @@ class Matrix:
         settings: dict[str, Any] = {field: values.get(field, given[0]) for field, given in self._values.items()}
         return self.base.model_copy(update=settings)
 
-    def _combined(self, fields: Sequence[_Field]) -> list[_Values]:
-        """Every combination of these axes' values, the last axis fastest."""
+    def _combinations(self, fields: Sequence[_Field]) -> list[_Values]:
+        """Return every combination of these axes' values, the last axis fastest."""
         return [dict(zip(fields, values, strict=True)) for values in product(*(self._values[f] for f in fields))]
 
     @property
     def _layout(self) -> tuple[tuple[_Field, ...], tuple[_Field, ...]]:
-        """The axes that go down and those that go across, at most two each, the outer one first.
+        """The axes of the rows and those of the columns, at most two each, the outer one first.
 
-        Prompts go down wherever something else can go across, for words need more width than a picture has.
+        Prompts go in the rows if another axis can go in the columns: their words need more width than a picture has.
         """
         varied = [field for field in _FIELDS if len(self._values[field]) > 1] or ["seed"]
         if len(varied) == 1:
@@ -264,24 +290,24 @@ class Matrix:
             for group in others:
                 if group != "prompt":
                     layouts.append((tuple(field for field in others if field != group), (group, across)))
-        return min((layout for layout in layouts if len(layout[0]) <= 2), key=self._crookedness)
+        return min((layout for layout in layouts if len(layout[0]) <= 2), key=self._distance_from_square_page)
 
-    def _crookedness(self, layout: tuple[Sequence[_Field], Sequence[_Field]]) -> float:
+    def _distance_from_square_page(self, layout: tuple[Sequence[_Field], Sequence[_Field]]) -> float:
         rows, columns = (prod(len(self._values[field]) for field in fields) for fields in layout)
         return abs(log(columns / rows / _GRID_SHAPE))
 
     def _labels(self, fields: Sequence[_Field]) -> tuple[Label, ...]:
-        words = {field: self._told(field) for field in fields}
+        words = {field: self._words_of(field) for field in fields}
         return tuple(product(*(words[field] for field in fields)))
 
-    def _told(self, field: _Field) -> list[str]:
+    def _words_of(self, field: _Field) -> list[str]:
         if field == "prompt":
-            return told_apart(self.prompts)
+            return distinct_words(self.prompts)
         return [_WORDS[field].format(value) for value in self._values[field]]
 
 
-def told_apart(prompts: Sequence[str]) -> list[str]:
-    """The words of each prompt that set it apart from the others; whole prompts where no words do.
+def distinct_words(prompts: Sequence[str]) -> list[str]:
+    """Return the words in which each prompt differs from the others; whole prompts if there are none.
 
     `navy` and `grey` for “navy backdrop, soft light” and “grey backdrop, soft light”.
     """
@@ -293,7 +319,7 @@ def told_apart(prompts: Sequence[str]) -> list[str]:
 
 
 def _shared(lines: Iterable[Sequence[str]]) -> int:
-    """How many words all of these begin with."""
+    """Count the words that all of these begin with."""
     count = 0
     for words in zip(*lines, strict=False):
         if len({word.strip(_PAUSES) for word in words}) > 1:

@@ -1,4 +1,4 @@
-"""Eleven looks to start from. Each fills the request's fields, and a person goes on from there."""
+"""Presets: eleven settings to start from. Each fills the form, where a person can change it."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,14 @@ from headshot.request import HeadshotRequest
 
 @dataclass(frozen=True)
 class Preset:
-    """A look by name, in words that every backend takes.
+    """Settings under a name, in words that every backend understands.
 
-    name: at most 14 characters.  swatch: two CSS colours that suggest the backdrop, its lit and its far edge.
+    Attributes:
+        name: at most 14 characters.
+        prompt: for the request.
+        negative_prompt: for the request.
+        guidance_scale: for the request.
+        swatch: two CSS colours that suggest the backdrop, at its lit and its far edge.
     """
 
     name: str
@@ -21,9 +26,9 @@ class Preset:
 
 _DEFAULTS = HeadshotRequest()
 
-# The prompts are photographers' English, as it stands in the captions that diffusion models learnt from; the studio's
-# vocabulary holds every word of them. Guidance is 7.5, a full look, and less where a stronger one began to cost
-# likeness on two portraits (Executive, Black & white) or where the place should stay behind the person. Swatches are
+# The prompts are photographers' English, like the captions that diffusion models were trained on; the studio's
+# vocabulary has every word of them. Guidance is 7.5, a full look, and less if a stronger one began to cost
+# likeness on two portraits (Executive, Black & white) or the place should stay behind the person. Swatches are
 # the means of the brightest and the darkest fifth of the backdrop in the studio's headshots.
 PRESETS: tuple[Preset, ...] = (
     Preset(
@@ -109,5 +114,5 @@ _NAMES = {(preset.prompt, preset.negative_prompt): preset.name for preset in PRE
 
 
 def preset_of(request: HeadshotRequest) -> str:
-    """The name of the preset that has this prompt and negative prompt, "" if none has."""
+    """Return the name of the preset with this prompt and negative prompt, "" if there is none."""
     return _NAMES.get((request.prompt, request.negative_prompt), "")

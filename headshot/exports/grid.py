@@ -1,4 +1,4 @@
-"""A matrix as one picture: what was varied stands at the edges, and every headshot where its row and column meet."""
+"""A matrix of headshots on one page: a headshot for each row and column, with the varied settings at the edges."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,55 +13,66 @@ from headshot.imaging.text_drawing import Colour, drawable_text, length, wrapped
 
 from .sheet import CELL_PX, GREY, HAIRLINE, INK, MAT, MAX_PIXELS, PAPER, fit_within, placeholder, shape
 
-Place = tuple[int, int]  # (row, column), counted from 0
+Position = tuple[int, int]  # (row, column), counted from 0
 
-LONG_SIDE_PX = 6000  # of the cells: A4 at 500 dpi. Beyond it browsers and office programs grow slow
-TEXT_PX = 26  # the labels' height at least: at half its size a sheet can still be read
-_TEXT_SHARE = 1 / 115  # of the long side: 14 px where a sheet is seen whole on a screen 1600 px wide
-_UPRIGHT = 1.25  # of a cell where there is no picture to tell: a headshot's own shape
+LONG_SIDE_PX = 6000  # of the cells together: A4 at 500 dpi; browsers and office programs get slow with more
+TEXT_PX = 26  # least height of the labels: the sheet can still be read at half its size
+_TEXT_SHARE = 1 / 115  # of the long side: 14 px if the whole sheet is shown on a screen 1600 px wide
+_UPRIGHT = 1.25  # height over width of the cells if there is no picture: a headshot's own shape
 
 # Of the labels' height.
 _LINE = 1.32
 _TITLE, _GROUP, _REASON, _FOOTER = 1.5, 1.15, 0.86, 0.8
 _MARGIN = 2.2
-_HEADINGS = (7, 9, 11, 13, 16, 20)  # widths of the column of row labels; the first in which all of them are whole
+_HEADINGS = (7, 9, 11, 13, 16, 20)  # widths of the column of row labels; the first in which all labels fit is used
 _LABEL_LINES, _TITLE_LINES, _FOOTER_LINES = 4, 2, 4
-_WIDEST_WORD = 9  # of a column's label: for less than that a cell is not made narrower
-_NARROWEST_PAGE = 18  # that has a title or a footer
+_WIDEST_WORD = 9  # cells are not made narrower than a word of a column's label, up to this width
+_NARROWEST_PAGE = 18  # with a title or a footer
 
 # Of a cell's width.
 _GAP, _GROUP_GAP = 0.035, 0.11
 
 
 def grid_sheet(
-    cells: Mapping[Place, Image.Image | Path | None],
+    cells: Mapping[Position, Image.Image | Path | None],
     rows: Sequence[Sequence[str]],
     columns: Sequence[Sequence[str]],
     *,
     title: str = "",
     footer: str = "",
-    reasons: Mapping[Place, str] | None = None,
+    reasons: Mapping[Position, str] | None = None,
     cell_px: int = CELL_PX,
 ) -> Image.Image:
-    """The pictures of a matrix in their rows and columns, labelled, on one RGB page of at most MAX_PIXELS.
+    """Draw the pictures of a matrix in labelled rows and columns on one page.
 
-    cells: of any size and mode, or the files that hold them, which are opened one after the other. Where there is none
-    the cell is a pale box, or holds what `reasons` has for it.
-    rows, columns: the labels, as `Matrix.rows` has them: one word or two, of which the first is its group's; none
-    where the axis needs no label. They are wrapped, and only what is far too long ends in an ellipsis.
-    cell_px: width of a cell, less where the page would be too large. The labels shrink no further than to TEXT_PX.
-    Raises ValueError for an empty grid and for a place outside it; FileNotFoundError where a picture's file is gone.
+    Args:
+        cells: The pictures, in any size and mode, or their files, which are opened one after the other. A cell without
+            a picture is a pale box with its reason.
+        rows: The rows' labels, as `Matrix.rows` has them: one text, or two of which the first is its group's; none if
+            the axis needs no label. Labels are wrapped, and end in an ellipsis only if they are far too long.
+        columns: The columns' labels, like `rows`.
+        title: Above the grid.
+        footer: Below it.
+        reasons: Why pictures are missing.
+        cell_px: Width of a cell; less if the page would be too large. The labels shrink no further than to TEXT_PX.
+
+    Returns:
+        RGB, at most MAX_PIXELS.
+
+    Raises:
+        ValueError: for an empty grid, and for a position outside it.
+        FileNotFoundError: if a picture's file is gone.
     """
     reasons = reasons or {}
     if not rows or not columns:
         raise ValueError("a grid has at least one row and one column")
-    if beyond := [place for place in {**cells, **reasons} if not _within(place, len(rows), len(columns))]:
-        raise ValueError(f"{beyond[0]} is not a place in a grid of {len(rows)} × {len(columns)}")
+    if outside := [position for position in {**cells, **reasons} if not _within(position, len(rows), len(columns))]:
+        raise ValueError(f"{outside[0]} is not a position in a grid of {len(rows)} × {len(columns)}")
     sizes = [_size(picture) for picture in cells.values() if picture is not None]
-    plan = _fitted(cell_px, shape(sizes) if sizes else _UPRIGHT, rows, columns, title, footer)
+    plan = _plan_within_limits(cell_px, shape(sizes) if sizes else _UPRIGHT, rows, columns, title, footer)
     sheet = Image.new("RGB", plan.size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    _letter(draw, plan)
+    _draw_labels(draw, plan)
     for row, top in enumerate(plan.tops):
         for column, left in enumerate(plan.lefts):
             width, height = plan.cell
@@ -75,8 +86,8 @@ def grid_sheet(
     return sheet
 
 
-def _within(place: Place, rows: int, columns: int) -> bool:
-    return 0 <= place[0] < rows and 0 <= place[1] < columns
+def _within(position: Position, rows: int, columns: int) -> bool:
+    return 0 <= position[0] < rows and 0 <= position[1] < columns
 
 
 def _size(picture: Image.Image | Path) -> tuple[int, int]:
@@ -93,8 +104,8 @@ def _reduced(picture: Image.Image | Path, cell: tuple[int, int]) -> Image.Image:
         return fit_within(opened, cell)
 
 
-def _letter(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
-    """Everything that is written or ruled outside the cells."""
+def _draw_labels(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
+    """Draw all text and lines outside the cells."""
     margin, text = plan.margin, plan.text
     _write_lines(draw, (margin, margin), plan.title_lines, plan.px(_TITLE), INK, plan.inner, bold=True)
     for (name, number), first in zip(plan.column_groups, plan.firsts(plan.column_groups), strict=True):
@@ -103,7 +114,7 @@ def _letter(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
             write(draw, (left, plan.column_groups_top), name, plan.px(_GROUP), INK, right - left, bold=True)
             _rule(draw, left, right, plan.column_labels_top - plan.px(0.4))
     for left, lines in zip(plan.lefts, plan.column_lines, strict=True):
-        top = plan.cells_top - plan.above_cells - plan.tall(len(lines))  # they stand on the pictures
+        top = plan.cells_top - plan.above_cells - plan.tall(len(lines))  # the labels end directly above the pictures
         _write_lines(draw, (left, top), lines, text, INK, plan.cell[0])
     for (name, _), first in zip(plan.row_groups, plan.firsts(plan.row_groups), strict=True):
         if name:
@@ -119,7 +130,7 @@ def _letter(draw: ImageDraw.ImageDraw, plan: "_Plan") -> None:
 
 def _write_lines(
     draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
+    point: tuple[int, int],
     lines: Sequence[str],
     size: int,
     ink: Colour,
@@ -128,8 +139,8 @@ def _write_lines(
     bold: bool = False,
 ) -> None:
     for number, line in enumerate(lines):
-        at = place[0], place[1] + number * round(size * _LINE)
-        write(draw, at, line, size, ink, width, bold=bold)
+        line_point = point[0], point[1] + number * round(size * _LINE)
+        write(draw, line_point, line, size, ink, width, bold=bold)
 
 
 def _rule(draw: ImageDraw.ImageDraw, left: int, right: int, top: int) -> None:
@@ -138,7 +149,7 @@ def _rule(draw: ImageDraw.ImageDraw, left: int, right: int, top: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Where everything stands, in pixels. width_px: of a cell.  text: the labels' height."""
+    """The layout in pixels, for cells of `width_px` and labels of the height `text`."""
 
     width_px: int
     text: int
@@ -172,7 +183,7 @@ class _Plan:
 
     @staticmethod
     def firsts(groups: Sequence[tuple[str, int]]) -> list[int]:
-        """The row or column with which each group begins."""
+        """The first row or column of each group."""
         return [sum(number for _, number in groups[:at]) for at in range(len(groups))]
 
     @cached_property
@@ -181,7 +192,7 @@ class _Plan:
 
     @cached_property
     def heading(self) -> int:
-        """Width of the row labels; 0 where there are none."""
+        """Width of the row labels; 0 if there are none."""
         words = [drawable_text(_own(label)) for label in self.rows]
         if not any(words):
             return 0
@@ -221,7 +232,7 @@ class _Plan:
         return self._begins(self.cells_top, self.cell[1], self.row_groups, self.row_band)
 
     def _begins(self, first: int, length_px: int, groups: Sequence[tuple[str, int]], band: int) -> list[int]:
-        """Where each column or row begins."""
+        """The first pixel of each column or row."""
         gap, wide = max(6, round(self.width_px * _GAP)), max(14, round(self.width_px * _GROUP_GAP))
         begins, at = [], first
         for group, (name, number) in enumerate(groups):
@@ -271,17 +282,17 @@ class _Plan:
 
 
 def _own(label: Sequence[str]) -> str:
-    """The label without its group's."""
+    """The label without that of its group."""
     return label[-1] if label else ""
 
 
 def _groups(labels: Sequence[Sequence[str]]) -> list[tuple[str, int]]:
-    """The groups one after the other, with how many are in each; one without a name where there are none."""
+    """The groups in order, with the number of rows or columns in each; one without a name if there are none."""
     names = [" · ".join(label[:-1]) for label in labels]
     return [(name, len(list(same))) for name, same in groupby(names)]
 
 
-def _fitted(
+def _plan_within_limits(
     cell_px: int,
     shape: float,
     rows: Sequence[Sequence[str]],
@@ -289,10 +300,10 @@ def _fitted(
     title: str,
     footer: str,
 ) -> _Plan:
-    """The page with cells of that width, or with the widest that its bounds allow.
+    """The page with cells of that width, or of the largest width that the limits allow.
 
-    The cells shrink until a word of a column's label would no longer fit; then the page may grow longer than
-    LONG_SIDE_PX, and only at MAX_PIXELS does the text shrink, too.
+    The cells shrink until a word of a column's label would no longer fit. From then on the page may be longer than
+    LONG_SIDE_PX, and only if it has more than MAX_PIXELS the text shrinks as well.
     """
     width, floor = float(cell_px), float(TEXT_PX)
     while True:

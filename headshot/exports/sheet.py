@@ -1,4 +1,4 @@
-"""The contact sheet: a comparison on one page, as a photographer hands it over."""
+"""The contact sheet: a comparison on one page, as photographers deliver it."""
 
 import math
 from collections import Counter
@@ -9,18 +9,18 @@ from PIL import Image, ImageDraw
 
 from headshot.imaging.text_drawing import wrapped, write
 
-MAX_PIXELS = 40_000_000  # 120 MB while it is drawn; sixty-four pictures of 4:5 stay below at the full size
+MAX_PIXELS = 40_000_000  # 120 MB while it is drawn; sixty-four pictures of 4:5 fit at full size
 MAX_COLUMNS = 4  # as wide as the text under a picture can still be read on a laptop's screen
 CELL_PX = 512  # half a headshot's width: enough to judge an expression, and sixteen print on A4 at 260 dpi
 
 PAPER = (250, 250, 248)
-MAT = (242, 242, 239)  # where a picture leaves its cell open
-BARE = (246, 246, 243)  # between the paper and the mat: where nothing has come yet
-HAIRLINE = (222, 222, 218)  # a white backdrop would run into the paper without it
+MAT = (242, 242, 239)  # in a cell beside a picture of another shape
+EMPTY = (246, 246, 243)  # between the paper and the mat: a cell without a picture
+HAIRLINE = (222, 222, 218)  # without it a white backdrop could not be told from the paper
 INK = (38, 38, 40)
-GREY = (112, 112, 116)  # 4.7 : 1 on the paper
+GREY = (112, 112, 116)  # its contrast with the paper is 4.7 : 1
 
-# In pixels of a sheet whose cells are CELL_PX wide; a sheet of smaller cells is smaller in everything.
+# In pixels of a sheet whose cells are CELL_PX wide; with smaller cells everything is smaller.
 _MARGIN, _GAP = 60, 28
 _ABOVE_LABELS, _BELOW_LABELS = 14, 30
 _LABEL_SIZES, _LABEL_LEADS = (25, 20), (35, 29)  # of the first line and of the others
@@ -38,19 +38,27 @@ def contact_sheet(
     columns: int | None = None,
     cell_px: int = CELL_PX,
 ) -> Image.Image:
-    """Pictures in a labelled grid, row by row, on one RGB page of at most MAX_PIXELS.
+    """Draw pictures in a labelled grid, row by row, on one page.
 
-    pictures: any size and mode; each is fitted whole into a cell with the shape that most of them have.
-    labels: one or two lines a picture; what is too long ends in an ellipsis.
-    columns: None chooses at most MAX_COLUMNS, so that the rows come out even: 5 as 3 + 2, 9 as 3 + 3 + 3.
-    cell_px: width of a cell, less where the page would be too large.
-    For what letters can be written see `lettering.plain`.
-    Raises ValueError where there is no picture, or not a label for each.
+    Args:
+        pictures: In any size and mode; each is fitted whole into a cell with the shape that most of them have.
+        labels: One or two lines for each picture; a line that is too long ends in an ellipsis. For the letters that
+            can be drawn see `text_drawing.drawable_text`.
+        title: Above the pictures.
+        footer: Below them.
+        columns: None chooses at most MAX_COLUMNS, so that the rows are even: 5 as 3 + 2, 9 as 3 + 3 + 3.
+        cell_px: Width of a cell; less if the page would be too large.
+
+    Returns:
+        RGB, at most MAX_PIXELS.
+
+    Raises:
+        ValueError: for no pictures, or if their number is not that of the labels.
     """
     if not pictures or len(labels) != len(pictures):
         raise ValueError(f"{len(pictures)} pictures and {len(labels)} labels make no sheet")
     columns = min(columns or _columns(len(pictures)), len(pictures))
-    page = _fitted(
+    page = _page_within_limits(
         cell_px,
         columns=columns,
         rows=math.ceil(len(pictures) / columns),
@@ -71,29 +79,33 @@ def contact_sheet(
         sheet.paste(small, (left + (page.cell[0] - small.width) // 2, top + (page.cell[1] - small.height) // 2))
         below = top + page.cell[1] + page.px(_ABOVE_LABELS)
         for line, text in enumerate(lines):
-            place, size = (left, below), page.px(_LABEL_SIZES[line > 0])
-            write(draw, place, text, size, GREY if line else INK, page.cell[0])
+            point, size = (left, below), page.px(_LABEL_SIZES[line > 0])
+            write(draw, point, text, size, GREY if line else INK, page.cell[0])
             below += page.px(_LABEL_LEADS[line > 0])
     if footer:
-        place = (page.margin, page.height - page.margin - page.px(_FOOTER_SIZE))
-        write(draw, place, footer, page.px(_FOOTER_SIZE), GREY, inner)
+        point = (page.margin, page.height - page.margin - page.px(_FOOTER_SIZE))
+        write(draw, point, footer, page.px(_FOOTER_SIZE), GREY, inner)
     return sheet
 
 
 def _columns(count: int) -> int:
-    """As many as keep the last row as full as the fewest rows allow."""
+    """The number of columns that fills the last row best, with the fewest possible rows."""
     return math.ceil(count / math.ceil(count / MAX_COLUMNS))
 
 
 def shape(sizes: Sequence[tuple[int, int]]) -> float:
-    """Height over width that most pictures have; a strip is not let to stretch the cells of all."""
+    """The height over width that most pictures have, 0.5 to 2, so that a strip does not stretch all cells.
+
+    Args:
+        sizes: Width and height of each picture.
+    """
     shapes = Counter(round(height / width, 2) for width, height in sizes)
     return min(2.0, max(0.5, shapes.most_common(1)[0][0]))
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Where everything stands, in pixels."""
+    """The layout in pixels, for cells that are `scale` times CELL_PX wide."""
 
     scale: float
     columns: int
@@ -151,8 +163,10 @@ class _Page:
         return left, self.head + row * (self.row + self.between)
 
 
-def _fitted(cell_px: int, *, columns: int, rows: int, shape: float, lines: int, titled: bool, signed: bool) -> _Page:
-    """The page with cells of that width, or with the widest that MAX_PIXELS allows."""
+def _page_within_limits(
+    cell_px: int, *, columns: int, rows: int, shape: float, lines: int, titled: bool, signed: bool
+) -> _Page:
+    """The page with cells of that width, or of the largest width that MAX_PIXELS allows."""
     scale = cell_px / CELL_PX
     while True:
         page = _Page(scale, columns, rows, shape, lines, titled, signed)
@@ -163,20 +177,31 @@ def _fitted(cell_px: int, *, columns: int, rows: int, shape: float, lines: int, 
 
 
 def fit_within(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
-    """The whole picture, as large as the cell takes it."""
+    """The whole picture as RGB, as large as fits into the cell.
+
+    Args:
+        picture: In any size and mode.
+        cell: Width and height in pixels.
+    """
     share = min(cell[0] / picture.width, cell[1] / picture.height)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def placeholder(size: tuple[int, int], reason: str, *, text_px: int) -> Image.Image:
-    """What stands in the place of a picture: pale, with the reason why there is none in its middle, if there is one."""
+    """A pale box for a missing picture, with the reason in its middle.
+
+    Args:
+        size: Width and height in pixels.
+        reason: Why there is no picture; "" leaves the box empty.
+        text_px: The text's size.
+    """
     (width, height), lead = size, round(text_px * _REASON_LEAD)
-    place = Image.new("RGB", size, MAT if reason else BARE)
+    box = Image.new("RGB", size, MAT if reason else EMPTY)
     inset = min(text_px, width // 12)
     lines = wrapped(reason, text_px, width - 2 * inset, lines=(height - 2 * inset) // lead)
     top = (height - len(lines) * lead) // 2
-    draw = ImageDraw.Draw(place)
+    draw = ImageDraw.Draw(box)
     for number, line in enumerate(lines):
         write(draw, (inset, top + number * lead), line, text_px, GREY, width - 2 * inset, centred=True)
-    return place
+    return box

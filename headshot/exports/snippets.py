@@ -1,7 +1,6 @@
-"""The same headshot as code: its request as JSON, the call as Python, and the call to the hosted endpoint as cURL and
-as JavaScript.
+"""A headshot as code: its request as JSON, a Python program, and calls to the hosted endpoint in cURL and JavaScript.
 
-What a person typed goes into them, so it is quoted for the language it lands in. No key stands in any of them.
+They contain text that a person typed, so it is quoted for each language. None of them contains a key.
 """
 
 import json
@@ -14,7 +13,7 @@ from headshot.request import HeadshotRequest
 from headshot.settings import variable
 
 Api = Literal["enterprise", "v6"]
-ADDRESSES: dict[Api, str] = {  # where the client goes by default, without loading its HTTP library; a test compares
+ADDRESSES: dict[Api, str] = {  # the client's defaults, repeated to avoid loading its HTTP library; a test compares them
     "enterprise": "https://modelslab.com/api/v1/enterprise/image_editing",
     "v6": "https://modelslab.com/api/v6/image_editing",
 }
@@ -23,14 +22,23 @@ _BODIES = {"enterprise": enterprise_body, "v6": v6_body}
 
 
 def as_json(request: HeadshotRequest) -> str:
-    """All settings by the endpoint's names. `HeadshotRequest.model_validate_json` reads it back."""
+    """All settings as JSON, by the endpoint's names; `HeadshotRequest.model_validate_json` reads it.
+
+    Args:
+        request: The headshot's.
+    """
     return request.model_dump_json(indent=2)
 
 
 def as_python(request: HeadshotRequest, backend: str, face: int | None = None) -> str:
-    """A program that makes this headshot of a `photo.jpg` in the working directory and writes its file beside it.
+    """A Python program that makes this headshot from `photo.jpg` in the working directory and saves it there.
 
-    face: as `shoot` takes it.  Where the backend needs a key, a comment names the variable that holds it.
+    If the backend needs a key, a comment names the variable that holds it.
+
+    Args:
+        request: The headshot's.
+        backend: Which backend makes it.
+        face: As for `shoot`.
     """
     arguments = {**request.model_dump(exclude={"seed"}), "seeds": [request.seed], "backend": backend}
     if face is not None:
@@ -55,21 +63,25 @@ def as_python(request: HeadshotRequest, backend: str, face: int | None = None) -
 
 
 def _python(value: object) -> str:
-    """A literal, as `repr` escapes it, text in double quotes where it holds none."""
+    """A literal, escaped as by `repr`; text is in double quotes if it contains none."""
     if isinstance(value, str) and '"' not in value:
-        return '"' + repr("'" + value)[2:]  # an apostrophe makes repr take double quotes
+        return '"' + repr("'" + value)[2:]  # with an apostrophe in it, repr uses double quotes
     return repr(value)
 
 
 def as_curl(request: HeadshotRequest, api: Api = "enterprise") -> str:
-    """The same call to the hosted endpoint, for any POSIX shell: `photo.jpg` in the working directory, the key in
-    `$MODELSLAB_API_KEY`.
+    """A POSIX shell command that sends this request to the hosted endpoint.
 
-    Key and photo reach curl through a pipe: a command line is open to every user of the machine, and a photo is too
-    long for one. Without key or photo nothing is sent, for a request may be billed whatever it holds.
+    It reads `photo.jpg` in the working directory and the key in `$MODELSLAB_API_KEY`. Both reach curl through a pipe,
+    because every user of the machine can read command lines, and a photo is too long for one. Without key or photo
+    nothing is sent, because any request may be billed.
+
+    Args:
+        request: The headshot's.
+        api: Which of the two hosted APIs.
     """
-    # ASCII outlives every terminal and locale. JSON holds no raw line end within its texts, so that `tr` may take those
-    # of its layout together with those that base64 puts in: GNU's and macOS's know no common option to leave them out.
+    # ASCII survives every terminal and locale. JSON has no raw line ends inside its strings, so `tr` can remove those
+    # of its layout together with those that base64 inserts: GNU's and macOS's have no common option to omit them.
     body = json.dumps(_settings(request, api), indent=2)[1:]
     return "\n".join(
         [
@@ -145,18 +157,22 @@ console.log(`Wrote ${name}`);
 
 
 def as_javascript(request: HeadshotRequest, api: Api = "enterprise") -> str:
-    """A program for Node 18 or newer, without packages, that makes this headshot at the hosted endpoint, waits for it,
-    and writes the picture: `photo.jpg` in the working directory, the key in the variable MODELSLAB_API_KEY.
+    """A program for Node 18 or newer, without packages, that makes this headshot at the hosted endpoint and saves it.
 
-    A request is sent once, whatever happens: it may be billed. Without key or photo nothing is sent.
+    It reads `photo.jpg` in the working directory and the key in the variable MODELSLAB_API_KEY. The request is sent
+    only once, because it may be billed. Without key or photo nothing is sent.
+
+    Args:
+        request: The headshot's.
+        api: Which of the two hosted APIs.
     """
-    # JSON in ASCII is JavaScript too, also where a text holds a line separator.
+    # JSON in ASCII is valid JavaScript, even if a text contains a line separator.
     settings = "\n".join(f"  {name}: {json.dumps(value)}," for name, value in _settings(request, api).items())
     return _JAVASCRIPT % {"address": ADDRESSES[api], "settings": settings}
 
 
 def _settings(request: HeadshotRequest, api: Api) -> dict[str, Any]:
-    """The body that the client sends, without key and photo."""
+    """The body as the client sends it, without key and photo."""
     body = _BODIES[api]("", request, "")
     del body["key"], body["face_image"]
     return body

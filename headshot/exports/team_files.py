@@ -1,4 +1,4 @@
-"""A team's headshots as files: a ZIP with everybody under their name, a sheet, a table."""
+"""A team's headshots as files: a ZIP, a contact sheet, a PDF and a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from headshot.imaging.encoding import png
 from headshot.imaging.text_drawing import drawable_text
 from headshot.request import HeadshotRequest, Note
 
-from .comparison_csv import CsvRow, csv_of
+from .comparison_csv import CsvRow, comparison_csv
 from .pdf import as_pdf
-from .team import TeamRow, names_of, team_sheet, team_zip
+from .team import TeamRow, headshot_names, team_sheet, team_zip
 
 if TYPE_CHECKING:
     from headshot.storage import HistoryEntry, StoredHeadshot
@@ -23,8 +23,8 @@ NAMES = (SHEET, PDF, TABLE, ZIP)
 
 
 @dataclass(frozen=True)
-class _One:
-    """name: of the file in the ZIP.  reason: why there is none."""
+class _Person:
+    """One person: `name` is the file's in the ZIP, `reason` says why there is no headshot."""
 
     name: str
     request: HeadshotRequest
@@ -35,11 +35,19 @@ class _One:
 def make(
     group: "Sequence[HistoryEntry]", name: str, *, words: Sequence[str] = (), absent: Mapping[str, str] | None = None
 ) -> bytes | None:
-    """The file of that name, of a group of the history; None where nobody of it has a headshot.
+    """Make one of the files in NAMES for a team in the history; takes up to a second for a dozen people.
 
-    words: of `setting_labels`, taken from the group where there are none.  absent: by name, who else of the team has no
-    headshot, and why. Takes up to a second for a dozen people. Raises FileNotFoundError where a picture has gone
-    meanwhile.
+    Args:
+        group: The team's history entries, one or more a person.
+        name: Which file.
+        words: The settings in words, title first; by default `setting_labels` of the first person's request.
+        absent: Why further people of the team have no headshot, by their names.
+
+    Returns:
+        The file's bytes, or None if nobody has a headshot or there is no such file.
+
+    Raises:
+        FileNotFoundError: if a picture was deleted meanwhile.
     """
     people = _people(group, absent or {})
     if not any(person.shot for person in people):
@@ -58,50 +66,50 @@ def make(
     return None
 
 
-def _people(group: "Sequence[HistoryEntry]", absent: Mapping[str, str]) -> list[_One]:
-    """Everybody once: who failed first and landed later counts as landed."""
-    landed = [(each, each.headshots[-1]) for each in group if each.headshots]
-    names = names_of(f"{each.name}.png" for each, _ in landed)
-    people = [_One(name, shot.request, shot) for name, (_, shot) in zip(names, landed, strict=True)]
-    there = {each.name for each, _ in landed}
-    missing = {each.name: "Not made." for each in group if not each.headshots}
-    told = {each.name: why for each in group for why in each.failures.values()}
-    for name, reason in {**missing, **absent, **told}.items():
-        if name not in there and group:
-            people.append(_One(f"{name}.png", group[0].requests[0], reason=reason))
+def _people(group: "Sequence[HistoryEntry]", absent: Mapping[str, str]) -> list[_Person]:
+    """Everybody once; a person whose first run failed and whose second succeeded has a headshot."""
+    completed = [(entry, entry.headshots[-1]) for entry in group if entry.headshots]
+    names = headshot_names(f"{entry.name}.png" for entry, _ in completed)
+    people = [_Person(name, shot.request, shot) for name, (_, shot) in zip(names, completed, strict=True)]
+    with_headshot = {entry.name for entry, _ in completed}
+    not_made = {entry.name: "Not made." for entry in group if not entry.headshots}
+    failed = {entry.name: reason for entry in group for reason in entry.failures.values()}
+    for name, reason in {**not_made, **absent, **failed}.items():
+        if name not in with_headshot and group:
+            people.append(_Person(f"{name}.png", group[0].requests[0], reason=reason))
     return people
 
 
-def _sheet(people: Sequence[_One], title: str, settings: Sequence[str]) -> Image.Image:
-    members = [
-        TeamRow(_spelled(each.name, number), each.shot.picture if each.shot else None, reason=each.reason)
-        for number, each in enumerate(people, start=1)
+def _sheet(people: Sequence[_Person], title: str, settings: Sequence[str]) -> Image.Image:
+    rows = [
+        TeamRow(_drawable_name(person.name, number), person.shot.picture if person.shot else None, reason=person.reason)
+        for number, person in enumerate(people, start=1)
     ]
-    return team_sheet(members, title=title, footer=" · ".join(settings))
+    return team_sheet(rows, title=title, footer=" · ".join(settings))
 
 
-def _spelled(name: str, number: int) -> str:
-    """The name, or a number where it is in a script that the sheet's font lacks."""
+def _drawable_name(name: str, number: int) -> str:
+    """The name, or a number if the sheet's font lacks its script."""
     return name if drawable_text(name.removesuffix(".png")).strip("? ") else f"No. {number}"
 
 
-def _table(people: Sequence[_One]) -> bytes:
-    lines = []
-    for each in people:
-        photo = each.name.removesuffix(".png")
-        if each.shot is None:
-            lines.append(CsvRow(each.request, error=each.reason, photo=photo))
+def _table(people: Sequence[_Person]) -> bytes:
+    rows = []
+    for person in people:
+        photo = person.name.removesuffix(".png")
+        if person.shot is None:
+            rows.append(CsvRow(person.request, error=person.reason, photo=photo))
             continue
-        facts = each.shot.facts
-        lines.append(
+        facts = person.shot.facts
+        rows.append(
             CsvRow(
-                each.request,
-                file=each.name,
-                backend=each.shot.backend,
+                person.request,
+                file=person.name,
+                backend=person.shot.backend,
                 seconds=facts.get("seconds"),
                 likeness=facts.get("likeness"),
                 notes=[Note(note["kind"], note["text"]) for note in facts.get("notes", ())],
                 photo=photo,
             )
         )
-    return csv_of(lines)
+    return comparison_csv(rows)

@@ -1,4 +1,4 @@
-"""What the photo check says of one fault of a photo."""
+"""The faults of a photo that the photo check reports."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Code = Literal[
     "animal",
     "unclear",
     "profile",
-    # One can be made, and will suffer.
+    # One can be made, but the fault will hurt it.
     "several faces",
     "small",
     "blurred",
@@ -31,7 +31,12 @@ Code = Literal[
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing that will hurt the result. `text`: what it is, what it does, and what to do, in whole sentences."""
+    """One fault of a photo.
+
+    Attributes:
+        code: Which fault.
+        text: What it is, what it does to the headshot, and what to do, in whole sentences.
+    """
 
     code: Code
     text: str

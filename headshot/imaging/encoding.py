@@ -1,4 +1,4 @@
-"""Pictures as files: the one place where JPEG and PNG are written, with what each use asks of them."""
+"""Pictures as JPEG and PNG files, with the settings that each use needs."""
 
 import io
 

@@ -14,9 +14,16 @@ SHARPNESS = 0.35  # unsharp masking for a screen; an enlarged photo has no detai
 
 
 def finished(picture: Array, *, sharpness: float, graininess: float, at: tuple[float, float]) -> Array:
-    """The output steps of every headshot: (h, w, 3) float32 0…1 -> uint8. Changes `picture`.
+    """Apply the output steps of every headshot; `picture` is changed.
 
-    sharpness: `sharpen`'s amount, over one pixel.  graininess, at: as `grain` takes them.  0 leaves a step out.
+    Args:
+        picture: (h, w, 3) float32, 0 to 1.
+        sharpness: The amount for `sharpen`, with a sigma of one pixel; 0 leaves the step out.
+        graininess: The amount for `grain`; 0 leaves the step out.
+        at: As for `grain`.
+
+    Returns:
+        (h, w, 3) uint8.
     """
     if sharpness:
         picture = sharpen(picture, sharpness, 1.0)
@@ -27,7 +34,13 @@ def finished(picture: Array, *, sharpness: float, graininess: float, at: tuple[f
 
 
 def sharpen(picture: Array, amount: float, sigma: float) -> Array:
-    """Unsharp masking of the luminance, held to ±.035 so that no edge gets a halo. In place."""
+    """Unsharp masking of the luminance, limited to ±0.035 so that no edge gets a halo; in place.
+
+    Args:
+        picture: (h, w, 3) float32, 0 to 1.
+        amount: How much of the detail is added.
+        sigma: Of the blur that separates the detail, in pixels.
+    """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     detail = cv2.addWeighted(grey, amount, cv2.GaussianBlur(grey, (0, 0), sigma), -amount, 0)
     np.clip(detail, -0.035, 0.035, out=detail)
@@ -35,7 +48,7 @@ def sharpen(picture: Array, amount: float, sigma: float) -> Array:
 
 
 def grain_place(seed: int) -> tuple[float, float]:
-    """Where on the grain sheet a frame lies that nothing else of the seed varies.
+    """Where on the grain sheet the frame of this seed is.
 
     Returns:
         Row and column, 0 to 1 each, as `grain` takes them.
@@ -53,9 +66,12 @@ def _grain_sheet() -> Array:
 
 
 def grain(picture: Array, amount: float, at: tuple[float, float]) -> Array:
-    """One grain over person and backdrop, strongest in the mid-tones. In place.
+    """Add the same film grain to person and backdrop, strongest in the mid-tones; in place.
 
-    amount: standard deviation in the mid-tones.  at: 0…1 twice, where on the sheet this frame lies.
+    Args:
+        picture: (h, w, 3) float32, 0 to 1.
+        amount: Standard deviation in the mid-tones.
+        at: Where on the grain sheet this frame is: row and column, 0 to 1 each.
     """
     sheet = _grain_sheet()
     height, width = picture.shape[:2]

@@ -1,8 +1,8 @@
 """Untrusted bytes in, a clean upright RGB photo out.
 
-Whatever the file was, what leaves here is pixels alone: turned upright, in sRGB, without transparency, EXIF, GPS,
-colour profile or text. The order matters, for a picture may be built to exhaust its reader: the file's size, its
-first bytes, its one decoder, its dimensions, and only then the pixels.
+Whatever the file was, the result is only pixels: turned upright, in sRGB, without transparency, EXIF, GPS, colour
+profile or text. A file may be built to exhaust its reader, so the order of the checks matters: the file's size, its
+first bytes, the one decoder for them, the dimensions, and only then the pixels.
 """
 
 import errno
@@ -10,8 +10,6 @@ import hashlib
 import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,16 +20,18 @@ from PIL import Image, ImageCms
 
 from headshot.errors import PhotoError
 
-MAX_FILE_BYTES = 10 * 2**20  # phones write 2 to 8 MB; the page's upload control counts in the same binary megabytes
+from .limited_process import run_limited
+
+MAX_FILE_BYTES = 10 * 2**20  # phones write 2 to 8 MB; the page's upload control counts in binary megabytes as well
 MAX_PIXELS = 40_000_000  # above the 24 MP of phones and most cameras; 40 MP is 120 MB while it is being decoded
-MAX_SIDE_PX = 12_000  # a panorama passes, a strip one pixel high and forty million wide does not
+MAX_SIDE_PX = 12_000  # allows a panorama, but not a strip one pixel high and forty million wide
 MIN_SIDE_PX = 64  # below this the whole picture is smaller than the smallest face worth rendering
 KEEP_SIDE_PX = 4096  # a headshot is about 1,000 px wide: the face still has several pixels for each one it becomes
 
 # A progressive JPEG may repeat its scans thousands of times, and each costs a pass over every pixel. Real ones have
 # about ten. This is 40 MP with 25 scans, or 12 MP with 83.
 _MAX_SCANNED_PIXELS = 1_000_000_000
-_UNDER_ALPHA = (230, 230, 230)  # light grey: dark hair and a white shirt both still stand out from it
+_UNDER_ALPHA = (230, 230, 230)  # light grey: dark hair and a white shirt are both visible on it
 
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 _MAGIC = {
@@ -63,19 +63,23 @@ _UPRIGHT = {
 }
 
 _HEIF = Path(__file__).with_name("heif.py")
-_HEIF_SECONDS = 30  # its own limit counts the processor's time; this one the clock's, on a busy machine
+_HEIF_MEMORY_BYTES = 3 * 2**30  # 40 MP take 0.6 GB, and the libraries alone reserve half a gigabyte
+_HEIF_CPU_SECONDS = 20  # 12 MP take 1
+_HEIF_SECONDS = 30  # longer than the processor time, because the machine may be busy
 _HEIF_MODES = ("L", "LA", "RGB", "RGBA", "RGBa", "I;16")
 
 
 Point = tuple[float, float]
-MOST_POINTS = 50  # a person's clicks; a program that sends more wants a mask
+MAX_POINTS = 50  # more than a person clicks
 
 
 @dataclass(frozen=True)
 class Marks:
-    """A person's own word on what of a photo belongs to them.
+    """Points by which a user corrects the cut-out of the person.
 
-    inside, outside: x and y in the photo's pixels, of points that do and that do not.
+    Attributes:
+        inside: x and y in the photo's pixels, of points that belong to the person.
+        outside: The same of points that do not.
     """
 
     inside: tuple[Point, ...] = ()
@@ -89,9 +93,10 @@ class Marks:
 class Photo:
     """A clean photo.
 
-    pixels: (H, W, 3) uint8 sRGB, upright, read-only, 64 to 4096 px a side (only a strip's short side may be less).
-    sha256: of the pixels and their shape, in hex: it names the photo in caches.
-    marks: what its person has said of the cut-out; a backend that cuts nothing out passes them over.
+    Attributes:
+        pixels: (H, W, 3) uint8 sRGB, upright, read-only, 64 to 4096 px a side (only a strip's short side may be less).
+        sha256: Of the pixels and their shape, in hex; the photo's key in caches.
+        marks: The user's corrections of the cut-out; backends without a cut-out ignore them.
     """
 
     pixels: np.ndarray
@@ -104,32 +109,36 @@ class Photo:
         return Image.fromarray(self.pixels)
 
     def marked(self, inside: Sequence[Point] = (), outside: Sequence[Point] = ()) -> "Photo":
-        """The same photo with points that the cut-out takes as certain.
+        """The same photo with points that the cut-out treats as certain.
 
         Args:
             inside: x and y, in the photo's pixels, of points that belong to the person.
             outside: of points that do not.
 
         Raises:
-            PhotoError: for a point beside the photo, or more than 50.
+            PhotoError: for a point outside the photo, or more than MAX_POINTS points.
         """
         height, width = self.pixels.shape[:2]
         points = [*inside, *outside]
-        if len(points) > MOST_POINTS:
-            raise PhotoError(f"These are {len(points)} points: at most {MOST_POINTS} correct a cut-out.")
+        if len(points) > MAX_POINTS:
+            raise PhotoError(f"These are {len(points)} points: at most {MAX_POINTS} correct a cut-out.")
         for x, y in points:
             if not (0 <= x < width and 0 <= y < height):
                 raise PhotoError(
-                    f"The point ({x:g}, {y:g}) lies beside the photo, which is {width} × {height} pixels: "
+                    f"The point ({x:g}, {y:g}) lies outside the photo, which is {width} × {height} pixels: "
                     "choose one inside it."
                 )
         both = (tuple((float(x), float(y)) for x, y in each) for each in (inside, outside))
         return replace(self, marks=Marks(*both))
 
     def turned(self, degrees: int) -> "Photo":
-        """The photo turned clockwise by 90, 180 or 270 degrees; 0 gives the same pixels.
+        """The photo turned clockwise.
 
-        Raises ValueError for any other angle.
+        Args:
+            degrees: 0, 90, 180 or 270.
+
+        Raises:
+            ValueError: for any other angle.
         """
         if degrees not in (0, 90, 180, 270):
             raise ValueError(f"a photo is turned by 0, 90, 180 or 270 degrees, not {degrees}")
@@ -137,7 +146,11 @@ class Photo:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Photo":
-        """Read a picture file's content. Raises PhotoError with what is wrong and what to do."""
+        """Read a picture file's content.
+
+        Raises:
+            PhotoError: if it cannot be used; the sentence says why and what to do.
+        """
         if not data:
             raise PhotoError("The file is empty: choose the photo again, or export it once more.")
         if len(data) > MAX_FILE_BYTES:
@@ -145,7 +158,7 @@ class Photo:
         formats = _formats(data)
         try:
             if formats == ("HEIF",):
-                return cls._from_clean(_clean(_heif(data)))
+                return cls._from_clean(_clean(_decode_heif(data)))
             with Image.open(io.BytesIO(data), formats=formats) as opened:
                 _refuse_size(opened.size)
                 if opened.format in ("JPEG", "MPO"):
@@ -163,7 +176,11 @@ class Photo:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Photo":
-        """Read a picture file. Raises PhotoError, also where there is no such file or it may not be read."""
+        """Read a picture file.
+
+        Raises:
+            PhotoError: if it does not exist, cannot be read, or cannot be used.
+        """
         if isinstance(path, str) and path.lower().startswith(("http://", "https://", "data:")):
             raise PhotoError("Links are not followed: save the picture first, then choose the saved file.")
         name = Path(path).name[:80]
@@ -180,25 +197,34 @@ class Photo:
         except FileNotFoundError as error:
             raise PhotoError(f"There is no file “{name}”: check its name and folder.") from error
         except PermissionError as error:
-            raise PhotoError(f"“{name}” may not be read: check its permissions.") from error
+            raise PhotoError(f"“{name}” cannot be read: check its permissions.") from error
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             reason = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
             raise PhotoError(f"“{name}” cannot be opened{f' ({reason})' if reason else ''}: check the path.") from error
 
     @classmethod
     def from_image(cls, image: Image.Image) -> "Photo":
-        """Clean a Pillow picture, which stays as it is. The limits on pixels hold, the one on bytes has no meaning."""
+        """Read a Pillow picture, which is not changed.
+
+        Raises:
+            PhotoError: if it is too large or too small, or a file behind it is damaged.
+        """
         try:
             _refuse_size(image.size)
             return cls._from_clean(_clean(image))
         except (PhotoError, MemoryError):
             raise
-        except Exception as error:  # the picture may be a lazy file: the same decoders, the same faults
+        except Exception as error:  # the picture may be an open file that is decoded only now
             raise PhotoError(_broken(error, (image.format or "picture",))) from error
 
     @classmethod
     def of(cls, photo: "str | os.PathLike[str] | bytes | Image.Image | Photo") -> "Photo":
-        """Whatever can be a photo: a path, a file's content, a Pillow picture, or a Photo, which returns unchanged."""
+        """Read a photo from a path, a file's content or a Pillow picture; a Photo is returned unchanged.
+
+        Raises:
+            PhotoError: if it cannot be used.
+            TypeError: for anything else.
+        """
         match photo:
             case Photo():
                 return photo
@@ -220,24 +246,24 @@ class Photo:
 
 
 def _formats(data: bytes) -> tuple[str, ...]:
-    """The decoders that the first bytes call for: each file meets one, of Pillow's forty. Raises PhotoError."""
+    """Which decoder, of Pillow's forty, the first bytes call for. Raises PhotoError for an unknown or unusable file."""
     for magic, formats in _MAGIC.items():
         if data.startswith(magic):
             return formats
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        _refuse_size(_webp_size(data))  # Pillow sets up its canvas while it opens the file
+        _refuse_size(_webp_size(data))  # before Pillow opens the file, which allocates its canvas
         return ("WEBP",)
     if data[4:8] == b"ftyp":
         if data[8:12] in _BRANDS:
             return _BRANDS[data[8:12]]
         if data[8:12] in (b"mif1", b"msf1"):  # any codec may be inside; the list of compatible brands names it
             return ("AVIF",) if b"avi" in data[16 : int.from_bytes(data[:4], "big")] else ("HEIF",)
-        raise PhotoError(f"The file looks like a film, not a photo: take one still from it, as {_READABLE}.")
-    raise PhotoError(_what_else(data[:4096]))
+        raise PhotoError(f"The file looks like a video, not a photo: export one frame of it as {_READABLE}.")
+    raise PhotoError(_unreadable_message(data[:4096]))
 
 
-def _what_else(start: bytes) -> str:
-    """A sentence for a file that is none of the readable pictures."""
+def _unreadable_message(start: bytes) -> str:
+    """Why a file that is none of the readable pictures cannot be read."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<svg" in text and text.startswith(b"<"):
         return "SVG drawings are not read: export the picture as PNG or JPEG."
@@ -246,7 +272,7 @@ def _what_else(start: bytes) -> str:
     if text.startswith(b"%pdf"):
         return "The file is a PDF: export the photo from it as JPEG or PNG."
     if b"\0" not in start and all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
-        return f"The file holds text, not a picture, whatever its name says: choose a photo as {_READABLE}."
+        return f"The file contains text, not a picture, whatever its name is: choose a photo as {_READABLE}."
     return f"The file is not a picture that can be read here: choose a photo as {_READABLE}."
 
 
@@ -273,14 +299,14 @@ def _refuse_size(size: tuple[int, int]) -> None:
 
 def _too_large(size: int) -> PhotoError:
     return PhotoError(
-        f"The file has {size / 2**20:,.1f} MB and at most {MAX_FILE_BYTES / 2**20:g} MB are read: "
+        f"The file has {size / 2**20:,.1f} MB, more than the limit of {MAX_FILE_BYTES / 2**20:g} MB: "
         "save the photo as a JPEG, or make it smaller."
     )
 
 
 def _too_many_pixels(opening: str) -> str:
     return (
-        f"{opening}; at most {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE_PX:,} a side are read: "
+        f"{opening}; the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE_PX:,} a side: "
         "make it smaller and try again."
     )
 
@@ -288,33 +314,38 @@ def _too_many_pixels(opening: str) -> str:
 def _broken(error: Exception, formats: tuple[str, ...]) -> str:
     name = " or ".join(formats)
     if isinstance(error, EOFError) or "truncat" in str(error).lower():
-        return f"The {name} file is cut short, as after a broken download: fetch it again, or choose another photo."
+        return f"The {name} file is cut short, as after a broken download: download it again, or choose another photo."
     return f"The {name} file is damaged or of a rare kind: open it elsewhere and save it as a JPEG, then try again."
 
 
-def _heif(data: bytes) -> Image.Image:
-    """Decode HEIC in a process of its own; `heif.py` says why. Raises OSError where that fails, or dies."""
-    command = [sys.executable, "-P", str(_HEIF), str(MAX_PIXELS), str(MAX_SIDE_PX)]
-    child = subprocess.run(command, input=data, capture_output=True, timeout=_HEIF_SECONDS)  # noqa: S603  our own file
-    if child.returncode:
-        last = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise OSError(f"the HEIC decoder ended with {child.returncode}: {''.join(last)}")
-    head, _, body = child.stdout.partition(b"\n")
-    said = json.loads(head)
-    width, height = said["size"]
+def _decode_heif(data: bytes) -> Image.Image:
+    """Decode HEIC in a process of its own, for the reason given in `heif.py`. Raises OSError if that fails."""
+    output = run_limited(
+        _HEIF,
+        [str(MAX_PIXELS), str(MAX_SIDE_PX)],
+        data,
+        memory_bytes=_HEIF_MEMORY_BYTES,
+        cpu_seconds=_HEIF_CPU_SECONDS,
+        seconds=_HEIF_SECONDS,
+    )
+    line, _, body = output.partition(b"\n")
+    header = json.loads(line)
+    width, height = header["size"]
     _refuse_size((width, height))
-    if said["mode"] not in _HEIF_MODES:
-        raise OSError(f"HEIC of an unknown kind, {said['mode']}")
-    image = Image.frombytes(said["mode"], (width, height), body[said["icc"] :])
-    if said["icc"]:
-        image.info["icc_profile"] = body[: said["icc"]]
+    if header["mode"] not in _HEIF_MODES:
+        raise OSError(f"HEIC of an unknown kind, {header['mode']}")
+    image = Image.frombytes(header["mode"], (width, height), body[header["icc"] :])
+    if header["icc"]:
+        image.info["icc_profile"] = body[: header["icc"]]
     return image
 
 
 def _refuse_scans(data: bytes, size: tuple[int, int]) -> None:
-    scans = data.count(b"\xff\xda")  # start of scan; compressed data escapes every 0xFF, so only a marker reads thus
+    scans = data.count(
+        b"\xff\xda"
+    )  # start of scan; compressed data escapes every 0xFF, so only a marker has these bytes
     if scans > 1 and scans * size[0] * size[1] > _MAX_SCANNED_PIXELS:
-        raise PhotoError("The JPEG file is built so that it takes very long to read: save it anew and try again.")
+        raise PhotoError("The JPEG file is built so that it takes very long to read: save it again and try once more.")
 
 
 def _kept_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -325,12 +356,12 @@ def _kept_size(size: tuple[int, int]) -> tuple[int, int]:
 def _clean(source: Image.Image) -> Image.Image:
     """A new upright RGB picture of a source's first frame, at most 4096 px a side."""
     source.load()
-    _refuse_size(source.size)  # a few decoders learn the true size only here
+    _refuse_size(source.size)  # some decoders know the true size only now
     orientation = _orientation(source)
     icc = source.info.get("icc_profile")
     image = _eight_bit(source)
     if max(image.size) > KEEP_SIDE_PX:
-        # Hamming is as sharp as bicubic where a picture shrinks, in half of Lanczos's time: 0.35 s from 39 MP.
+        # Hamming is as sharp as bicubic for a reduction, and takes half of Lanczos's time: 0.35 s from 39 MP.
         image = image.resize(_kept_size(image.size), Image.Resampling.HAMMING)
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     image = _in_srgb(image.convert(image.mode.removesuffix("A")), icc)
@@ -342,7 +373,7 @@ def _clean(source: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1…8; 1 where there is none, or where the EXIF block cannot be read."""
+    """EXIF's orientation, 1 to 8; 1 if there is none or the EXIF block cannot be read."""
     try:
         found = image.getexif().get(_ORIENTATION, 1)
     except MemoryError:
@@ -368,9 +399,10 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _scaled(grey: np.ndarray) -> np.ndarray:
-    """Grey of any number type to uint8. Files do not say what their white is, so it follows from type and values:
+    """Grey of any number type as uint8.
 
-    16 bit: 65,535.  Wider integers and floats: 1, 255 or 65,535, the first that holds every value, else the maximum.
+    Files do not say which value is white, so it follows from type and values. For 16 bits it is 65,535; for wider
+    integers and floats the first of 1, 255 and 65,535 that is not below the largest value, or else that value.
     """
     values = np.nan_to_num(grey.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     if grey.dtype.itemsize == 2:
@@ -384,7 +416,7 @@ def _scaled(grey: np.ndarray) -> np.ndarray:
 
 
 def _in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK picture as sRGB. A profile that is broken or belongs to another kind of picture is ignored."""
+    """An L, RGB or CMYK picture as sRGB. A profile that is broken or meant for another mode is ignored."""
     if icc:
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -396,12 +428,12 @@ def _in_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
                 if image.mode != "RGB" or _changes(to_srgb):
                     return ImageCms.applyTransform(image, to_srgb) or image
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # the picture itself is sound: without its profile the colours are a little off, and that is all
+            pass  # the picture itself is sound; without its profile only the colours are slightly wrong
     return image.convert("RGB")
 
 
 def _changes(to_srgb: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a profile differs from sRGB by more than rounding, judged on 4,913 colours: 0.4 s saved at 12 MP."""
+    """Whether a profile differs from sRGB by more than rounding, tested on 4,913 colours: this saves 0.4 s at 12 MP."""
     steps = np.linspace(0, 255, 17).round().astype(np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(17, -1, 3)
     converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), to_srgb))

@@ -1,4 +1,4 @@
-"""Say before a run what a photo will cost the headshot."""
+"""The photo check: whether a headshot can be made from a photo, and which of its faults will hurt the headshot."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,44 +22,44 @@ from .face import (
     blur,
     choose,
     find,
+    fit_mesh,
     is_hidden,
-    lay,
     roll_degrees,
-    turns,
+    trust_by_turn,
     upright_trust,
     yaw_degrees,
 )
 from .refusals import refusal
-from .surroundings import Surroundings, close_by, look_around
+from .surroundings import Surroundings, has_neighbour, surroundings_of
 
-# The photo check. Its bounds were set on the two portraits in this project and twenty others, sharp, of all skins.
-SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented rather than shown
+# The bounds were chosen on the two portraits in this project and twenty others, sharp and of all skin tones.
+SOFT_ENLARGEMENT = 3.0  # from here on skin texture is invented
 POOR_ENLARGEMENT = 4.5  # from here on the eyes are soft too
-_CROWD_SHARE = 0.5  # a face less than half as high as the chosen one stands in the background …
-_CROWD_SCORE = 0.75  # … and so does one the detector doubts: true faces score 0.83 and more, mirages 0.63 to 0.69
+_CROWD_SHARE = 0.5  # a face less than half as high as the chosen one belongs to somebody in the background …
+_CROWD_SCORE = 0.75  # … or, below this score, is a false detection: real faces score 0.83 and more, others 0.63 to 0.69
 _BLUR_PX = 2.5  # sharp portraits measure 1.7 to 2.3; blurred by a sigma of 1/100 of the face's height 2.6, by 1/50 4
-_BLACK, _BLACK_SHARE = 12, 0.25  # of 255; a black beard in good light leaves 0.05 of the face below
-# Of 255, the skin's bright end (95th percentile): dark skin in good light has 149; 3 stops too little 74 to 84.
+_BLACK, _BLACK_SHARE = 12, 0.25  # of 255; with a black beard in good light 0.05 of the face is darker
+# Of 255, the skin's bright end (95th percentile): dark skin in good light has 149; underexposed by 3 stops, 74 to 84.
 _DIM = 85
-_WHITE, _WHITE_SHARE = 250, 0.08  # of 255; the palest well lit skin has 0.03
+_WHITE, _WHITE_SHARE = 250, 0.08  # of 255; in the palest well lit skin 0.03 are brighter
 _TURNED_DEGREES = 25.0  # the mesh reads 24 to 28 where a head is turned by 35, and the far eye begins to hide
 _TILTED_DEGREES = 25.0  # from here on levelling the head turns the shoulders visibly
 _HAIR_SHARE = 0.7  # no ordinary hair rises further above the face's box, in face heights: seen 0.2 to 0.45
 _PERSON_PX = 256
-_HIDDEN_TRUST = 3.0  # of `face.lay`: a profile, or a face behind dark glasses and a hand
-# A photo that lies on its side. On 35 photos turned in every way, the trust in an upright face was 23 and more, but for
-# a profile; at most 10 in what was found on a lying or standing head.
+_HIDDEN_TRUST = 3.0  # of `face.fit_mesh`; below it are profiles, and faces behind dark glasses and a hand
+# A photo that lies on its side. On 35 photos in all four orientations the trust in an upright face was 23 and more,
+# except for a profile; it was at most 10 in faces found on heads that lie on their side or are upside down.
 _UPRIGHT_TRUST = 15.0
 _CLEARER = 10.0
-_ASKED = 3  # of several faces, so many are asked whether the photo is upright
-# Light from behind, of 255: the bright ends (95th percentiles) of skin and person are 128 and 137 where the light of a
-# room comes from behind, and the background has 1.46 times as much as the skin. Of 34 other photos none has both.
+_UPRIGHT_TESTED = 3  # so many of several faces are tested for whether the photo is upright
+# Light from behind, of 255: in a photo with a room's light from behind, the bright ends (95th percentiles) of skin and
+# person are 128 and 137, and the background is 1.46 times as bright as the skin. None of 34 other photos has both.
 _BACKLIT, _BACKLIT_RATIO = 149, 1.4
-# Of the outline: 0.45 and 0.21 where dark hair meets a dark background, 0.08 at most elsewhere; 0.29 where a pale shirt
-# meets a pale wall, 0.21 at most elsewhere.
+# Shares of the outline: 0.45 and 0.21 for dark hair on a dark background, at most 0.08 elsewhere; 0.29 for a pale shirt
+# on a pale wall, at most 0.21 elsewhere.
 _HAIR_ALIKE, _CLOTHES_ALIKE = 0.18, 0.28
 HIDDEN = (
-    "Somebody else stands before this person and hides a part of the body. Choose another face, or use a photo with "
+    "Somebody stands in front of this person and hides part of the body. Choose another face, or use a photo with "
     "nobody in front."
 )
 _TURN = {
@@ -71,9 +71,13 @@ _TURN = {
 
 @dataclass(frozen=True, eq=False)
 class PhotoCheck:
-    """faces: all that were found, in `face.find`'s order.  chosen: the one that a run would take.  advice: worst first.
+    """The result of the photo check.
 
-    turn: degrees clockwise, 90, 180 or 270, by which the photo must be turned first; 0 where it is upright.
+    Attributes:
+        faces: All faces, in the order of `face.find`.
+        chosen: The face for the headshot; None if no headshot can be made.
+        advice: What will hurt the headshot, or why none can be made; the worst first.
+        turn: Degrees clockwise, 90, 180 or 270, by which the photo must be turned first; 0 if it is upright.
     """
 
     faces: tuple[Face, ...]
@@ -86,16 +90,20 @@ class PhotoCheck:
         """Whether a headshot can be made at all."""
         return self.chosen is not None
 
-    def taken(self) -> Face:
-        """The chosen face. Raises PhotoError, with what the advice says, where no headshot can be made."""
+    def require_face(self) -> Face:
+        """Return the chosen face.
+
+        Raises:
+            PhotoError: with the advice, if no headshot can be made.
+        """
         if self.chosen is None:
             raise PhotoError(" ".join(advice.text for advice in self.advice))
         return self.chosen
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """A photo's faces and one of them. mesh: None where there is no face.  refusal: why it cannot be used."""
+class _Detection:
+    """A photo's faces and one of them, with its mesh; both are None without a face. refusal: why it cannot be used."""
 
     faces: tuple[Face, ...]
     face: Face | None
@@ -106,48 +114,64 @@ class _Seen:
 
 
 def check(pixels: np.ndarray, index: int | None = None) -> PhotoCheck:
-    """Say what will hurt the headshot before it is made, or why none can be made.
+    """Check a photo before a headshot is made from it.
 
-    pixels: (H, W, 3) uint8 RGB.  index: which of `face.find`'s faces, None for the first.
-    Raises PhotoError where there are faces but none of that index. About 0.1 s, 0.4 s where no face shows upright.
+    Takes about 0.1 s, 0.4 s if there is no upright face.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        index: Which face, in the order of `face.find`; None chooses the first.
+
+    Raises:
+        PhotoError: if there are faces, but none with that index.
     """
-    seen = _see(pixels, index)
-    if seen.refusal is not None or seen.face is None or seen.mesh is None:
-        return PhotoCheck(seen.faces, None, () if seen.refusal is None else (seen.refusal,), seen.turn)
-    advice = _advice(pixels, seen.faces, seen.face, seen.mesh, seen.trust, chosen_by_hand=index is not None)
-    return PhotoCheck(seen.faces, seen.face, tuple(advice))
+    found = _detect(pixels, index)
+    if found.refusal is not None or found.face is None or found.mesh is None:
+        return PhotoCheck(found.faces, None, () if found.refusal is None else (found.refusal,), found.turn)
+    advice = _advice(pixels, found.faces, found.face, found.mesh, found.trust, chosen_by_hand=index is not None)
+    return PhotoCheck(found.faces, found.face, tuple(advice))
 
 
-def sitter(pixels: np.ndarray, index: int | None = None) -> tuple[list[Face], Face]:
-    """All faces in `face.find`'s order, and the one that a run takes; what hurts the headshot is left unsaid.
+def face_for_headshot(pixels: np.ndarray, index: int | None = None) -> tuple[list[Face], Face]:
+    """Find the face that a headshot is made of, as `check` does, but without its advice.
 
-    pixels, index: as in `check`.  Raises PhotoError where no headshot can be made, or there is no face of that index.
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        index: Which face, in the order of `face.find`; None chooses the first.
+
+    Returns:
+        All faces in the order of `face.find`, and the chosen one.
+
+    Raises:
+        PhotoError: if no headshot can be made, or there is no face with that index.
     """
-    seen = _see(pixels, index)
-    if seen.refusal is not None or seen.face is None:
-        raise PhotoError(NO_FACE if seen.refusal is None else seen.refusal.text)
-    return list(seen.faces), seen.face
+    found = _detect(pixels, index)
+    if found.refusal is not None or found.face is None:
+        raise PhotoError(NO_FACE if found.refusal is None else found.refusal.text)
+    return list(found.faces), found.face
 
 
-def _see(pixels: np.ndarray, index: int | None) -> _Seen:
+def _detect(pixels: np.ndarray, index: int | None) -> _Detection:
     faces = tuple(find(pixels))
     face = choose(faces, index) if faces else None
-    mesh, trust = lay(pixels, face) if face is not None else (None, NO_TRUST)
+    mesh, trust = fit_mesh(pixels, face) if face is not None else (None, NO_TRUST)
     upright = NO_TRUST if mesh is None else upright_trust(mesh, trust)
     if upright < _UPRIGHT_TRUST and not any(
-        upright_trust(*lay(pixels, other)) >= _UPRIGHT_TRUST for other in faces[:_ASKED] if other is not face
+        upright_trust(*fit_mesh(pixels, other)) >= _UPRIGHT_TRUST
+        for other in faces[:_UPRIGHT_TESTED]
+        if other is not face
     ):
-        turn = _turn(pixels, upright)
+        turn = _turn_to_upright(pixels, upright)
         if turn:
-            return _Seen((), None, None, trust, Advice("turned photo", _TURN[turn]), turn)
+            return _Detection((), None, None, trust, Advice("turned photo", _TURN[turn]), turn)
     if face is None or mesh is None:
-        return _Seen((), None, None, trust, Advice("no face", NO_FACE))
-    return _Seen(faces, face, mesh, trust, refusal(pixels, face, mesh, trust))
+        return _Detection((), None, None, trust, Advice("no face", NO_FACE))
+    return _Detection(faces, face, mesh, trust, refusal(pixels, face, mesh, trust))
 
 
-def _turn(pixels: np.ndarray, trust: float) -> int:
-    """Degrees clockwise to an upright face, 0 where turning shows none. trust: in the upright face found before."""
-    trusts = turns(pixels)
+def _turn_to_upright(pixels: np.ndarray, trust: float) -> int:
+    """Degrees clockwise to an upright face; 0 if no turn gives a clearer one than `trust`, that of the photo now."""
+    trusts = trust_by_turn(pixels)
     best = max(trusts, key=lambda degrees: trusts[degrees], default=0)
     return best if best and trusts[best] >= max(CLEAR_TRUST, trust + _CLEARER) else 0
 
@@ -159,7 +183,7 @@ def _advice(
     if rivals > 1 and not chosen_by_hand:
         yield Advice(
             "several faces",
-            f"There are {rivals} faces in this photo. The clearest one was taken; you can pick another.",
+            f"There are {rivals} faces in this photo. The clearest one was chosen; you can pick another.",
         )
     enlargement = face.enlargement
     if enlargement > POOR_ENLARGEMENT:
@@ -177,24 +201,24 @@ def _advice(
     if blur(pixels, face) > _BLUR_PX:
         yield Advice(
             "blurred",
-            "The face is out of focus or moved, and no setting brings the detail back. "
+            "The face is out of focus or blurred by movement, and no setting restores the detail. "
             "Use a sharper photo, or wipe the lens and hold still.",
         )
-    around = look_around(pixels, face, points)
+    around = surroundings_of(pixels, face, points)
     exposure = list(_exposure(_skin(pixels, points), around))
     yield from exposure
     yield from _framing(pixels, face, points)
     if abs(yaw_degrees(points)) > _TURNED_DEGREES:
         yield Advice(
             "turned",
-            "The head is turned far to the side, where new light and a likeness are hard to get right. "
-            "Use a photo that looks more towards the camera.",
+            "The head is turned far to the side, which makes new light and a good likeness difficult. "
+            "Use a photo in which the person looks more towards the camera.",
         )
     elif trust < _HIDDEN_TRUST:
         yield Advice(
             "turned",
-            "The face is turned away or partly covered, so new light and a likeness are hard to get right. "
-            "Use a photo in which the whole face looks at the camera.",
+            "The face is turned away or partly covered, which makes new light and a good likeness difficult. "
+            "Use a photo that shows the whole face, turned to the camera.",
         )
     roll = abs(roll_degrees(points))
     if roll > _TILTED_DEGREES:
@@ -204,18 +228,18 @@ def _advice(
         )
     if is_hidden(face, faces):
         yield Advice("hidden", HIDDEN)
-    elif close_by(pixels, face, faces):  # whose outline the mask shows cannot be told then
+    elif has_neighbour(pixels, face, faces):  # the mask does not separate people, so the outline cannot be judged
         yield Advice(
             "close by",
             "Somebody else is close by, and parts of them can stay in the headshot. "
-            "Use a photo of one person, or one in which nobody stands beside or behind.",
+            "Use a photo of one person, or one with nobody beside or behind the person.",
         )
-    elif not exposure:  # in black or white everything has one colour
+    elif not exposure:  # where the photo is black or white, everything has the same colour
         yield from _background(around)
 
 
 def _background(around: Surroundings) -> Iterator[Advice]:
-    """Where the outline cannot be seen. At most one advice."""
+    """Whether hair or clothes look like the background. At most one advice."""
     alike = [
         part
         for part, share, bound in (
@@ -228,12 +252,12 @@ def _background(around: Surroundings) -> Iterator[Advice]:
         yield Advice(
             "like the background",
             f"The {' and the '.join(alike)} and the background have nearly the same colour, so the outline may be lost "
-            "in places. Use a photo before a lighter or darker background.",
+            "in places. Use a photo with a lighter or darker background.",
         )
 
 
 def _skin(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Luma of the skin that is in the picture: (n,) uint8, from the mesh's outline without eyes and mouth."""
+    """Luma of the visible skin, (n,) uint8: inside the mesh's outline, without eyes and mouth."""
     flat = points[:, :2]
     low = np.maximum(np.floor(flat.min(0)), 0).astype(int)
     high = np.maximum(np.ceil(flat.max(0)), 0).astype(int) + 1
@@ -251,9 +275,10 @@ def _skin(pixels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _exposure(luma: np.ndarray, around: Surroundings) -> Iterator[Advice]:
-    """luma: of the skin.
+    """Whether the skin, whose luma is given, is too dark or too bright.
 
-    Judged by what is lost at both ends, never by the mean: dark skin in good light is not a dark photo.
+    It is judged by the detail lost at both ends and not by the mean, because dark skin in good light is not a dark
+    photo.
     """
     if luma.size == 0:
         return
@@ -268,13 +293,13 @@ def _exposure(luma: np.ndarray, around: Surroundings) -> Iterator[Advice]:
     elif black_share > _BLACK_SHARE:
         yield Advice(
             "dark",
-            f"About {black_share:.0%} of the face lies in black shadow without any detail. "
+            f"About {black_share:.0%} of the face is in black shadow without any detail. "
             "Use a photo with softer light, or with light from the front.",
         )
     elif _light_from_behind(bright_end, around):
         yield Advice(
             "backlight",
-            "The light seems to come from behind: the face is dark before a bright background, and may stay dull. "
+            "The light seems to come from behind: the face is dark in front of a bright background, and may stay dull. "
             "Use a photo with the window or the sun in front of the person.",
         )
     if np.mean(luma >= _WHITE) > _WHITE_SHARE:
@@ -286,17 +311,17 @@ def _exposure(luma: np.ndarray, around: Surroundings) -> Iterator[Advice]:
 
 
 def _light_from_behind(bright_end: float, around: Surroundings) -> bool:
-    """Dark skin alone is no sign: the whole person must be dark, a white collar included, and the background bright.
+    """Whether the whole person is dark, even a white collar, and the background bright; dark skin alone is no sign.
 
-    bright_end: of the skin, 0…255.
+    `bright_end` is that of the skin, 0 to 255.
     """
-    if around.behind is None or around.person is None:
+    if around.background_level is None or around.person_level is None:
         return False
-    return max(bright_end, around.person) < _BACKLIT and around.behind > _BACKLIT_RATIO * bright_end
+    return max(bright_end, around.person_level) < _BACKLIT and around.background_level > _BACKLIT_RATIO * bright_end
 
 
 def _framing(pixels: np.ndarray, face: Face, points: np.ndarray) -> Iterator[Advice]:
-    """Head cut by the picture's edge, or no shoulders below it. At most one advice."""
+    """Whether the picture's edge cuts the head or the shoulders. At most one advice."""
     height, width = pixels.shape[:2]
     _, top, _, face_height = face.box
     chin = max(top + face_height, float(points[:, 1].max()))
@@ -328,8 +353,8 @@ def _framing(pixels: np.ndarray, face: Face, points: np.ndarray) -> Iterator[Adv
 def _top_is_cut(pixels: np.ndarray, face: Face) -> bool:
     """Whether the head, with its hair, leaves the picture at the top.
 
-    Hair rises 0.2 to 0.45 face heights above the box, so the box alone cannot tell: where it is near, MediaPipe's
-    person mask is asked whether the picture's first rows above the face are person.
+    Hair rises 0.2 to 0.45 face heights above the box, so the box alone does not answer this. If the box is near the
+    edge, MediaPipe's person mask shows whether the picture's first rows above the face belong to the person.
     """
     x, top, width, face_height = face.box
     if top < 0.08 * face_height:  # even a shaved skull rises further than this

@@ -1,10 +1,9 @@
-"""Photos of which no headshot can be made: half a face, a profile, far too small a face, a drawing, an animal.
+"""Photos from which no headshot can be made: half a face, a profile, far too small a face, a drawing, an animal.
 
-An ordinary photo must never be refused, so every bound keeps a distance from all ordinary faces it was measured on:
+An ordinary photo must never be refused, so every bound keeps a distance from all ordinary faces. They were measured on
 about 1,000 faces at least 40 px high in pictures from public repositories, 38 of them of animals and some 60 drawn,
-painted or rendered. 32 of the 38 animals are refused. What remains: a painting, a shaded comic, a rendered film figure
-and an ape with bare skin pass for people, and so does an animal that either network takes for one, or one in black and
-white.
+painted or rendered. 32 of the 38 animals are refused. Not recognised are a painting, a shaded comic, a rendered film
+character, an ape with bare skin, an animal that either network is sure is a person, and an animal in black and white.
 """
 
 import cv2
@@ -15,40 +14,49 @@ from .face import BROWS, EYES, LIPS, OVAL, Face, level_crop, roll_degrees, yaw_d
 
 Colour = tuple[float, float, float]  # CIELAB: L 0…100, a and b about −128…127
 
-_LEAST_PX = 40  # hairline to chin, 12 times smaller than in a headshot: neither eyes nor likeness can be shown
-_LEAST_INSIDE = 0.7  # of the mesh's outline; a forehead or a cheek may be missing, an eye may not
+_LEAST_PX = 40  # hairline to chin, 12 times smaller than in a headshot: too small for eyes and likeness
+_LEAST_INSIDE = 0.7  # of the mesh's outline; a forehead or a cheek may be missing, but not an eye
 
 # Drawings. The share of the skin without any change of brightness, at a face 128 px high: 0.145 and 0.07 on two photos
-# that were smoothed and overexposed, 0.06 at most on others; 0.20 to 0.33 on drawings in flat colours. On manga with
-# soft shades it is 0.04 to 0.08 and both networks doubt; photos of which they doubt have 0.02 at most.
-_FLAT, _FLAT_WHERE_DOUBTED = 0.19, 0.035
+# that were smoothed and overexposed, at most 0.06 on others; 0.20 to 0.33 on drawings in flat colours. On manga with
+# soft shades it is 0.04 to 0.08 and both networks are unsure; photos on which they are unsure have at most 0.02.
+_FLAT, _FLAT_IF_UNSURE = 0.19, 0.035
 _FLAT_STEP = 0.15  # of 255, a pixel
-_SHOWN = 60, 253  # of 255: what is darker or brighter has lost its shades in photos too
-_PAPER, _PAPER_SHARE = 251, 0.4  # of the skin plain white, in a picture without colour: 0.49 to 0.91 in drawings by pen
+_SHADED = 60, 253  # of 255: darker or brighter skin has lost its shades in photos as well
+_PAPER, _PAPER_SHARE = 251, 0.4  # share of plain white skin in a picture without colour: 0.49 to 0.91 in pen drawings
 _GREY = 2.5  # of CIELAB's a and b: a picture in black and white
 
-# Both networks doubt: 35 of 38 animals, and people who turn away, wear dark glasses or are out of focus.
+# Below these values of trust and score both networks are unsure: of 35 of 38 animals, and of people who turn away, wear
+# dark glasses or are out of focus.
 _DOUBT, _DOUBT_SCORE = 10.0, 0.9
-_ASIDE_DEGREES = 25.0  # people of whom both doubt are turned further, nearly all
-_ANIMAL_LEAST_PX = 60  # a smaller face tells too little
-# CIELAB's a and b: people's skin has 6 to 31 and at most 2.0 times as much yellow as red; fur is grey, white or yellow.
+_ASIDE_DEGREES = 25.0  # nearly all people on whom both are unsure are turned further
+_ANIMAL_LEAST_PX = 60  # a smaller face shows too little
+# CIELAB's a and b: people's skin has an a of 6 to 31 and a b of at most 2.0 times that; fur is grey, white or yellow.
 _LEAST_RED, _YELLOW_TO_RED = 5.0, 2.2
 
 _NOTHING_TRUST, _NOTHING_SCORE = 0.0, 0.77  # backs of heads, ears, hands; a profile's score is 0.78 and more
-# A face seen from the side: its eyes stand on one another, and the mesh doubts. The four of 155 photos that are plain
-# profiles have .16 face heights and −0.2 at most; of one that is as narrow, and that the mesh can lay, it is sure (19).
+# A face seen from the side: its eyes nearly coincide, and the mesh is unsure. The four of 155 photos that are plain
+# profiles have at most 0.16 face heights between the eyes and a trust of at most −0.2; of another face that is as
+# narrow the mesh is sure (19).
 _PROFILE_EYES, _PROFILE_TRUST = 0.17, 2.0
 
 
 def refusal(pixels: np.ndarray, face: Face, mesh: np.ndarray, trust: float) -> Advice | None:
-    """Why no headshot can be made of this face; None where one can be tried.
+    """Decide whether a headshot can be made of this face. Takes about 3 ms.
 
-    pixels: (H, W, 3) uint8 RGB.  mesh, trust: as `face.lay` gives them. About 3 ms.
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        face: In its pixels.
+        mesh: As from `face.fit_mesh`.
+        trust: As from `face.fit_mesh`.
+
+    Returns:
+        Why no headshot can be made; None if one can be tried.
     """
     if _inside(pixels, face, mesh) < _LEAST_INSIDE:
         return Advice(
             "half a face",
-            "The photo's edge cuts this face in half, and the missing half cannot be made up. "
+            "The photo's edge cuts this face in half, and the missing half cannot be invented. "
             "Use a photo that shows the whole head.",
         )
     if face.height < _LEAST_PX:
@@ -58,36 +66,40 @@ def refusal(pixels: np.ndarray, face: Face, mesh: np.ndarray, trust: float) -> A
             "needed, better 160. Use a closer photo, or the original in full resolution.",
         )
     flat, lab = _skin(pixels, face, mesh)
-    doubted = trust < _DOUBT and face.score < _DOUBT_SCORE
-    if flat > (_FLAT_WHERE_DOUBTED if doubted else _FLAT):
+    unsure = trust < _DOUBT and face.score < _DOUBT_SCORE
+    if flat > (_FLAT_IF_UNSURE if unsure else _FLAT):
         return Advice("drawing", "This looks like a drawing, and a headshot needs a photo. Use a photo of the person.")
     if looks_animal(face.height, face.score, trust, yaw_degrees(mesh), lab):
         return Advice(
             "animal",
-            "This does not look like a person's face, perhaps it is an animal's. "
+            "This does not look like a person's face; perhaps it is an animal's. "
             "Use a photo of a person who looks at the camera.",
         )
     if trust < _NOTHING_TRUST and face.score < _NOTHING_SCORE:
         return Advice(
             "unclear",
-            "No face can be made out clearly: it is turned away, covered, or none at all. "
+            "No face is clearly visible: it is turned away, covered, or not a face at all. "
             "Use a photo in which the person looks at the camera.",
         )
     left, right = face.points[:2]
     if trust < _PROFILE_TRUST and float(np.hypot(*(left - right))) < _PROFILE_EYES * face.height:
         return Advice(
             "profile",
-            "This face is seen from the side, and half of it cannot be made up. "
+            "This face is seen from the side, and its other half cannot be invented. "
             "Use a photo in which the person looks at the camera, or a little past it.",
         )
     return None
 
 
 def looks_animal(height: float, score: float, trust: float, yaw: float, lab: Colour | None) -> bool:
-    """Whether a face is rather an animal's: it looks at the camera, neither network is sure, and it has no skin's hue.
+    """Whether a face is probably an animal's: it looks at the camera, neither network is sure, its hue is not skin's.
 
-    height: hairline to chin in pixels.  score: the detector's, 0…1.  trust: the mesh's logit.  yaw: in degrees.
-    lab: the middle of the skin in CIELAB, None in a picture without colour.
+    Args:
+        height: Hairline to chin, in pixels.
+        score: The detector's, 0 to 1.
+        trust: As from `face.fit_mesh`.
+        yaw: In degrees.
+        lab: The skin's median in CIELAB; None in a picture without colour.
     """
     if lab is None:
         return False
@@ -102,7 +114,7 @@ def looks_animal(height: float, score: float, trust: float, yaw: float, lab: Col
 
 
 def _inside(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> float:
-    """The share of the face's outline that lies in the picture, 0…1; 0 where an eye or the mouth's middle does not."""
+    """The share of the face's outline inside the picture, 0 to 1; 0 if an eye or the mouth's middle is outside."""
     height, width = pixels.shape[:2]
     middles = np.vstack([face.points[:2], face.points[3:5].mean(0, keepdims=True)])
     if (middles < 0).any() or (middles > (width - 1, height - 1)).any():
@@ -114,7 +126,7 @@ def _inside(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> float:
 
 
 def _skin(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> tuple[float, Colour | None]:
-    """The share of the skin without shades, 0…1, and its middle colour in CIELAB, None in a picture without colour."""
+    """The share of the skin without shades, 0 to 1, and its median in CIELAB, None in a picture without colour."""
     crop, crop_from_picture = level_crop(pixels, face, roll_degrees(mesh))
     flat = np.round(mesh[:, :2] @ crop_from_picture[:, :2].T + crop_from_picture[:, 2]).astype(np.int32)
     oval = np.zeros(crop.shape[:2], np.uint8)
@@ -133,9 +145,9 @@ def _skin(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> tuple[float, Colo
         colour = lightness, a, b
     elif float(np.mean(grey[skin] >= _PAPER)) > _PAPER_SHARE:
         return 1.0, None
-    shown = skin & (grey >= _SHOWN[0]) & (grey <= _SHOWN[1])
-    if shown.sum() < skin.sum() / 4:
+    shaded = skin & (grey >= _SHADED[0]) & (grey <= _SHADED[1])
+    if shaded.sum() < skin.sum() / 4:
         return 0.0, colour
     soft = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
     step = np.hypot(*(cv2.Sobel(soft, cv2.CV_32F, dx, dy, scale=1 / 8) for dx, dy in ((1, 0), (0, 1))))
-    return float(np.mean(step[shown] < _FLAT_STEP)), colour
+    return float(np.mean(step[shaded] < _FLAT_STEP)), colour

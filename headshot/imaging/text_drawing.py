@@ -1,4 +1,4 @@
-"""Words on a picture: the font, what it cannot spell, and lines that end where the room does."""
+"""Text on a picture: the font, letters that it lacks, and lines that fit a width."""
 
 import io
 import unicodedata
@@ -10,13 +10,13 @@ from PIL import ImageDraw, ImageFont, features
 
 Colour = tuple[int, int, int]
 
-_LONGEST = 1000  # characters; no page is wider, and a pasted book is not measured to its end
+_MAX_CHARACTERS = 1000  # no page is wider, and a pasted book need not be measured to its end
 _ELLIPSIS = "…"
 
 
 def write(
     draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
+    point: tuple[int, int],
     text: str,
     size: int,
     ink: Colour,
@@ -25,18 +25,33 @@ def write(
     bold: bool = False,
     centred: bool = False,
 ) -> None:
-    """One line whose letters stand within `width` px of `place`, their top at its height.
+    """Draw one line of text, shortened with an ellipsis if it is too long.
 
-    What is too long ends in an ellipsis. centred: in that width.
+    Args:
+        draw: The picture.
+        point: x and y of the line's left end and of the letters' top.
+        text: Any text; see `drawable_text`.
+        size: The font's, in px.
+        ink: RGB.
+        width: Of the room for the line, in px.
+        bold: Whether the letters are bold.
+        centred: Whether the line is centred in its room.
     """
     line = shortened(text, size, width, bold=bold)
     font = _font(size, bold, _is_shaped(line))
-    left = place[0] + (round((width - font.getlength(line)) / 2) if centred else 0)
-    draw.text((left, place[1] + round(size * 0.75)), line, ink, font, anchor="ls")
+    left = point[0] + (round((width - font.getlength(line)) / 2) if centred else 0)
+    draw.text((left, point[1] + round(size * 0.75)), line, ink, font, anchor="ls")
 
 
 def shortened(text: str, size: int, width: int, *, bold: bool = False) -> str:
-    """As much of it on one line as fits, with an ellipsis where something is missing."""
+    """The text on one line, cut with an ellipsis if it is wider than `width`.
+
+    Args:
+        text: Any text.
+        size: The font's, in px.
+        width: In px.
+        bold: Whether the letters are bold.
+    """
     text = drawable_text(text)
     if length(text, size, bold=bold) <= width:
         return text
@@ -44,7 +59,15 @@ def shortened(text: str, size: int, width: int, *, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: int, width: int, *, lines: int, bold: bool = False) -> list[str]:
-    """The text in at most that many lines of `width` px, broken at its blanks, or within a word that alone is wider."""
+    """The text on several lines, broken at blanks, or within a word that alone is wider than a line.
+
+    Args:
+        text: Any text.
+        size: The font's, in px.
+        width: Of a line, in px.
+        lines: At most so many; the last one ends in an ellipsis if the text does not fit.
+        bold: Whether the letters are bold.
+    """
     left = drawable_text(text)
     broken: list[str] = []
     while left and len(broken) < lines - 1 and length(left, size, bold=bold) > width:
@@ -57,25 +80,31 @@ def wrapped(text: str, size: int, width: int, *, lines: int, bold: bool = False)
 
 
 def length(text: str, size: int, *, bold: bool = False) -> int:
-    """In px, of a text in letters that the font holds: see `drawable_text`."""
+    """The width of a text in px.
+
+    Args:
+        text: In letters that the font has; see `drawable_text`.
+        size: The font's, in px.
+        bold: Whether the letters are bold.
+    """
     return int(_font(size, bold, _is_shaped(text)).getlength(text) + 0.999)
 
 
 def drawable_text(text: str) -> str:
-    """On one line, in letters that are drawn: what the font lacks is spelled plainly, or becomes a “?”.
+    """The text on one line, in letters that the font can draw: others are replaced by plain letters or “?”.
 
-    The font holds Latin, Greek, Cyrillic, Hebrew, Arabic, Thai, Devanagari and Georgian letters. Those that must be
-    joined or run from the right need Pillow's raqm, which not every machine has.
+    The font has Latin, Greek, Cyrillic, Hebrew, Arabic, Thai, Devanagari and Georgian letters. Scripts with joined
+    letters or from right to left need Pillow's raqm, which not every machine has.
     """
-    known = unicodedata.normalize("NFC", text[:_LONGEST].encode("utf-8", "replace").decode("utf-8"))
-    spelled = "".join(_spelled(letter) for letter in known)
+    composed = unicodedata.normalize("NFC", text[:_MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8"))
+    spelled = "".join(_spelled(letter) for letter in composed)
     while "\0\0" in spelled:
         spelled = spelled.replace("\0\0", "\0")
     return " ".join(spelled.replace("\0", "?").split())
 
 
 def _longest_prefix(pieces: Sequence[str], joint: str, ending: str, size: int, width: int, bold: bool) -> int:
-    """How many of the first letters or words fit, with the ending behind them."""
+    """How many of the first letters or words fit, with the ending after them."""
     fits, too_many = 0, len(pieces) + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
@@ -96,7 +125,7 @@ def _spelled(letter: str) -> str:
         return " "
     category = unicodedata.category(letter)
     if category == "Cf" or (category == "Mn" and unicodedata.bidirectional(letter) == "NSM" and not _of_script(letter)):
-        return ""  # what turns the direction, joins or stands over a letter without being part of it
+        return ""  # marks that change the direction, join letters, or are not part of the letter below
     if _is_drawn(letter):
         return letter
     parts = [part for part in unicodedata.normalize("NFKD", letter) if part != letter]
@@ -104,12 +133,12 @@ def _spelled(letter: str) -> str:
 
 
 def _of_script(mark: str) -> bool:
-    """Whether it is a vowel or sign of one script, and not an accent that any letter may carry."""
+    """Whether the mark is a vowel or sign of one script, and not an accent for any letter."""
     return not unicodedata.name(mark, "").startswith(("COMBINING", "VARIATION"))
 
 
 def _is_drawn(letter: str) -> bool:
-    """Whether the font has more for this letter than the box that stands for all it lacks."""
+    """Whether the font has the letter, and not only the box that it draws for all it lacks."""
     if _is_shaped(letter) and not _can_shape():
         return False
     font = _font(24, False, False)
@@ -117,7 +146,7 @@ def _is_drawn(letter: str) -> bool:
 
 
 def _is_shaped(text: str) -> bool:
-    """Whether its letters must be joined, moved or set from the right: Hebrew, Arabic, and the scripts of India."""
+    """Whether its letters must be joined, moved or set from right to left: Hebrew, Arabic and the scripts of India."""
     return any("\u0590" <= letter <= "\u0fff" or "\ufb1d" <= letter <= "\ufefc" for letter in text)
 
 
@@ -128,7 +157,7 @@ def _can_shape() -> bool:
 
 @cache
 def _font(size: int, bold: bool, shaped: bool) -> ImageFont.FreeTypeFont:
-    """FiraGO (SIL Open Font License 1.1). Latin letters come from the plain layout, which is alike on every machine."""
+    """FiraGO (SIL Open Font License 1.1). Latin letters use the basic layout, which is the same on every machine."""
     engine = ImageFont.Layout.RAQM if shaped else ImageFont.Layout.BASIC
     return ImageFont.truetype(io.BytesIO(_file(bold)), size, layout_engine=engine)
 

@@ -1,4 +1,4 @@
-"""Move a picture by a similarity without aliasing."""
+"""Transform a picture by a similarity without aliasing."""
 
 from typing import Any
 
@@ -8,18 +8,25 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_REDUCE_BELOW = 0.75  # a bare warp reads two pixels each way, which from here on skips some: an alias, and moiré
+_REDUCE_BELOW = 0.75  # a warp reads two pixels each way; below this scale it would skip some and cause moiré
 
 
 def scale_factor(affine: Array) -> float:
-    """Target pixels to source pixels of a (2, 3) similarity."""
+    """The scale of a (2, 3) similarity, in target pixels for each source pixel."""
     return float(np.hypot(affine[0, 0], affine[1, 0]))
 
 
 def source_region(picture: Array, affine: Array, size: tuple[int, int], margin: float) -> tuple[Array, Array]:
-    """The part of the picture that a target of `size` (width, height) shows, and the affine from that part.
+    """Crop the picture to the part that the target shows.
 
-    margin: source pixels kept around it. A target that lies beside the picture gets the whole of it.
+    Args:
+        picture: (H, W, …).
+        affine: (2, 3) similarity from the picture to the target.
+        size: The target's width and height.
+        margin: Source pixels kept around the part.
+
+    Returns:
+        The part, and the affine from it to the target; the whole picture if the target is outside it.
     """
     corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float32)
     back = cv2.invertAffineTransform(affine)
@@ -35,7 +42,15 @@ def source_region(picture: Array, affine: Array, size: tuple[int, int], margin: 
 
 
 def downsampled(picture: Array, affine: Array) -> tuple[Array, Array]:
-    """The picture area-averaged to about the target's scale where that is a clear reduction, and the affine from it."""
+    """Reduce the picture to the target's scale by area averages, if the target is clearly smaller.
+
+    Args:
+        picture: (H, W, …).
+        affine: (2, 3) similarity from the picture to the target.
+
+    Returns:
+        The reduced or unchanged picture, and the affine from it to the target.
+    """
     scale = scale_factor(affine)
     if scale >= _REDUCE_BELOW:
         return picture, affine
@@ -47,6 +62,16 @@ def downsampled(picture: Array, affine: Array) -> tuple[Array, Array]:
 
 
 def warp(picture: Array, affine: Array, size: tuple[int, int], interpolation: int = cv2.INTER_LINEAR) -> Array:
-    """The picture on a target of `size` (width, height); beyond its border the last pixel repeats."""
+    """Transform the picture; its border pixels are repeated outside it.
+
+    Args:
+        picture: (H, W, …).
+        affine: (2, 3) similarity from the picture to the target.
+        size: The target's width and height.
+        interpolation: OpenCV's flag.
+
+    Returns:
+        (height, width, …).
+    """
     source, moved = downsampled(*source_region(picture, affine, size, margin=4))
     return cv2.warpAffine(source, moved, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)

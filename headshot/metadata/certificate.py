@@ -1,32 +1,37 @@
-"""A certificate to sign pictures with, made here for who has none: it says which server, and no person's name."""
+"""Makes a self-signed certificate for a server that has none, and checks certificates. It has no person's name."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 _VALID_DAYS = 3_650  # ten years: without a time stamp a signature is worth nothing once its certificate has ended
 _ISSUER, _SIGNER = "Headshot Playground, made on this server", "Headshot Playground"
-# What a certificate must be meant for to sign claims (C2PA specification, 14.5.1): its own purpose, or as authorities
-# issued them before there was one, signing documents or mail.
+# The purposes of a certificate that may sign claims (C2PA specification, 14.5.1): C2PA's own, or, as authorities issued
+# them before that one existed, signing documents or mail.
 CLAIM_SIGNING = ("1.3.6.1.4.1.62558.2.1", "1.3.6.1.5.5.7.3.36", "1.3.6.1.5.5.7.3.4")
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """chain, key: PEM. The chain begins with the certificate that belongs to the key."""
+    """A certificate with its private key.
+
+    Attributes:
+        chain: PEM; begins with the certificate that belongs to the key.
+        key: PEM.
+    """
 
     chain: bytes
     key: bytes
 
 
 def create_certificate() -> Certificate:
-    """A certificate and the authority that vouches for it, whose key is thrown away: it never signs anything else."""
+    """Make a certificate and its authority, whose key is thrown away so that it never signs anything else."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    def named(text: str) -> x509.Name:
+    def name_of(text: str) -> x509.Name:
         return x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Headshot Playground"),
@@ -47,15 +52,15 @@ def create_certificate() -> Certificate:
             decipher_only=False,
         )
 
-    # From midnight, and not from the minute in which the first headshot was made.
+    # From midnight: the certificate must not reveal the minute in which the first headshot was made.
     since = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
-    def begun(subject: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def builder(subject: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
-            .subject_name(named(subject))
-            .issuer_name(named(_ISSUER))
+            .subject_name(name_of(subject))
+            .issuer_name(name_of(_ISSUER))
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(since)
@@ -64,13 +69,13 @@ def create_certificate() -> Certificate:
         )
 
     authority = (
-        begun(_ISSUER, authority_key.public_key())
+        builder(_ISSUER, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage(signs=False), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
     leaf = (
-        begun(_SIGNER, key.public_key())
+        builder(_SIGNER, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage(signs=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(CLAIM_SIGNING[0])]), critical=False)
@@ -88,7 +93,11 @@ def create_certificate() -> Certificate:
 
 
 def days_left(chain: bytes) -> int:
-    """Of the first certificate; below zero once it has ended. Raises ValueError where that is no certificate."""
+    """Return how long the first certificate is still valid; below zero after its end.
+
+    Raises:
+        ValueError: if it is no certificate.
+    """
     from cryptography import x509
 
     [first, *_] = x509.load_pem_x509_certificates(chain)
@@ -96,16 +105,17 @@ def days_left(chain: bytes) -> int:
 
 
 def serial(chain: bytes) -> int:
-    """Of the first certificate: an issuer gives each number once."""
+    """Return the serial number of the first certificate, which is unique for its issuer."""
     from cryptography import x509
 
     return x509.load_pem_x509_certificates(chain)[0].serial_number
 
 
 def algorithm(certificate: Certificate) -> str:
-    """What the key signs with, in the words of the C2PA specification (13.2.1).
+    """Return the key's signing algorithm, by its name in the C2PA specification (13.2.1).
 
-    Raises ValueError, whose text is a phrase for a person, where key and chain do not fit each other or this use.
+    Raises:
+        ValueError: if key and chain do not belong together or cannot sign claims. Its text is a phrase for a person.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm

@@ -1,4 +1,4 @@
-"""What a PNG, JPEG or WebP file carries beside its pixels, found where each format keeps it."""
+"""Finds all metadata of a PNG, JPEG or WebP file, wherever each format keeps it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,7 +7,7 @@ from headshot.errors import PhotoError
 from headshot.imaging.photo import MAX_FILE_BYTES
 
 from . import exif, jpeg, png, webp
-from .limits import MAX_ALL_BYTES, MAX_TEXT_BYTES, plain, too_much
+from .limits import MAX_ALL_BYTES, MAX_TEXT_BYTES, limit_error, printable
 
 Kind = Literal["png", "jpeg", "webp"]
 TITLES: dict[Kind, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
@@ -15,20 +15,25 @@ TITLES: dict[Kind, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP"}
 
 @dataclass(frozen=True)
 class ContainerMetadata:
-    """texts: by the name that their tool gave them.  xmp: the packet.  exif: as `exif.texts`.
+    """The metadata of one file.
 
-    sealed: whether there are Content Credentials, of whatever worth.
+    Attributes:
+        kind: of file.
+        texts: by their keywords.
+        xmp: the packet, b"" for none.
+        exif: as `exif.texts` returns them.
+        has_credentials: whether there are Content Credentials, valid or not.
     """
 
     kind: Kind
     texts: dict[str, str] = field(default_factory=dict)
     xmp: bytes = b""
     exif: dict[str, str] = field(default_factory=dict)
-    sealed: bool = False
+    has_credentials: bool = False
 
 
 def kind_of(data: bytes) -> Kind | None:
-    """By the first bytes, for names are wrong at times; None for any other file."""
+    """Return the kind of a file by its first bytes, because names may be wrong; None for any other file."""
     if data.startswith(png.SIGNATURE):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -37,8 +42,10 @@ def kind_of(data: bytes) -> Kind | None:
 
 
 def container_metadata(data: bytes) -> ContainerMetadata:
-    """Raises PhotoError with one sentence for another kind of file, and for what is damaged, cut short or beyond the
-    bounds. The pixels are not looked at.
+    """Read all metadata of a file. The pixels are not decoded.
+
+    Raises:
+        PhotoError: for any other kind of file, and for one that is damaged, cut short or exceeds a limit.
     """
     if len(data) > MAX_FILE_BYTES:
         raise PhotoError(
@@ -52,16 +59,16 @@ def container_metadata(data: bytes) -> ContainerMetadata:
             for name, text in png.texts(data):
                 size += len(text)
                 if size > MAX_ALL_BYTES:
-                    raise too_much(f"more than {MAX_ALL_BYTES / 2**20:g} MB of text")
-                texts.setdefault(name, plain(text))
+                    raise limit_error(f"more than {MAX_ALL_BYTES / 2**20:g} MB of text")
+                texts.setdefault(name, printable(text))
             packet = texts.pop(png.XMP, "").encode()
-            return ContainerMetadata("png", texts, packet, _exif(png.exif(data)), png.is_sealed(data))
+            return ContainerMetadata("png", texts, packet, _exif(png.exif(data)), png.has_credentials(data))
         case "jpeg":
-            words = jpeg.comment(data)[:MAX_TEXT_BYTES].decode("utf-8", "replace")
-            texts = {"comment": plain(words)} if words else {}
-            return ContainerMetadata("jpeg", texts, jpeg.xmp(data), _exif(jpeg.exif(data)), jpeg.is_sealed(data))
+            comment = jpeg.comment(data)[:MAX_TEXT_BYTES].decode("utf-8", "replace")
+            texts = {"comment": printable(comment)} if comment else {}
+            return ContainerMetadata("jpeg", texts, jpeg.xmp(data), _exif(jpeg.exif(data)), jpeg.has_credentials(data))
         case "webp":
-            return ContainerMetadata("webp", {}, webp.xmp(data), _exif(webp.exif(data)), webp.is_sealed(data))
+            return ContainerMetadata("webp", {}, webp.xmp(data), _exif(webp.exif(data)), webp.has_credentials(data))
         case _:
             raise PhotoError(
                 "Only PNG, JPEG and WebP files can tell how they were made: choose the file as it was saved here, "
@@ -71,5 +78,5 @@ def container_metadata(data: bytes) -> ContainerMetadata:
 
 def _exif(block: bytes) -> dict[str, str]:
     if len(block) > MAX_TEXT_BYTES:
-        raise too_much(f"an EXIF block of {len(block) / 2**20:.1f} MB")
-    return {name: plain(text) for name, text in exif.texts(block).items()}
+        raise limit_error(f"an EXIF block of {len(block) / 2**20:.1f} MB")
+    return {name: printable(text) for name, text in exif.texts(block).items()}

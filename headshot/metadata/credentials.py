@@ -1,17 +1,19 @@
-"""What a picture's Content Credentials are worth, in plain words."""
+"""Checks a picture's Content Credentials, and says in plain words what they prove."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headshot.imaging.limited_process import run_limited
+
 from .container import Kind
-from .limits import plain
+from .limits import printable
 
 _VERIFY = Path(__file__).with_name("verify.py")
-_SECONDS = 20  # its own limit counts the processor's time; this one the clock's, on a busy machine
+_MEMORY_BYTES = 2 * 2**30  # the libraries alone reserve a part of it
+_CPU_SECONDS = 10  # a headshot takes a hundredth of one
+_SECONDS = 20  # longer than the processor time, because the machine may be busy
 _MEDIA: dict[Kind, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 State = Literal["none", "ours", "changed", "stranger", "broken"]
@@ -19,11 +21,16 @@ State = Literal["none", "ours", "changed", "stranger", "broken"]
 
 @dataclass(frozen=True)
 class Credentials:
-    """state: "none" there are none.  "ours": signed by this server, and unchanged.  "changed": since it was signed.
+    """The result of checking a file's Content Credentials.
 
-    "stranger": unchanged, and signed by a certificate that this server does not know: whoever has it, said so.
-    "broken": the statement is forged, damaged or past its time.
-    sentence: the same for a person.  signer, tool, source: what the statement says, as far as it could be read.
+    Attributes:
+        state: "none": there are none. "ours": signed by this server, and unchanged. "changed": changed after it was
+            signed. "stranger": unchanged, but signed with a certificate that this server does not know. "broken": the
+            statement is forged, damaged or expired.
+        sentence: the same for a person.
+        signer: the names in the certificate, "" if they could not be read.
+        tool: the program that the statement names, or "".
+        source: the kind of picture that the statement names, or "".
     """
 
     state: State
@@ -37,27 +44,40 @@ NONE = Credentials("none", "No Content Credentials: nobody signed this file, so 
 
 
 def check_credentials(data: bytes, kind: Kind, chain: str = "") -> Credentials:
-    """Of a file that has some, sound or not. chain: the PEM certificates by which this server knows its own."""
+    """Check the Content Credentials of a file that has some, valid or not.
+
+    Args:
+        data: the file's bytes, untrusted.
+        kind: of file.
+        chain: the PEM certificates by which this server recognises its own pictures.
+    """
     from .certificate import serial
     from .signing import trusting
 
-    asked = json.dumps(trusting(chain)).encode() + b"\n" + data
-    command = [sys.executable, "-P", str(_VERIFY), _MEDIA[kind]]
+    request = json.dumps(trusting(chain)).encode() + b"\n" + data
     try:
-        child = subprocess.run(command, input=asked, capture_output=True, timeout=_SECONDS)  # noqa: S603  our own file
-        told = json.loads(child.stdout)
-    except (subprocess.TimeoutExpired, ValueError):  # ValueError: it died, and wrote nothing
+        told = json.loads(
+            run_limited(
+                _VERIFY,
+                [_MEDIA[kind]],
+                request,
+                memory_bytes=_MEMORY_BYTES,
+                cpu_seconds=_CPU_SECONDS,
+                seconds=_SECONDS,
+            )
+        )
+    except (OSError, ValueError):  # ValueError: no JSON
         told = {"unreadable": "the reader gave up"}
     if "unreadable" in told:
         return Credentials("broken", "Its Content Credentials cannot be read: they are damaged or forged.")
-    words = {name: plain(str(told[name]))[:200] for name in ("issuer", "name", "tool", "source")}
+    words = {name: printable(str(told[name]))[:200] for name in ("issuer", "name", "tool", "source")}
     signer = " · ".join(dict.fromkeys(filter(None, (words["issuer"], words["name"])))) or "somebody without a name"
     own = bool(chain) and told["state"] == "Trusted" and told["serial"] == str(serial(chain.encode()))
-    state, sentence = _judged(set(told["failures"]), signer, own=own)
+    state, sentence = _verdict(set(told["failures"]), signer, own=own)
     return Credentials(state, sentence, signer, words["tool"], words["source"])
 
 
-def _judged(failures: set[str], signer: str, *, own: bool) -> tuple[State, str]:
+def _verdict(failures: set[str], signer: str, *, own: bool) -> tuple[State, str]:
     if own:
         return "ours", f"Signed by “{signer}” with this server’s certificate, and not changed since."
     if any("mismatch" in code and "ash" in code for code in failures):  # dataHash, hashedURI, bmffHash and the like

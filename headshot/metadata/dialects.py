@@ -1,7 +1,7 @@
-"""What other programs write into their pictures, read into one set of words.
+"""Parses the metadata of other programs into one common form.
 
-Each reader takes texts that a stranger may have written, and returns what it understood, or None where the text is
-another program's. A value of an unexpected kind is left out: a recipe with a gap is better than none.
+Each parser gets untrusted texts, and returns the settings that it found, or None if the text is another program's. A
+value of an unexpected type is left out: metadata with a gap is better than none.
 """
 
 import re
@@ -9,19 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .limits import MAX_NUMBER_CHARS, from_json, plain
+from .limits import MAX_NUMBER_CHARS, parse_json, printable
 
-_MAX_TEXT_CHARS = 20_000  # of one prompt or value; whatever is longer is cut
-_MAX_SETTINGS = 60
+_MAX_TEXT_CHARS = 20_000  # of one prompt or value; longer ones are cut. The longest shared prompts have some thousand
+_MAX_SETTINGS = 60  # of those that are only shown; A1111 writes about thirty
 _MAX_NODES = 5_000  # of a ComfyUI graph; the largest shared ones have some hundreds
-_MAX_HOPS = 20  # from a sampler to the words that it was given
+_MAX_HOPS = 20  # from a sampler to its prompt; graphs may have loops
 
 
 @dataclass(frozen=True)
 class ParsedMetadata:
-    """What one text tells. None and "" are for what it does not.
+    """The settings found in one text. None and "" stand for missing ones.
 
-    tool: the program.  settings: everything else, as title and text, in the program's own words.
+    Attributes:
+        tool: the program.
+        prompt: at most 20,000 characters.
+        negative_prompt: the same.
+        steps: of the sampler.
+        guidance: the guidance scale.
+        seed: any integer.
+        model: its name.
+        settings: everything else, as title and text, in the program's own words.
     """
 
     tool: str
@@ -34,13 +42,13 @@ class ParsedMetadata:
     settings: tuple[tuple[str, str], ...] = field(default=())
 
 
-def a1111(text: str) -> ParsedMetadata | None:
-    """`parameters` as A1111's web UI made it common: words, `Negative prompt:`, and a last line of settings."""
+def parse_a1111(text: str) -> ParsedMetadata | None:
+    """Parse `parameters` of A1111's web UI and many others: prompt, `Negative prompt:`, a last line of settings."""
     *lines, last = text.strip().split("\n")
-    found = _pairs(last)
+    found = _parse_line(last)
     if not any(name in found for name in ("Steps", "Seed", "CFG scale")):
         return None
-    at = next((place for place, line in enumerate(lines) if line.startswith("Negative prompt:")), len(lines))
+    at = next((index for index, line in enumerate(lines) if line.startswith("Negative prompt:")), len(lines))
     negative = "\n".join(lines[at:]).removeprefix("Negative prompt:").removeprefix(" ")
     version = found.get("Version", "")
     return ParsedMetadata(
@@ -49,55 +57,60 @@ def a1111(text: str) -> ParsedMetadata | None:
         negative_prompt=_text(negative),
         steps=_number(found.get("Steps")),
         guidance=_number(found.get("CFG scale")),
-        seed=_whole(found.get("Seed")),
+        seed=_integer(found.get("Seed")),
         model=found.get("Model", ""),
-        settings=_others(found, {"Steps", "CFG scale", "Seed", "Model"}),
+        settings=_other_settings(found, {"Steps", "CFG scale", "Seed", "Model"}),
     )
 
 
-def fooocus(text: str) -> ParsedMetadata | None:
-    """`parameters` as Fooocus's own scheme has it: JSON with `guidance_scale` and `base_model`."""
-    told = _object(text, "parameters")
-    if not {"base_model", "performance", "metadata_scheme", "full_prompt"} & told.keys():
+def parse_fooocus(text: str) -> ParsedMetadata | None:
+    """Parse `parameters` in Fooocus's own scheme: JSON with `guidance_scale` and `base_model`."""
+    values = _json_object(text, "parameters")
+    if not {"base_model", "performance", "metadata_scheme", "full_prompt"} & values.keys():
         return None
     named = {"prompt", "negative_prompt", "steps", "guidance_scale", "seed", "base_model", "version"}
-    version = _text(told.get("version")) or ""
+    version = _text(values.get("version")) or ""
     return ParsedMetadata(
         tool=version if version.startswith("Fooocus") else f"Fooocus {version}".strip(),
-        prompt=_text(told.get("prompt")),
-        negative_prompt=_text(told.get("negative_prompt")),
-        steps=_number(told.get("steps")),
-        guidance=_number(told.get("guidance_scale")),
-        seed=_whole(told.get("seed")),
-        model=_text(told.get("base_model")) or "",
-        settings=_others(told, named),
+        prompt=_text(values.get("prompt")),
+        negative_prompt=_text(values.get("negative_prompt")),
+        steps=_number(values.get("steps")),
+        guidance=_number(values.get("guidance_scale")),
+        seed=_integer(values.get("seed")),
+        model=_text(values.get("base_model")) or "",
+        settings=_other_settings(values, named),
     )
 
 
-def invokeai(text: str) -> ParsedMetadata | None:
-    """`invokeai_metadata`: JSON with `positive_prompt` and `cfg_scale`."""
-    told = _object(text, "InvokeAI metadata")
-    if not told:
+def parse_invokeai(text: str) -> ParsedMetadata | None:
+    """Parse `invokeai_metadata`: JSON with `positive_prompt` and `cfg_scale`."""
+    values = _json_object(text, "InvokeAI metadata")
+    if not values:
         return None
-    model = told.get("model")
+    model = values.get("model")
     named = {"positive_prompt", "negative_prompt", "steps", "cfg_scale", "seed", "model", "app_version"}
     return ParsedMetadata(
-        tool=f"InvokeAI {_text(told.get('app_version')) or ''}".strip(),
-        prompt=_text(told.get("positive_prompt")),
-        negative_prompt=_text(told.get("negative_prompt")),
-        steps=_number(told.get("steps")),
-        guidance=_number(told.get("cfg_scale")),
-        seed=_whole(told.get("seed")),
+        tool=f"InvokeAI {_text(values.get('app_version')) or ''}".strip(),
+        prompt=_text(values.get("positive_prompt")),
+        negative_prompt=_text(values.get("negative_prompt")),
+        steps=_number(values.get("steps")),
+        guidance=_number(values.get("cfg_scale")),
+        seed=_integer(values.get("seed")),
         model=_text(model.get("name", model.get("model_name")) if isinstance(model, dict) else model) or "",
-        settings=_others(told, named),
+        settings=_other_settings(values, named),
     )
 
 
-def comfyui(prompt: str, workflow: str) -> ParsedMetadata | None:
-    """`prompt`, the graph as it ran, else `workflow`, the graph as it was drawn: around the first sampler there is."""
-    nodes = _ran(_object(prompt, "ComfyUI graph")) if prompt else {}
+def parse_comfyui(prompt: str, workflow: str) -> ParsedMetadata | None:
+    """Parse the settings of the first sampler in a ComfyUI graph.
+
+    Args:
+        prompt: the graph as it ran, JSON, or "".
+        workflow: the graph as it was drawn, JSON, or ""; used only if there is no `prompt`.
+    """
+    nodes = _graph_nodes(_json_object(prompt, "ComfyUI graph")) if prompt else {}
     if not nodes and workflow:
-        nodes = _drawn(_object(workflow, "ComfyUI workflow"))
+        nodes = _workflow_nodes(_json_object(workflow, "ComfyUI workflow"))
     samplers = [node for node in nodes.values() if "sampler" in node.kind.lower() and _seed_of(node) is not None]
     if not samplers:
         return ParsedMetadata("ComfyUI") if nodes else None
@@ -105,25 +118,25 @@ def comfyui(prompt: str, workflow: str) -> ParsedMetadata | None:
     models = (node.inputs.get("ckpt_name", node.inputs.get("unet_name")) for node in nodes.values())
     return ParsedMetadata(
         tool="ComfyUI",
-        prompt=_words(nodes, sampler, "positive"),
-        negative_prompt=_words(nodes, sampler, "negative"),
+        prompt=_prompt_of(nodes, sampler, "positive"),
+        negative_prompt=_prompt_of(nodes, sampler, "negative"),
         steps=_number(sampler.inputs.get("steps")),
         guidance=_number(sampler.inputs.get("cfg")),
         seed=_seed_of(sampler),
         model=next((name for name in models if isinstance(name, str)), ""),
-        settings=_others(sampler.inputs, {"steps", "cfg", "seed", "noise_seed", "positive", "negative"}),
+        settings=_other_settings(sampler.inputs, {"steps", "cfg", "seed", "noise_seed", "positive", "negative"}),
     )
 
 
 @dataclass(frozen=True)
 class _Node:
-    """inputs: values, and for what another node gives, that node's name in a list."""
+    """One node of a graph. An input is a value, or a list that begins with the name of the node it comes from."""
 
     kind: str
     inputs: Mapping[str, Any]
 
 
-def _ran(graph: Mapping[str, Any]) -> dict[str, _Node]:
+def _graph_nodes(graph: Mapping[str, Any]) -> dict[str, _Node]:
     return {
         str(name): _Node(str(node["class_type"]), node["inputs"])
         for name, node in list(graph.items())[:_MAX_NODES]
@@ -131,7 +144,7 @@ def _ran(graph: Mapping[str, Any]) -> dict[str, _Node]:
     }
 
 
-# What the widgets of these nodes are called, in the order in which a workflow lists their values.
+# The names of these nodes' widgets, in the order in which a workflow lists their values.
 _WIDGETS = {
     "KSampler": ("seed", "control", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
     "KSamplerAdvanced": ("add_noise", "noise_seed", "control", "steps", "cfg", "sampler_name", "scheduler"),
@@ -141,9 +154,9 @@ _WIDGETS = {
 }
 
 
-def _drawn(workflow: Mapping[str, Any]) -> dict[str, _Node]:
+def _workflow_nodes(workflow: Mapping[str, Any]) -> dict[str, _Node]:
     links, nodes = workflow.get("links"), workflow.get("nodes")
-    givers = {
+    source_of_link = {
         str(link[0]): str(link[1])
         for link in (links if isinstance(links, list) else [])[: 4 * _MAX_NODES]
         if isinstance(link, list) and len(link) >= 2
@@ -155,25 +168,25 @@ def _drawn(workflow: Mapping[str, Any]) -> dict[str, _Node]:
         kind, values, inputs = str(node.get("type", "")), node.get("widgets_values"), node.get("inputs")
         given = dict(zip(_WIDGETS.get(kind, ()), values if isinstance(values, list) else [], strict=False))
         for entry in inputs if isinstance(inputs, list) else []:
-            if isinstance(entry, dict) and str(entry.get("link")) in givers:
-                given[str(entry.get("name"))] = [givers[str(entry["link"])], 0]
+            if isinstance(entry, dict) and str(entry.get("link")) in source_of_link:
+                given[str(entry.get("name"))] = [source_of_link[str(entry["link"])], 0]
         found[str(node.get("id"))] = _Node(kind, given)
     return found
 
 
 def _seed_of(node: _Node) -> int | None:
-    seed = _whole(node.inputs.get("seed"))
-    return _whole(node.inputs.get("noise_seed")) if seed is None else seed
+    seed = _integer(node.inputs.get("seed"))
+    return _integer(node.inputs.get("noise_seed")) if seed is None else seed
 
 
-def _words(nodes: Mapping[str, _Node], sampler: _Node, which: str) -> str | None:
-    """The text at the end of the line that feeds a sampler's positive or negative side."""
-    value = sampler.inputs.get(which)
+def _prompt_of(nodes: Mapping[str, _Node], sampler: _Node, side: str) -> str | None:
+    """Return the text that a sampler's positive or negative input leads to, through other nodes."""
+    value = sampler.inputs.get(side)
     for _ in range(_MAX_HOPS):
         if not isinstance(value, list) or not value or str(value[0]) not in nodes:
             return None
         inputs = nodes[str(value[0])].inputs
-        for name in ("text", "text_g", "value", "string", which, "conditioning", "prompt"):
+        for name in ("text", "text_g", "value", "string", side, "conditioning", "prompt"):
             if isinstance(inputs.get(name), str):
                 return _text(inputs[name])
             if isinstance(inputs.get(name), list):
@@ -184,12 +197,12 @@ def _words(nodes: Mapping[str, _Node], sampler: _Node, which: str) -> str | None
     return None
 
 
-# A name, a colon, and a value that may stand in quotes. The name's length is bounded, or a line without a colon would
+# A name, a colon, and a value that may be quoted. The name's length is bounded, or a line without a colon would
 # cost its length squared.
 _PAIR = re.compile(r'\s*([A-Za-z][\w /-]{0,60}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 
 
-def _pairs(line: str) -> dict[str, str]:
+def _parse_line(line: str) -> dict[str, str]:
     found = {name: value.strip() for name, value in _PAIR.findall(line[:_MAX_TEXT_CHARS])}
     return {
         name: value[1:-1] if value[:1] == value[-1:] == '"' and len(value) > 1 else value
@@ -197,26 +210,29 @@ def _pairs(line: str) -> dict[str, str]:
     }
 
 
-def _object(text: str, what: str) -> dict[str, Any]:
+def _json_object(text: str, what: str) -> dict[str, Any]:
     try:
-        told = from_json(text, what, strict=False)
-    except ValueError:  # no JSON: another program's text under the same name
+        values = parse_json(text, what, strict=False)
+    except ValueError:  # no JSON: another program's text under the same keyword
         return {}
-    return told if isinstance(told, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
-def _others(told: Mapping[str, Any], named: set[str]) -> tuple[tuple[str, str], ...]:
-    """What is not named elsewhere and has one value, as title and text."""
+def _other_settings(values: Mapping[str, Any], named: set[str]) -> tuple[tuple[str, str], ...]:
+    """Return the plain values that are not in `named`, as title and text."""
     found = [
-        (plain(str(name)[:60]).replace("_", " "), f"{value:g}" if isinstance(value, float) else plain(str(value)[:300]))
-        for name, value in told.items()
+        (
+            printable(str(name)[:60]).replace("_", " "),
+            f"{value:g}" if isinstance(value, float) else printable(str(value)[:300]),
+        )
+        for name, value in values.items()
         if name not in named and isinstance(value, str | int | float) and value != ""
     ]
     return tuple(found[:_MAX_SETTINGS])
 
 
 def _text(value: Any) -> str | None:
-    return plain(value[:_MAX_TEXT_CHARS]) if isinstance(value, str) else None
+    return printable(value[:_MAX_TEXT_CHARS]) if isinstance(value, str) else None
 
 
 def _number(value: Any) -> float | None:
@@ -225,7 +241,7 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     if isinstance(value, str) and len(value) <= MAX_NUMBER_CHARS and re.fullmatch(r"-?\d+", value.strip(), re.ASCII):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,4 +1,4 @@
-"""Requests side by side: which fields differ, and how."""
+"""Compares requests: which fields differ, and how."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,9 +14,12 @@ def differences(
     *,
     among: Collection[str] = tuple(HeadshotRequest.model_fields),
 ) -> list[tuple[str, str, str]]:
-    """The title of each field that differs, with both values as text, in the order of the form.
+    """Return the title of each field that differs, with both values as text, in the order of the form.
 
-    mine: one request, or a comparison's, whose values stand beside each other.  among: the fields to look at.
+    Args:
+        mine: one request, or those of a comparison, whose values are joined.
+        theirs: the request to compare with.
+        among: the fields to compare.
     """
     requests = [mine] if isinstance(mine, HeadshotRequest) else mine
     found = []

@@ -1,6 +1,7 @@
-"""The few EXIF entries that tell how a picture was made (CIPA DC-008, EXIF 2.32), written and read.
+"""Writes and reads the few EXIF entries that say how a picture was made (CIPA DC-008, EXIF 2.32).
 
-Written as other tools do it: `parameters` as the user's comment, in UTF-16 behind the word UNICODE.
+`parameters` is written as other tools do it: as the user comment, in UTF-16 after the word UNICODE. Pillow's Image.Exif
+would write that entry with the type BYTE, where the standard asks for UNDEFINED, so the block is built here.
 """
 
 import struct
@@ -12,31 +13,31 @@ _SIZES = {1: 1, _ASCII: 1, 3: 2, _LONG: 4, 5: 8, 6: 1, _UNDEFINED: 1, 8: 2, 9: 4
 _MAX_ENTRIES = 500  # of one directory; cameras write about forty
 
 
-def written(comment: str, software: str) -> bytes:
-    """An EXIF block, without the name that a JPEG's segment puts before it."""
-    words = b"UNICODE\0" + comment.encode("utf-16-be", "replace")
-    told = software.encode("ascii", "replace") + b"\0"
-    told += b"\0" * (len(told) % 2)
+def encode(comment: str, software: str) -> bytes:
+    """Return an EXIF block, without the name that a JPEG's segment has before it."""
+    comment_value = b"UNICODE\0" + comment.encode("utf-16-be", "replace")
+    software_value = software.encode("ascii", "replace") + b"\0"
+    software_value += b"\0" * (len(software_value) % 2)
     first, names = 8, 2 + 2 * 12 + 4  # where the first directory starts, and its length
-    second = first + names + len(told)
+    second = first + names + len(software_value)
     return (
         struct.pack(">2sHI", b"MM", 42, first)
         + struct.pack(">H", 2)
         + struct.pack(">HHII", _SOFTWARE, _ASCII, len(software) + 1, first + names)
         + struct.pack(">HHII", _EXIF_IFD, _LONG, 1, second)
         + struct.pack(">I", 0)
-        + told
+        + software_value
         + struct.pack(">H", 1)
-        + struct.pack(">HHII", _USER_COMMENT, _UNDEFINED, len(words), second + 2 + 12 + 4)
+        + struct.pack(">HHII", _USER_COMMENT, _UNDEFINED, len(comment_value), second + 2 + 12 + 4)
         + struct.pack(">I", 0)
-        + words
+        + comment_value
     )
 
 
 def texts(block: bytes) -> dict[str, str]:
-    """The block's texts by name: "comment", "software", "maker note", and what ComfyUI keeps in WebP, by its own names.
+    """Return the block's texts: "comment", "software", "maker note", and ComfyUI's "prompt" and "workflow" in WebP.
 
-    A broken block has fewer, or none: EXIF is a camera's business, and what else the file tells must not go with it.
+    A broken block has fewer, or none: the other metadata of its file must not be lost with it.
     """
     order = {b"MM": ">", b"II": "<"}.get(block[:2])
     if order is None or len(block) < 8:
@@ -54,14 +55,14 @@ def texts(block: bytes) -> dict[str, str]:
         elif tag == _SOFTWARE and kind == _ASCII:
             found["software"] = _ascii(value)
         elif kind == _ASCII:
-            name, parted, text = _ascii(value).partition(":")
-            if parted and name.lower() in ("prompt", "workflow"):  # in Make and Model, of all places
+            name, colon, text = _ascii(value).partition(":")
+            if colon and name.lower() in ("prompt", "workflow"):  # in Make and Model, of all places
                 found[name.lower()] = text
     return {name: text for name, text in found.items() if text}
 
 
 def _entries(block: bytes, order: str, at: int) -> dict[int, tuple[int, bytes]]:
-    """Tag -> type and bytes, of those entries that lie within the block."""
+    """Return type and bytes by tag, for the entries that lie within the block."""
     found: dict[int, tuple[int, bytes]] = {}
     if at + 2 > len(block):
         return found
@@ -82,10 +83,10 @@ def _ascii(value: bytes) -> str:
 def _comment(value: bytes, order: str) -> str:
     code, text = value[:8], value[8:]
     if code != b"UNICODE\0":
-        # Behind ASCII and behind eight zeros most programs write UTF-8; Fooocus writes no code at all.
+        # After ASCII and after eight zeros most programs write UTF-8; Fooocus writes no code at all.
         return _ascii(text if code in (b"ASCII\0\0\0", b"\0" * 8) else value)
-    # EXIF says: in the byte order of the block. The library that most tools use says: high byte first. In either of
-    # them the zeros of plain letters tell.
+    # The standard uses the byte order of the block; the library of most tools always writes the high byte first. The
+    # zero bytes of Latin letters show which one it is.
     even, odd = text[0::2].count(0), text[1::2].count(0)
-    first = even > odd if even != odd else order == ">"
-    return text.decode("utf-16-be" if first else "utf-16-le", "replace").removeprefix("\ufeff").rstrip("\0")
+    high_byte_first = even > odd if even != odd else order == ">"
+    return text.decode("utf-16-be" if high_byte_first else "utf-16-le", "replace").removeprefix("\ufeff").rstrip("\0")

@@ -2,46 +2,51 @@
 
 from collections.abc import Iterator
 
-from .limits import MAX_PARTS, damaged, too_much
+from .limits import MAX_PARTS, damaged_error, limit_error
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"  # XMP specification, part 3, 1.1.3
-_ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _APP1, _APP11, _COMMENT = 0xE1, 0xEB, 0xFE
 
 
 def exif(jpeg: bytes) -> bytes:
-    return next((data[6:] for mark, data in _segments(jpeg) if mark == _APP1 and data.startswith(_EXIF)), b"")
+    """Return the EXIF block, without the name before it; b"" for none."""
+    return next((data[6:] for marker, data in _segments(jpeg) if marker == _APP1 and data.startswith(_EXIF)), b"")
 
 
 def xmp(jpeg: bytes) -> bytes:
-    return next((data[len(_XMP) :] for mark, data in _segments(jpeg) if mark == _APP1 and data.startswith(_XMP)), b"")
+    """Return the XMP packet; b"" for none."""
+    return next(
+        (data[len(_XMP) :] for marker, data in _segments(jpeg) if marker == _APP1 and data.startswith(_XMP)), b""
+    )
 
 
 def comment(jpeg: bytes) -> bytes:
-    return next((data for mark, data in _segments(jpeg) if mark == _COMMENT), b"")
+    """Return the comment; b"" for none."""
+    return next((data for marker, data in _segments(jpeg) if marker == _COMMENT), b"")
 
 
-def is_sealed(jpeg: bytes) -> bool:
-    """Whether there is a C2PA manifest, sound or not (C2PA specification, A.3: JUMBF in APP11)."""
-    return any(mark == _APP11 and data.startswith(b"JP") for mark, data in _segments(jpeg))
+def has_credentials(jpeg: bytes) -> bool:
+    """Whether there is a C2PA manifest, valid or not (C2PA specification, A.3: JUMBF in APP11)."""
+    return any(marker == _APP11 and data.startswith(b"JP") for marker, data in _segments(jpeg))
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
     at = 2
     for _ in range(MAX_PARTS):
         if jpeg[at : at + 1] != b"\xff" or at + 2 > len(jpeg):
-            raise damaged("JPEG", "is damaged or cut short")
-        mark = jpeg[at + 1]
-        if mark in (_START_OF_SCAN, _END):
+            raise damaged_error("JPEG", "is damaged or cut short")
+        marker = jpeg[at + 1]
+        if marker in (_START_OF_SCAN, _END):
             return
-        if mark == 0xFF or mark in _ALONE:  # fill bytes may stand before a marker
-            at += 1 if mark == 0xFF else 2
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:  # fill bytes may stand before a marker
+            at += 1 if marker == 0xFF else 2
             continue
         length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
         if length < 2 or at + 2 + length > len(jpeg):
-            raise damaged("JPEG", "is damaged or cut short")
-        yield mark, jpeg[at + 4 : at + 2 + length]
+            raise damaged_error("JPEG", "is damaged or cut short")
+        yield marker, jpeg[at + 4 : at + 2 + length]
         at += 2 + length
-    raise too_much(f"more than {MAX_PARTS:,} segments")
+    raise limit_error(f"more than {MAX_PARTS:,} segments")

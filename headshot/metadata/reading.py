@@ -1,4 +1,4 @@
-"""Any picture in, what made it out: from our own record, other programs' texts, XMP and Content Credentials."""
+"""Reads how any picture was made: from our own record, other programs' texts, XMP and Content Credentials."""
 
 import math
 import re
@@ -14,28 +14,39 @@ from . import dialects, xmp
 from .container import TITLES, ContainerMetadata, container_metadata
 from .credentials import NONE, Credentials, check_credentials
 from .dialects import ParsedMetadata
-from .limits import from_json, plain
+from .digital_source_type import in_words
+from .limits import parse_json, printable
 from .record import PRODUCT, VERSION, content_id
-from .source import in_words
 
 _STEPS = (21, 31, 41)
-_MAX_NOTES = 40
-_MAX_NOTE_CHARS = 400
+_MAX_NOTES = 40  # a headshot has about ten
+_MAX_NOTE_CHARS = 400  # the longest of ours have 200
 _SHA256 = re.compile("[0-9a-f]{64}")
 _KINDS = ("applied", "not applied", "advice")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a file tells of itself. Every text is a stranger's: escape it where it is shown.
+    """The metadata found in a file. Every text is untrusted: escape it before showing it.
 
-    format: "PNG", "JPEG" or "WebP".  maker: the program, and whose model, as a phrase; "" where nothing tells.
-    backend: ours that made it, "" for other programs.  request: None where no prompt and no setting was found.
-    told: the fields of the request that the file itself gives; the others are the defaults.
-    source: what kind of picture it says it is, as a phrase.  carriers: where it was read, as phrases.
-    settings, versions: whatever else is told, as title and text.  seconds: that it took, None where nothing tells.
-    mark: as `content_id_of`.  parent: the mark of the picture whose settings it goes on from, "" where none is told.
-    remarks: sentences on what could not be taken over as it is.
+    Attributes:
+        format: "PNG", "JPEG" or "WebP".
+        maker: the program, as a phrase; "" if unknown.
+        backend: the one of ours that made it, "" for other programs.
+        model: its name, "" if unknown.
+        request: None if neither a prompt nor a setting was found.
+        told: the fields of the request that the file has; the others are the defaults.
+        source: the kind of picture that the file claims to be, as a phrase.
+        carriers: the places where the metadata was found, as phrases.
+        photo_sha256: of the photo it was made from, "" if unknown.
+        content_id: as `content_id_of` returns it.
+        parent: the content id of the picture whose settings it was based on, "" for none.
+        notes: of the backend.
+        settings: other settings, as title and text.
+        versions: of programs and packages, as title and text.
+        seconds: how long it took, None if unknown.
+        remarks: sentences on settings that could not be used unchanged.
+        credentials: its Content Credentials.
     """
 
     format: str
@@ -58,125 +69,134 @@ class Found:
 
     @property
     def seed(self) -> int | None:
+        """The request's seed; None if there is no request."""
         return None if self.request is None else self.request.seed
 
     def over(self, mine: HeadshotRequest) -> HeadshotRequest:
-        """My request with all that the file tells in its place."""
+        """Return a request with the fields that the file has, and all others from `mine`."""
         if self.request is None:
             return mine
         return mine.model_copy(update={name: getattr(self.request, name) for name in self.told})
 
 
 def read(data: bytes, *, chain: str = "") -> Found:
-    """What a picture file tells. chain: the PEM certificates by which this server knows its own, `Seal.chain`.
+    """Read the metadata of a picture file. The pixels are not decoded.
 
-    Blocks for a tenth of a second where there are Content Credentials, which a process of its own reads.
-    Raises PhotoError or RequestError with one sentence where the file is no PNG, JPEG or WebP, is damaged, or holds
-    what no recipe does: endless texts, document types, numbers that are none. The pixels are not looked at.
+    Blocks for a tenth of a second if there are Content Credentials, because a process of its own reads them.
+
+    Args:
+        data: the file's bytes, untrusted.
+        chain: the PEM certificates by which this server recognises its own pictures, `C2paSigner.chain`.
+
+    Raises:
+        PhotoError: if the file is no PNG, JPEG or WebP, is damaged, or exceeds a limit.
+        RequestError: if its metadata is damaged, forged or exceeds a limit: endless texts, NaN for a number.
     """
     file = container_metadata(data)
     packet = _packet(file)
-    credentials = check_credentials(data, file.kind, chain) if file.sealed else NONE
-    ours = _ours(file, packet)
-    others = _others(file)
+    credentials = check_credentials(data, file.kind, chain) if file.has_credentials else NONE
+    record = _own_record(file, packet)
+    others = _other_programs(file)
     carriers = [
-        *(["our own record"] if ours else []),
+        *(["our own record"] if record else []),
         *(place for place, _ in others),
         *(["XMP"] if packet else []),
-        *(["Content Credentials"] if file.sealed else []),
+        *(["Content Credentials"] if file.has_credentials else []),
     ]
     common: dict[str, Any] = {
         "format": TITLES[file.kind],
-        "content_id": _mark(ours, data),
+        "content_id": _content_id(record, data),
         "source": in_words(packet.get("source") or credentials.source),
         "carriers": tuple(carriers),
         "credentials": credentials,
     }
-    if ours:
-        return _of_ours(ours, [told for _, told in others], common)
+    if record:
+        return _found_in_record(record, [parsed for _, parsed in others], common)
     if not others:
-        said = packet.get("tool") or credentials.tool or file.exif.get("software") or file.texts.get("Software", "")
-        return Found(**common, maker=said[:100])
-    told = others[0][1]
-    request, given, remarks = _request(told)
+        tool = packet.get("tool") or credentials.tool or file.exif.get("software") or file.texts.get("Software", "")
+        return Found(**common, maker=tool[:100])
+    parsed = others[0][1]
+    request, given, remarks = _to_request(parsed)
     return Found(
         **common,
-        maker=told.tool or packet.get("tool", "")[:100] or "A program that writes as A1111’s web UI does",
-        model=told.model[:200],
+        maker=parsed.tool or packet.get("tool", "")[:100] or "A program that writes as A1111’s web UI does",
+        model=parsed.model[:200],
         request=request,
         told=given,
-        settings=told.settings,
+        settings=parsed.settings,
         remarks=remarks,
     )
 
 
 def content_id_of(data: bytes) -> str:
-    """What names the picture in a file: the `content_id` of our record, or, without one, the SHA-256 of its bytes.
+    """Return the id of the picture in a file: the `content_id` of our record, or the SHA-256 of its bytes without one.
 
-    Raises as `read`.
+    Raises:
+        PhotoError: as `read`.
+        RequestError: as `read`.
     """
     file = container_metadata(data)
-    return _mark(_ours(file, _packet(file)), data)
+    return _content_id(_own_record(file, _packet(file)), data)
 
 
 def _packet(file: ContainerMetadata) -> dict[str, str]:
-    return {name: plain(text) for name, text in xmp.read(file.xmp).items()}
+    return {name: printable(text) for name, text in xmp.read(file.xmp).items()}
 
 
-def _mark(ours: Mapping[str, Any], data: bytes) -> str:
-    return content_id(ours) if ours else sha256(data).hexdigest()
+def _content_id(record: Mapping[str, Any], data: bytes) -> str:
+    return content_id(record) if record else sha256(data).hexdigest()
 
 
-def _ours(file: ContainerMetadata, packet: Mapping[str, str]) -> dict[str, Any]:
+def _own_record(file: ContainerMetadata, packet: Mapping[str, str]) -> dict[str, Any]:
     text = file.texts.get("headshot") or packet.get("record")
     if not text:
         return {}
     try:
-        told = from_json(text, "recipe")
+        record = parse_json(text, "recipe")
     except ValueError as error:
         raise RequestError("The recipe in this file is damaged: it is not the JSON it should be.") from error
     if (
-        not isinstance(told, dict)
-        or not isinstance(told.get("version"), int)
-        or not isinstance(told.get("request"), dict)
+        not isinstance(record, dict)
+        or not isinstance(record.get("version"), int)
+        or not isinstance(record.get("request"), dict)
     ):
         raise RequestError("The recipe in this file is forged or damaged: it lacks its version or its request.")
-    return told
+    return record
 
 
-def _others(file: ContainerMetadata) -> list[tuple[str, ParsedMetadata]]:
-    """What other programs' texts tell, with where that was found, the most telling first."""
+def _other_programs(file: ContainerMetadata) -> list[tuple[str, ParsedMetadata]]:
+    """Return the metadata of other programs and where it was found, the most detailed first."""
     comment = file.exif.get("comment", "")
-    words = {"parameters": file.texts.get("parameters", ""), "EXIF user comment": comment}
-    words |= {"JPEG comment": file.texts.get("comment", "")} if file.kind == "jpeg" else {}
-    found = [("invokeai_metadata", dialects.invokeai(file.texts.get("invokeai_metadata", "")))]
-    found += [(place, dialects.fooocus(text)) for place, text in words.items() if text.lstrip().startswith("{")]
+    texts = {"parameters": file.texts.get("parameters", ""), "EXIF user comment": comment}
+    texts |= {"JPEG comment": file.texts.get("comment", "")} if file.kind == "jpeg" else {}
+    found = [("invokeai_metadata", dialects.parse_invokeai(file.texts.get("invokeai_metadata", "")))]
+    found += [(place, dialects.parse_fooocus(text)) for place, text in texts.items() if text.lstrip().startswith("{")]
     prompt, workflow = (file.texts.get(name) or file.exif.get(name, "") for name in ("prompt", "workflow"))
-    found += [("ComfyUI’s graph", dialects.comfyui(prompt, workflow))]
-    found += [(place, dialects.a1111(text)) for place, text in words.items() if text]
-    return [(place, told) for place, told in found if told is not None]
+    found += [("ComfyUI’s graph", dialects.parse_comfyui(prompt, workflow))]
+    found += [(place, dialects.parse_a1111(text)) for place, text in texts.items() if text]
+    return [(place, parsed) for place, parsed in found if parsed is not None]
 
 
-def _of_ours(record: Mapping[str, Any], others: list[ParsedMetadata], common: Mapping[str, Any]) -> Found:
-    asked, made_by, timings = record["request"], _dict(record.get("made_by")), _dict(record.get("timings"))
-    told = ParsedMetadata(
+def _found_in_record(record: Mapping[str, Any], others: list[ParsedMetadata], common: Mapping[str, Any]) -> Found:
+    fields, made_by, timings = record["request"], _dict(record.get("made_by")), _dict(record.get("timings"))
+    parsed = ParsedMetadata(
         PRODUCT,
-        prompt=_text(asked.get("prompt")),
-        negative_prompt=_text(asked.get("negative_prompt")),
-        steps=_number(asked.get("num_inference_steps")),
-        guidance=_number(asked.get("guidance_scale")),
-        seed=_whole(asked.get("seed")),
+        prompt=_text(fields.get("prompt")),
+        negative_prompt=_text(fields.get("negative_prompt")),
+        steps=_number(fields.get("num_inference_steps")),
+        guidance=_number(fields.get("guidance_scale")),
+        seed=_integer(fields.get("seed")),
     )
-    for text in (told.prompt, told.negative_prompt):
+    for text in (parsed.prompt, parsed.negative_prompt):
         if text is not None and re.search("[\ud800-\udfff]", text):
             raise RequestError("The recipe in this file is forged or damaged: a prompt in it holds half a character.")
-    request, given, remarks = _request(told)
+    request, given, remarks = _to_request(parsed)
     if record["version"] > VERSION:
         remarks = (
             "It was written by a newer version of this program, which may tell more than is shown here.",
             *remarks,
         )
-    if any(other.seed != told.seed for other in others if other.seed is not None and told.seed is not None):
+    if any(other.seed != parsed.seed for other in others if other.seed is not None and parsed.seed is not None):
         remarks = (*remarks, "Its texts contradict each other: our own record counts, and somebody changed the file.")
     made_with = _dict(record.get("made_with"))
     backend = _short(record.get("backend"))
@@ -201,33 +221,33 @@ def _of_ours(record: Mapping[str, Any], others: list[ParsedMetadata], common: Ma
     )
 
 
-def _request(told: ParsedMetadata) -> tuple[HeadshotRequest | None, frozenset[str], tuple[str, ...]]:
-    """What can be asked for here of what a file tells, which fields that are, and what had to be changed for it."""
+def _to_request(parsed: ParsedMetadata) -> tuple[HeadshotRequest | None, frozenset[str], tuple[str, ...]]:
+    """Return a request with a file's settings, the fields that the file has, and remarks on changed ones."""
     values: dict[str, Any] = {}
     remarks = []
     for name, title, text in [
-        ("prompt", "prompt", told.prompt),
-        ("negative_prompt", "negative prompt", told.negative_prompt),
+        ("prompt", "prompt", parsed.prompt),
+        ("negative_prompt", "negative prompt", parsed.negative_prompt),
     ]:
         if text is not None:
             values[name] = text[:MAX_PROMPT_CHARACTERS]
             if len(text) > MAX_PROMPT_CHARACTERS:
                 remarks.append(f"Its {title} was cut to the {MAX_PROMPT_CHARACTERS:,} characters that are read here.")
-    if told.steps is not None:
-        steps = values["num_inference_steps"] = min(_STEPS, key=lambda step: abs(step - (told.steps or 0)))
-        if steps != told.steps:
-            remarks.append(f"Its {told.steps:g} steps become {steps}, the nearest number that there is here.")
-    if told.guidance is not None:
-        guidance = values["guidance_scale"] = min(max(told.guidance, 1.0), 20.0)
-        if guidance != told.guidance:
+    if parsed.steps is not None:
+        steps = values["num_inference_steps"] = min(_STEPS, key=lambda step: abs(step - (parsed.steps or 0)))
+        if steps != parsed.steps:
+            remarks.append(f"Its {parsed.steps:g} steps become {steps}, the nearest number that there is here.")
+    if parsed.guidance is not None:
+        guidance = values["guidance_scale"] = min(max(parsed.guidance, 1.0), 20.0)
+        if guidance != parsed.guidance:
             remarks.append(
-                f"Its guidance of {told.guidance:g} becomes {guidance:g}: from 1 to 20 is what there is here."
+                f"Its guidance of {parsed.guidance:g} becomes {guidance:g}: from 1 to 20 is what there is here."
             )
-    if told.seed is not None and told.seed != -1:  # -1 asks for a new one, in most programs
-        if 0 <= told.seed <= MAX_SEED:
-            values["seed"] = told.seed
+    if parsed.seed is not None and parsed.seed != -1:  # -1 asks for a new one, in most programs
+        if 0 <= parsed.seed <= MAX_SEED:
+            values["seed"] = parsed.seed
         else:
-            remarks.append(f"Its seed {told.seed} is outside 0 to {MAX_SEED}, so a new one will be drawn.")
+            remarks.append(f"Its seed {parsed.seed} is outside 0 to {MAX_SEED}, so a new one will be drawn.")
     if not values:
         return None, frozenset(), tuple(remarks)
     if "prompt" in values:
@@ -235,10 +255,10 @@ def _request(told: ParsedMetadata) -> tuple[HeadshotRequest | None, frozenset[st
     return HeadshotRequest.model_validate(values), frozenset(values), tuple(remarks)
 
 
-def _notes(told: Any) -> list[Note]:
+def _notes(values: Any) -> list[Note]:
     return [
-        Note(note["kind"], plain(note["text"])[:_MAX_NOTE_CHARS])
-        for note in (told if isinstance(told, list) else [])[:_MAX_NOTES]
+        Note(note["kind"], printable(note["text"])[:_MAX_NOTE_CHARS])
+        for note in (values if isinstance(values, list) else [])[:_MAX_NOTES]
         if isinstance(note, dict) and note.get("kind") in _KINDS and isinstance(note.get("text"), str)
     ]
 
@@ -248,16 +268,16 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """Any JSON value as a short text."""
+    """Return any JSON value as a short text."""
     if isinstance(value, list):
         return " × ".join(_short(entry) for entry in value[:6])[:300]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None or isinstance(value, dict) else plain(str(value))[:300]
+    return "" if value is None or isinstance(value, dict) else printable(str(value))[:300]
 
 
 def _digest(value: Any) -> str:
-    """A SHA-256, "" where it is none."""
+    """Return a SHA-256 in hex; "" for any other value."""
     return value if isinstance(value, str) and _SHA256.fullmatch(value) else ""
 
 
@@ -273,5 +293,5 @@ def _number(value: Any) -> float | None:
     )
 
 
-def _whole(value: Any) -> int | None:
+def _integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,8 +1,7 @@
-"""Check one picture's Content Credentials: `python -P verify.py MEDIA_TYPE < {"trust": …}\\npicture > verdict`.
+r"""Check one picture's Content Credentials: `verify.py MEDIA_TYPE < {"trust": …}\npicture > verdict`.
 
-A program of its own, run by `credentials.py` for each such file: the reader is machine code that a stranger's file
-makes work, and a crash there ends this process and not the one that serves everybody. Memory and time are bounded for
-the same reason. Nothing is fetched from anywhere.
+`credentials.py` runs it by `run_limited`, in a process of its own, because the reader is machine code that a stranger's
+file can make crash. It fetches nothing from the network.
 
 Writes one line of JSON: state, failures, serial, issuer, name, tool and source, or `unreadable` with the reason.
 """
@@ -12,23 +11,15 @@ import json
 import sys
 from typing import Any
 
-MEMORY_BYTES = 2 * 2**30  # address space is counted, and the libraries alone reserve a part of it
-CPU_SECONDS = 10  # a headshot takes a hundredth of one
+import c2pa  # type: ignore[import-untyped]  # ships no types
 
 
 def main() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    import c2pa  # type: ignore[import-untyped]  # ships no types
-
-    told, _, data = sys.stdin.buffer.read().partition(b"\n")
+    """Check the picture from standard input and write the verdict to standard output."""
+    trust, _, data = sys.stdin.buffer.read().partition(b"\n")
     try:
         with (
-            c2pa.Context.from_dict(json.loads(told)) as context,
+            c2pa.Context.from_dict(json.loads(trust)) as context,
             c2pa.Reader(sys.argv[1], io.BytesIO(data), context=context) as reader,
         ):
             verdict = _verdict(reader)

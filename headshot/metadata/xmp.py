@@ -1,14 +1,14 @@
-"""An XMP packet: what kind of picture it is, what made it, and in JPEG and WebP our own record (ISO 16684-1)."""
+"""An XMP packet (ISO 16684-1): the kind of picture, the program that made it, and in JPEG and WebP our own record."""
 
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from headshot.errors import PhotoError
 
-from .limits import MAX_TEXT_BYTES, too_much
-from .source import Source
+from .digital_source_type import Source
+from .limits import MAX_TEXT_BYTES, limit_error
 
-NAMESPACE = "urn:headshot-playground:recipe:"  # a name and no address, for nobody else may ever answer there
+NAMESPACE = "urn:headshot-playground:recipe:"  # a URN and not an address: nobody else can ever own it
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
@@ -16,7 +16,13 @@ _MAX_ENTRIES = 2_000  # editors list their history and their swatches: some hund
 
 
 def packet(source: Source | str, tool: str, record: str = "") -> bytes:
-    """record: our JSON, "" for a picture that tells its kind and no more."""
+    """Return an XMP packet.
+
+    Args:
+        source: the kind of picture, an IPTC term.
+        tool: the program that made it.
+        record: our JSON, "" for a copy without settings.
+    """
     own = f"<headshot:Recipe>{escape(record)}</headshot:Recipe>" if record else ""
     name = f" xmlns:headshot={quoteattr(NAMESPACE)}" if record else ""
     return (
@@ -29,32 +35,33 @@ def packet(source: Source | str, tool: str, record: str = "") -> bytes:
 
 
 def read(xmp: bytes) -> dict[str, str]:
-    """The packet's texts: "source", "tool" and "record", those of them that it has.
+    """Return the packet's texts: "source", "tool" and "record", those that it has. One that is no XML has none.
 
-    A document type, and with it every entity, is refused with PhotoError: XMP has none, and they exist to make a
-    reader swell or fetch. A packet that is no XML tells nothing.
+    Raises:
+        PhotoError: if the packet exceeds a limit or declares a document type. XMP needs no document type and no
+            entities: they would let a hostile file make the reader swell or fetch.
     """
     if len(xmp) > MAX_TEXT_BYTES:
-        raise too_much(f"an XMP packet of {len(xmp) / 2**20:.1f} MB")
-    reading = _Reading()
+        raise limit_error(f"an XMP packet of {len(xmp) / 2**20:.1f} MB")
+    collector = _Collector()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartDoctypeDeclHandler = _refuse
     parser.EntityDeclHandler = _refuse
-    parser.StartElementHandler = reading.start
-    parser.EndElementHandler = reading.end
-    parser.CharacterDataHandler = reading.text
+    parser.StartElementHandler = collector.start
+    parser.EndElementHandler = collector.end
+    parser.CharacterDataHandler = collector.text
     try:
         parser.Parse(xmp.strip(b"\0 \r\n\t"), True)
     except (expat.ExpatError, ValueError):  # ValueError: an encoding that Python does not know
         return {}
-    return reading.found
+    return collector.found
 
 
 _WANTED = {f"{_IPTC} DigitalSourceType": "source", f"{_XMP} CreatorTool": "tool", f"{NAMESPACE} Recipe": "record"}
 
 
-class _Reading:
-    """Collects the wanted properties, which may stand as attributes or as elements."""
+class _Collector:
+    """Collects the wanted properties, which may be attributes or elements."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
@@ -65,10 +72,10 @@ class _Reading:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1 + len(attributes)
         if self._count > _MAX_ENTRIES:
-            raise too_much(f"an XMP packet with more than {_MAX_ENTRIES:,} entries")
-        for told, value in attributes.items():
-            if told in _WANTED and value:
-                self.found.setdefault(_WANTED[told], value)
+            raise limit_error(f"an XMP packet with more than {_MAX_ENTRIES:,} entries")
+        for attribute, value in attributes.items():
+            if attribute in _WANTED and value:
+                self.found.setdefault(_WANTED[attribute], value)
         self._inside, self._pieces = _WANTED.get(name), []
         if self._inside and f"{_RDF} resource" in attributes:
             self.found.setdefault(self._inside, attributes[f"{_RDF} resource"])

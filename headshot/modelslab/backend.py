@@ -1,4 +1,4 @@
-"""ModelsLab's head shot service as a backend: whoever's key it is, and a desk that looks after what is paid for."""
+"""ModelsLab's head shot service as a backend, with the server's key or a visitor's own."""
 
 import json
 import secrets
@@ -18,9 +18,9 @@ from headshot.progress import Progress
 from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import variable
 
-from .account import Key
 from .job_runner import WebhookTarget
 from .jobs import JobService
+from .key import Key
 from .result_image import Subject
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ _HELP = """
 
 @dataclass(frozen=True)
 class JobRecord:
-    """How a headshot came about, to be shown. sent, reply: JSON without key and pictures, "" where it is not known.
+    """How a headshot was made, to be shown.
 
-    timeline: when, what happened, and what else there is to say; the time counts from the beginning.
+    Attributes:
+        sent: the request as JSON without key and picture, "" if it is not known.
+        reply: the last response as JSON without key and pictures, "" if it is not known.
+        timeline: (seconds since the first event, event, details), as texts.
     """
 
     sent: str
@@ -51,7 +54,14 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class OtherRun:
-    """A comparison of a visitor's. jobs: its headshots' names here."""
+    """A comparison of a visitor.
+
+    Attributes:
+        comparison: its name.
+        begun: when its first job was stored.
+        jobs: the ids of its jobs in the store.
+        landed: how many of its headshots are done.
+    """
 
     comparison: str
     begun: datetime
@@ -59,46 +69,76 @@ class OtherRun:
     landed: int
 
 
-_WORDS = {
-    "added": "Written down",
+_EVENT_TITLES = {
+    "added": "Saved",
     "sent": "Sent",
-    "pending": "Not taken",
+    "pending": "Rejected (not billed)",
     "processing": "Queued at ModelsLab",
-    "webhook": "ModelsLab called",
-    "unknown": "No answer",
+    "webhook": "Webhook received",
+    "unknown": "No response",
     "done": "Downloaded",
 }
 
 
-def _shown(value: object) -> str:
+def _json(value: object) -> str:
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 class ModelsLab:
-    """See Backend. As it stands it works with the server's own key; `for_user` makes a visitor's view of it."""
+    """The hosted service, as a Backend.
+
+    It works with the server's own key; `for_user` makes a visitor's view of it.
+
+    Attributes:
+        name: of the backend.
+        title: for people.
+        help: what the settings mean to it, as Markdown.
+        max_concurrent: comparisons that may run at once.
+        survives_disconnect: jobs continue when nobody watches.
+        jobs: the job service, shared by all views.
+        owner: the hash of a token that nobody else has.
+    """
 
     name = MODELSLAB
     title = TITLES[MODELSLAB]
     help = _HELP
-    max_concurrent = 100  # comparisons; how many of their headshots are under way at once is the account's to say
+    max_concurrent = 100  # of their headshots only as many run at once as the account allows: JobSlots sees to that
     survives_disconnect = True
 
     def __init__(
-        self, job_service: JobService, *, owner: str = "", key: Key | None = None, hook: WebhookTarget | None = None
+        self, job_service: JobService, *, owner: str = "", key: Key | None = None, webhook: WebhookTarget | None = None
     ) -> None:
+        """Make a view of a job service.
+
+        Args:
+            job_service: shared by all views.
+            owner: by default a random one.
+            key: None for the server's.
+            webhook: a receiver of the visitor's own; None for this server's.
+        """
         self.jobs = job_service
         self.owner = owner or sha256(secrets.token_bytes(32)).hexdigest()
-        self._own_key = key
-        self._hook = hook
+        self._visitors_key = key
+        self._webhook = webhook
 
-    def for_user(self, owner: str, key: Key | None, hook: WebhookTarget | None = None) -> "ModelsLab":
-        """As one visitor sees it. owner: the mark of a secret that nobody else has.  key: None for the server's."""
-        return ModelsLab(self.jobs, owner=owner, key=key, hook=hook)
+    def for_user(self, owner: str, key: Key | None, webhook: WebhookTarget | None = None) -> "ModelsLab":
+        """Return one visitor's view of this backend.
+
+        Args:
+            owner: the hash of a token that nobody else has.
+            key: None for the server's.
+            webhook: a receiver of the visitor's own; None for this server's.
+        """
+        return ModelsLab(self.jobs, owner=owner, key=key, webhook=webhook)
 
     @property
     def key(self) -> Key:
-        """Raises NotConfigured where there is none."""
-        key = self._own_key or self.jobs.key
+        """The visitor's key, or else the server's.
+
+        Raises:
+            NotConfigured: if there is none.
+        """
+        key = self._visitors_key or self.jobs.key
         if key is None:
             raise NotConfigured(
                 MODELSLAB,
@@ -107,13 +147,14 @@ class ModelsLab:
         return key
 
     def readiness(self) -> Readiness:
+        """See Backend. The key is not tested with the service."""
         try:
             problem = self.key.problem
         except NotConfigured as error:
             return Readiness(False, str(error))
         if problem:
             return Readiness(False, problem)
-        whose = "your key" if self._own_key else "this server’s key"
+        whose = "your key" if self._visitors_key else "this server’s key"
         return Readiness(
             True, f"ModelsLab is ready, with {whose}. Your photo is sent to it, and every headshot is charged there."
         )
@@ -121,35 +162,46 @@ class ModelsLab:
     def estimate(
         self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None
     ) -> float | None:
-        if not self.jobs.pace.known:
+        """See Backend. None until a first headshot is done."""
+        if not self.jobs.durations.known:
             return None
-        return ceil(len(requests) / self.jobs.at_once) * self.jobs.pace.seconds
+        return ceil(len(requests) / self.jobs.max_in_flight) * self.jobs.durations.seconds
 
     async def record(self, job: str) -> JobRecord:
-        """Of one of this visitor's headshots. Raises RequestError where it is gone."""
+        """Return how one of this visitor's headshots was made.
+
+        Raises:
+            RequestError: if it was deleted.
+        """
         found, events = await self.jobs.record(self.owner, job)
         lines = [
-            (f"{(at.at - events[0].at).total_seconds():.1f} s", _WORDS.get(at.what, at.what), at.sentence)
-            for at in events
+            (
+                f"{(event.at - events[0].at).total_seconds():.1f} s",
+                _EVENT_TITLES.get(event.what, event.what),
+                event.sentence,
+            )
+            for event in events
         ]
         if found.polls:
-            lines.insert(-1, ("", "Asked once" if found.polls == 1 else f"Asked {found.polls} times", ""))
-        sent, reply = (_shown(found.facts.get(name)) for name in ("sent", "reply"))
+            lines.insert(-1, ("", "Checked once" if found.polls == 1 else f"Checked {found.polls} times", ""))
+        sent, reply = (_json(found.facts.get(name)) for name in ("sent", "reply"))
         return JobRecord(sent, reply, tuple(lines))
 
     async def running_jobs(self, comparison: str | None = None) -> "tuple[ModelsLabJob, ...]":
-        """A comparison of this visitor's, the last if none is named. What nobody looks after is taken up again where
-        the key allows it.
+        """Return the jobs of a comparison, by default the visitor's last, and resume those that can be resumed.
+
+        Args:
+            comparison: its name. Jobs of all of the visitor's comparisons are resumed, if their key is here.
         """
         if not self.jobs.has_jobs:
             return ()
-        key = self._own_key or self.jobs.key
+        key = self._visitors_key or self.jobs.key
         if key is not None and not key.problem:
             await self.jobs.resume(self.owner, key)
         return await self.jobs.comparison(self.owner, comparison)
 
     async def other_runs(self) -> list[OtherRun]:
-        """This visitor's comparisons of which something is there or may still come, the latest first."""
+        """Return this visitor's comparisons that have a headshot or may still get one, the latest first."""
         return [
             OtherRun(
                 jobs[0].comparison,
@@ -162,17 +214,17 @@ class ModelsLab:
         ]
 
     async def check_again(self, job: str) -> str:
-        """As `JobService.check_again` does it. Returns the comparison's name."""
+        """Like `JobService.check_again`. Returns the comparison's name."""
         await self.jobs.check_again(self.owner, job, self.key)
         return await self._comparison(job)
 
     async def send_again(self, job: str, photo: Photo, face: int | None) -> str:
-        """As `JobService.send_again` does it. Returns the comparison's name."""
+        """Like `JobService.send_again`. Returns the comparison's name."""
         await self.jobs.send_again(self.owner, job, self.key, Subject(photo, face))
         return await self._comparison(job)
 
     async def delete(self) -> None:
-        """All of this visitor's jobs and their pictures."""
+        """Delete all of this visitor's jobs and their pictures."""
         if self.jobs.has_jobs:
             await self.jobs.forget(self.owner)
 
@@ -180,28 +232,35 @@ class ModelsLab:
         return (await self.jobs.record(self.owner, job))[0].comparison
 
     def drop_cache(self, photo: Photo) -> None:
-        """Nothing of a photo is remembered: it is sent, and gone."""
+        """Do nothing: a photo is sent and not cached."""
 
     async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
-        """Yield the headshots as they land, in any order. What was sent goes on, also after `progress.stop()`."""
+        """See Backend. Yields in any order. Jobs that were sent go on, also after `progress.cancel()`."""
         progress.check()
         progress.report("Sending your photo to ModelsLab", 0, len(requests))
-        comparison = await self.jobs.begin(self.owner, self.key, requests, Subject(photo, face), hook=self._hook)
-        async with aclosing(self.follow(comparison, len(requests), progress)) as headshots:
+        subject = Subject(photo, face)
+        comparison = await self.jobs.submit(self.owner, self.key, requests, subject, webhook=self._webhook)
+        async with aclosing(self.watch(comparison, len(requests), progress)) as headshots:
             async for headshot in headshots:
                 yield headshot
 
-    async def follow(self, comparison: str, total: int, progress: Progress) -> AsyncGenerator[Headshot]:
-        """The headshots of a comparison that was begun before; see `JobService.follow`. Stop drops the unsent."""
+    async def watch(self, comparison: str, total: int, progress: Progress) -> AsyncGenerator[Headshot]:
+        """Yield the headshots of a comparison that was submitted before; `progress.cancel()` drops unsent jobs.
+
+        Args:
+            comparison: its name.
+            total: the number of its headshots.
+            progress: see `JobService.watch`, which also says what is raised.
+        """
         done = 0
         try:
-            async with aclosing(self.jobs.follow(self.owner, comparison, progress)) as headshots:
+            async with aclosing(self.jobs.watch(self.owner, comparison, progress)) as headshots:
                 async for headshot in headshots:
                     done += 1
-                    progress.report("ModelsLab is at work" if done < total else "Done", done, total)
+                    progress.report("Generating at ModelsLab" if done < total else "Done", done, total)
                     yield headshot
         finally:
             if progress.stopped:
-                self.jobs.stop(comparison)
+                self.jobs.cancel(comparison)

@@ -1,4 +1,4 @@
-"""What a service hands over as its picture: which bytes are one, and whether it was replaced on the way."""
+"""Finds the picture file in the service's output, and detects pictures that its safety filter replaced."""
 
 import base64
 import binascii
@@ -7,22 +7,25 @@ import numpy as np
 
 from headshot.imaging.photo import MAX_FILE_BYTES
 
-MAX_OUTPUT_BYTES = MAX_FILE_BYTES * 4 // 3 + 1024  # a picture of the photo loader's limit, as base64 with its prefix
+MAX_OUTPUT_BYTES = MAX_FILE_BYTES * 4 // 3 + 1024  # the photo loader's limit, as base64 with a prefix
 
-_END_BYTES = 65_536  # where a file's end mark is looked for: some programs write notes behind it
-_SMALL_PX = 128  # the long side at which a picture is judged: what was made unreadable is unreadable at any size
-# 8-bit levels. A dark portrait keeps a lit face, far above 24; paper white alone varies by less than 2.
+_END_BYTES = 65_536  # the end mark is searched in the last ones: some programs append notes to a file
+_SMALL_PX = 128  # the long side at which a picture is judged: a blurred picture is blurred at any size
+# 8-bit levels. A dark portrait has a lit face, far above 24; paper white alone varies by less than 2.
 _BLACK_LEVEL = 24.0
 _BLANK_SPREAD = 3.0
 # The 99.8th percentile of the second difference of grey, in levels, at 128 px. Portraits and studio headshots measure
-# 180 to 310, for their eyes are sharp; after a Gaussian blur of a fortieth of the width, at most 7.
+# 180 to 310, because their eyes are sharp; after a Gaussian blur of a fortieth of the width, at most 7.
 _BLURRED_DETAIL = 10.0
 
 
 def picture_in(data: bytes) -> bytes | None:
-    """The picture file that this is or holds, as base64 or as a data URI; None for anything else.
+    """Return the picture file that these bytes are, or contain as base64 or data URI; None for anything else.
 
-    The first bytes decide, for content types and file names are wrong at times.
+    The file's first bytes decide, because content types and file names are sometimes wrong.
+
+    Args:
+        data: as it was downloaded.
     """
     if _is_picture(data):
         return data
@@ -48,7 +51,7 @@ def _is_picture(data: bytes) -> bool:
 
 
 def is_cut_short(picture: bytes) -> bool:
-    """Whether a PNG, JPEG or WebP file lacks its end, as while it is still being written."""
+    """Return whether a PNG, JPEG or WebP file lacks its end, as it does while it is still being written."""
     if picture.startswith(b"\x89PNG"):
         return b"IEND" not in picture[-_END_BYTES:]
     if picture.startswith(b"\xff\xd8"):
@@ -59,10 +62,17 @@ def is_cut_short(picture: bytes) -> bool:
 
 
 def detect_placeholder(picture: np.ndarray) -> str | None:
-    """A sentence where a picture is black, blank or blurred beyond any portrait, else None.
+    """Detect a picture that is black, blank, or more blurred than any portrait.
 
-    picture: (H, W, 3) uint8 RGB.  A safety filter replaces what it objects to in these ways and still reports success.
-    The limits were chosen by eye on portraits and studio headshots, and on the same ones blackened and blurred.
+    Safety filters replace a picture in these ways and still report success.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+
+    Returns:
+        A sentence for the person, or None.
+
+    Source: limits chosen by eye on portraits and studio headshots, and on the same ones blackened and blurred.
     """
     grey = _small(picture.mean(axis=2, dtype=np.float32))
     if np.percentile(grey, 99) < _BLACK_LEVEL:

@@ -1,4 +1,4 @@
-"""Waiting for a job that is under way elsewhere: when to ask, how often, and when to give up."""
+"""Polls a job until it is done: when, how often, and when to give up."""
 
 import asyncio
 import random
@@ -13,93 +13,120 @@ from .replies import ASK_AGAIN, JobFailed, JobNotFound, JobResponse
 
 @dataclass(frozen=True)
 class PollingPolicy:
-    """How long is waited for what, in seconds. The defaults suit the service; tests are quicker."""
+    """Polling intervals and time-outs in seconds. The defaults suit the service; tests pass shorter ones.
 
-    first_poll_max: float = 60.0  # of the eta that the service names
-    after_eta: float = 0.01  # so that a job that keeps its word is not asked for an instant too early
-    poll: float = 2.0  # the service names none; its own tools use 2 to 10
+    Attributes:
+        first_poll_max: the longest wait before the first poll, whatever eta the service names.
+        after_eta: added to the eta, so that a job that is done on time is not polled an instant too early.
+        poll: the first interval. The service names none; its own tools use 2 to 10.
+        poll_growth: factor from one interval to the next.
+        poll_max: the longest interval.
+        poll_min: the shortest interval, however often a webhook calls.
+        missing_grace: how long a job may be missing after it was sent, or done without a link.
+        download: how long a link is retried: it answers 404 for some seconds.
+        retry_after_max: the longest pause that the service may ask for; longer ones are the person's to decide.
+        busy: how long a full queue is waited for: a slot is free after the next picture.
+        backoff: before the first repetition, then doubled, as in the clients of openai and anthropic.
+        backoff_max: the longest pause before a repetition.
+    """
+
+    first_poll_max: float = 60.0
+    after_eta: float = 0.01
+    poll: float = 2.0
     poll_growth: float = 1.5
     poll_max: float = 10.0
-    poll_min: float = 0.5  # however often a webhook calls
-    missing_grace: float = (
-        20.0  # a job may be unknown for a moment after it was sent, and done before its link is named
-    )
-    download: float = 60.0  # a link answers 404 for some seconds
-    retry_after_max: float = 60.0  # longer waits are the person's to decide
-    busy: float = 90.0  # how long a full queue is waited for: a place is free after the next picture
-    backoff: float = 0.5  # before the first repetition, then doubled, as openai's and anthropic's clients do
+    poll_min: float = 0.5
+    missing_grace: float = 20.0
+    download: float = 60.0
+    retry_after_max: float = 60.0
+    busy: float = 90.0
+    backoff: float = 0.5
     backoff_max: float = 8.0
 
 
 async def poll_until_done(
     reply: JobResponse,
-    ask: Callable[[JobResponse], Awaitable[JobResponse]],
-    waits: PollingPolicy,
+    poll: Callable[[JobResponse], Awaitable[JobResponse]],
+    policy: PollingPolicy,
     give_up_after_seconds: float,
     *,
-    told: asyncio.Event | None = None,
-    heard: Callable[[JobResponse], None] | None = None,
-    asking: Callable[[], None] | None = None,
+    wake: asyncio.Event | None = None,
+    on_response: Callable[[JobResponse], None] | None = None,
+    before_poll: Callable[[], None] | None = None,
 ) -> JobResponse:
-    """Ask for a job until there is output: after its eta first, then at growing intervals, which chance varies.
+    """Poll a job until there is output: first after its eta, then at growing intervals with a random part.
 
-    told: set from outside it is a hint to ask at once; it is cleared then.  heard: gets every answer.
-    asking: called before every question, also one that is never answered.
-    What `ask` raises passes, but for Unavailable, which is asked again; Failed passes too.
-    Raises Unknown when the time is up, or when the job stays missing or without output for the grace time.
+    Args:
+        reply: the last response about the job.
+        poll: asks the service once. Its Unavailable errors are retried, except JobFailed; all others are passed on.
+        policy: intervals and time-outs.
+        give_up_after_seconds: from this call.
+        wake: set by the webhook to poll immediately; cleared here.
+        on_response: called with every response.
+        before_poll: called before every poll, also one that gets no response.
+
+    Returns:
+        The response with the output.
+
+    Raises:
+        OutcomeUnknown: when the time is up, or when the job stays missing or without output for `missing_grace`.
     """
     now = asyncio.get_running_loop().time
-    started = asked = now()
+    started = polled = now()
     deadline = started + give_up_after_seconds
-    pause = waits.poll if reply.eta_seconds is None else min(reply.eta_seconds, waits.first_poll_max) + waits.after_eta
-    interval = waits.poll
-    doubted: float | None = None  # since when it is missing, or done without output
+    pause = policy.poll
+    if reply.eta_seconds is not None:
+        pause = min(reply.eta_seconds, policy.first_poll_max) + policy.after_eta
+    interval = policy.poll
+    inconsistent_since: float | None = None  # missing, or done without output
     while True:
-        await _sleep(min(pause, max(0.0, deadline - now())), told)
-        await asyncio.sleep(asked + min(waits.poll_min, pause) - now())
-        asked = now()
-        pause = interval * random.uniform(0.85, 1.15)  # noqa: S311  so that many jobs do not ask in step
-        interval = min(interval * waits.poll_growth, waits.poll_max)
-        if asking is not None:
-            asking()
+        await _sleep(min(pause, max(0.0, deadline - now())), wake)
+        await asyncio.sleep(polled + min(policy.poll_min, pause) - now())
+        polled = now()
+        pause = interval * random.uniform(0.85, 1.15)  # noqa: S311  so that many jobs do not poll in step
+        interval = min(interval * policy.poll_growth, policy.poll_max)
+        if before_poll is not None:
+            before_poll()
         try:
-            reply = await ask(reply)
+            reply = await poll(reply)
         except JobFailed:
             raise
         except Unavailable as error:
-            last, strange = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + ".", isinstance(error, JobNotFound)
+            inconsistent = isinstance(error, JobNotFound)
+            last = str(error).removesuffix(ASK_AGAIN).removesuffix(".") + "."
             if error.retry_after is not None:
-                pause = min(max(error.retry_after, waits.poll_min), waits.retry_after_max)
+                pause = min(max(error.retry_after, policy.poll_min), policy.retry_after_max)
         else:
-            if heard is not None:
-                heard(reply)
+            if on_response is not None:
+                on_response(reply)
             if reply.output:
                 return reply
-            strange = reply.state == "done"
-            last = "It says that the job is done, but sends no picture." if strange else "It is still working."
-        if not strange:
-            doubted = None
-        elif doubted is None:
-            doubted = asked
-        if now() >= deadline or (doubted is not None and now() - doubted >= waits.missing_grace):
+            inconsistent = reply.state == "done"
+            last = "It says that the job is done, but sends no picture." if inconsistent else "It is still working."
+        if not inconsistent:
+            inconsistent_since = None
+        elif inconsistent_since is None:
+            inconsistent_since = polled
+        inconsistent_too_long = inconsistent_since is not None and now() - inconsistent_since >= policy.missing_grace
+        if inconsistent_too_long or now() >= deadline:
             raise OutcomeUnknown(
                 MODELSLAB,
-                f"ModelsLab gave no picture for job {reply.id} within {_spoken(now() - started)}. {last} "
+                f"ModelsLab gave no picture for job {reply.id} within {_duration(now() - started)}. {last} "
                 "It may have been billed: ask for the job again later.",
             )
 
 
-async def _sleep(seconds: float, told: asyncio.Event | None) -> None:
-    if told is None:
+async def _sleep(seconds: float, wake: asyncio.Event | None) -> None:
+    if wake is None:
         await asyncio.sleep(seconds)
         return
     try:
         async with asyncio.timeout(seconds):
-            await told.wait()
+            await wake.wait()
     except TimeoutError:
         return
-    told.clear()
+    wake.clear()
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{max(1, round(seconds))} s"

@@ -1,30 +1,39 @@
-"""JSON to be shown: without key, without pictures, and of a size that a person can read."""
+"""Makes JSON safe to show: without keys, without pictures, and of a size that a person can read."""
 
 import math
 import re
 from typing import Any
 
-from .account import MASK, HiddenText, Key
+from pydantic import SecretStr
+
+from .key import MASK, Key
 
 _MAX_DEPTH = 12  # the service's replies have four
 _MAX_ENTRIES = 60  # per level; its longest, `meta`, has about thirty
 _MAX_CHARS = 4_000  # of one text; the longest prompt has 2,000
 _SCAN_CHARS = 20_000  # the patterns are slow on long texts that nearly match
-_KEY_CHARS = 1_000  # the longest writing of the longest key
+_KEY_CHARS = 1_000  # the longest form in which the longest key may be written
 _DATA_URI = re.compile(r"(data:[\w.+/-]{0,60};base64,)([A-Za-z0-9+/=_-]{24})[A-Za-z0-9+/=_\s-]*")
 _LONG_BASE64 = re.compile(r"([A-Za-z0-9+/=_-]{24})[A-Za-z0-9+/=_-]{180,}")
 _SECRET_NAMES = ("key", "api_key", "apikey")
 
 
 def redact(value: Any, key: Key | None = None) -> Any:
-    """A copy for the screen: keys masked, data URIs and long base64 shortened, at any depth.
+    """Return a copy for the screen: keys masked, data URIs and long base64 shortened, at any depth. Never raises.
 
-    Takes anything that JSON can hold, however deep or long, and returns what JSON can write. Never raises.
+    Args:
+        value: anything that JSON can hold, however deep or long.
+        key: a key to mask wherever it occurs, beside the fields that are named like one.
+
+    Returns:
+        A value that JSON can write.
     """
     return _redacted(value, key, 0)
 
 
 def _redacted(value: Any, key: Key | None, depth: int) -> Any:
+    if isinstance(value, SecretStr):
+        return MASK
     if isinstance(value, str):
         return _text(value, key)
     if value is None or isinstance(value, bool):
@@ -52,12 +61,10 @@ def _redacted(value: Any, key: Key | None, depth: int) -> Any:
 
 
 def _text(text: str, key: Key | None) -> str:
-    if isinstance(text, HiddenText):
-        return MASK
     size = f"… ({max(1, len(text) // 1024):,} KB)"
     cut = len(text) > _SCAN_CHARS
     if key is not None:
-        text = key.scrub(text[: _SCAN_CHARS + _KEY_CHARS])  # before it is cut, for half a key is a secret too
+        text = key.scrub(text[: _SCAN_CHARS + _KEY_CHARS])  # before it is cut: half a key is a secret too
     text = text[:_SCAN_CHARS]
     text = _LONG_BASE64.sub(rf"\1{size}", _DATA_URI.sub(rf"\1\2{size}", text))
     if len(text) > _MAX_CHARS:

@@ -1,8 +1,8 @@
-"""What ModelsLab says of a job, read without a network.
+"""Parses ModelsLab's responses about a job. Needs no network.
 
-The service documents its request but not its replies: they were pieced together from what its other endpoints document
-and what has been recorded. So the reading is tolerant: the body decides before the HTTP status, every field may be
-missing or of another type, and what stays unclear counts as sent and perhaps billed.
+The service documents its requests but not its responses: these were pieced together from the documentation of its other
+endpoints and from recorded ones. So the parser is tolerant: the body decides before the HTTP status, every field may be
+missing or of another type, and a response that stays unclear counts as sent and perhaps billed.
 """
 
 import json
@@ -16,40 +16,45 @@ from headshot.backend_names import MODELSLAB
 from headshot.errors import BackendError, NotConfigured, OutcomeUnknown, Refused, RequestError, Unavailable
 from headshot.request import MAX_SEED
 
-from .account import Key
+from .key import Key
 from .redaction import redact
 
-MAX_RETRY_AFTER_SECONDS = 86_400.0  # whoever asks for more than a day means something else, or nothing
+MAX_RETRY_AFTER_SECONDS = 86_400.0  # a longer pause than a day is a mistake, or another unit
 ASK_AGAIN = ": ask again in a moment."
-MAX_OUTPUTS = 16  # the service makes two at most
+MAX_OUTPUTS = 16  # the service makes two pictures at most
 
-_MAX_SAID_CHARS = 200  # of the service's own words, in a sentence
-_MAX_SHOWN_CHARS = 500  # of what is no JSON
+_MAX_QUOTED_CHARS = 200  # of the service's own message, in a sentence
+_MAX_SHOWN_CHARS = 500  # of a body that is not JSON
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 State = Literal["done", "waiting"]
 
 
 class RateLimited(Unavailable):
-    """Turned away for the rate or the queue: nothing was accepted, so that the same request may be sent again."""
+    """Rejected because of the rate or a full queue. Nothing was accepted, so the same request may be sent again."""
 
 
 class JobFailed(Unavailable):
-    """The service took the job and gave it up: asking for it again gives nothing."""
+    """The service accepted the job and gave it up: polling it again gives nothing."""
 
 
 class JobNotFound(Unavailable):
-    """The service does not know this job: for a moment after it was sent, and for ever after 24 hours."""
+    """The service does not know this job. Normal for a few seconds after submit (retry), and permanent after 24 h."""
 
 
 @dataclass(frozen=True)
 class JobResponse:
-    """What the service said of one job, merged over all it has said so far.
+    """What is known of one job, merged from all responses about it.
 
-    output: links, or pictures as base64 or data URIs; may be empty although the job is done.
-    eta_seconds: the service's guess, not negative.  seed: the one that was used.  seconds: that the picture took there.
-    nsfw: what the service's safety checker said, None where it said nothing.
-    raw: the last reply as JSON without key and pictures, to be shown.
+    Attributes:
+        state: "waiting" also for a job that runs.
+        id: the service's id of the job; None if it never named one.
+        output: links, or pictures as base64 or data URIs; may be empty although the job is done.
+        eta_seconds: the service's estimate, not negative.
+        seed: the one that was used.
+        seconds: how long the service worked on the picture.
+        nsfw: the verdict of the service's safety checker; None if it gave none.
+        raw: the last response as JSON without key and pictures, to be shown.
     """
 
     state: State
@@ -63,7 +68,14 @@ class JobResponse:
 
     @classmethod
     def of_job(cls, job: str) -> "JobResponse":
-        """What is known of a job of which only the number was kept. Raises RequestError for what is no number."""
+        """Return a waiting JobResponse for a job of which only the service's id is known.
+
+        Args:
+            job: the id.
+
+        Raises:
+            RequestError: if it does not have the form of an id.
+        """
         if not isinstance(job, str) or not _ID.fullmatch(job):
             raise RequestError("This is not the number of a ModelsLab job: it holds letters, digits, - and _ only.")
         return cls("waiting", job)
@@ -77,47 +89,59 @@ def parse(
     sent: JobResponse | None = None,
     key: Key | None = None,
 ) -> JobResponse:
-    """Read a reply: the body first, then the HTTP status.
+    """Parse a response: the body first, then the HTTP status.
 
-    sent: None reads the answer to a submission, else this answers a question for that job, and is merged with it.
-    key: taken out of whatever the service echoes.
-    Raises NotConfigured for a bad key, Refused, Busy for a full queue or rate; for a submission that may have been
-    accepted Unknown; for a question Missing, Failed, or Unavailable for a fault that may pass.
+    Args:
+        status_code: the HTTP status.
+        headers: with lower-case names; only `retry-after` is read.
+        body_bytes: whatever was received.
+        sent: None for the response to a submission; for one to a poll the job that was polled, which is merged into
+            the result.
+        key: masked in everything that the service echoes.
+
+    Raises:
+        NotConfigured: if the service does not accept the key.
+        Refused: if it declines the request.
+        RateLimited: if its queue is full, or requests come too fast.
+        JobFailed: if it gave up the job.
+        JobNotFound: if it does not know the polled job.
+        Unavailable: for a poll, if the fault may pass.
+        OutcomeUnknown: for a submission that may have been accepted.
     """
-    said = _read(body_bytes, headers, key)
+    parsed = _read(body_bytes, headers, key)
     del body_bytes, headers  # they may echo the key, and a traceback may show this frame
-    job = said.id or (sent.id if sent else None)
-    if sent is not None and said.id is not None and said.id != sent.id:
+    job = parsed.id or (sent.id if sent else None)
+    if sent is not None and parsed.id is not None and parsed.id != sent.id:
         raise Unavailable(MODELSLAB, f"ModelsLab answered about another job than {sent.id}{ASK_AGAIN}")
-    if said.status == "success" and (said.output or job):
-        return _merge(said, "done", job, sent)
-    if said.status == "processing" and job:
-        return _merge(said, "waiting", job, sent)
-    raise _error_for(status_code, said, sent)
+    if parsed.status == "success" and (parsed.output or job):
+        return _merge(parsed, "done", job, sent)
+    if parsed.status == "processing" and job:
+        return _merge(parsed, "waiting", job, sent)
+    raise _error_for(status_code, parsed, sent)
 
 
-def _merge(said: "_ParsedBody", state: State, job: str | None, sent: JobResponse | None) -> JobResponse:
+def _merge(parsed: "_ParsedBody", state: State, job: str | None, sent: JobResponse | None) -> JobResponse:
     old = sent or JobResponse(state, job)
     return replace(
         old,
         state=state,
         id=job,
-        output=said.output if state == "done" else (),
-        eta_seconds=said.eta if state == "waiting" else None,
-        seed=old.seed if said.seed is None else said.seed,
-        seconds=old.seconds if said.seconds is None else said.seconds,
-        nsfw=old.nsfw if said.nsfw is None else said.nsfw,
-        raw=said.raw,
+        output=parsed.output if state == "done" else (),
+        eta_seconds=parsed.eta if state == "waiting" else None,
+        seed=old.seed if parsed.seed is None else parsed.seed,
+        seconds=old.seconds if parsed.seconds is None else parsed.seconds,
+        nsfw=old.nsfw if parsed.nsfw is None else parsed.nsfw,
+        raw=parsed.raw,
     )
 
 
 class _ParsedBody(NamedTuple):
-    """A reply's facts, whatever it looked like. Nothing in it shows the key."""
+    """The fields of a response, whatever it looked like. The key is masked in all of them."""
 
     status: str
     message: str
     code: str
-    field: str  # that the message is about
+    field: str  # the request's field that the message is about
     id: str | None
     output: tuple[str, ...]
     eta: float | None
@@ -135,7 +159,7 @@ def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _ParsedBo
         value = json.loads(text, parse_constant=lambda _: None, strict=False)
     except (ValueError, RecursionError):
         value = text.strip()
-    if isinstance(value, list) and len(value) == 1:  # seen of other endpoints: the reply in a list
+    if isinstance(value, list) and len(value) == 1:  # other endpoints wrap the response in a list
         value = value[0]
     if not isinstance(value, dict):  # a page of HTML, nothing, or a bare “Try Again”
         value = {"message": value} if isinstance(value, str) and value and "<" not in value else {}
@@ -145,7 +169,7 @@ def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _ParsedBo
     message = " ".join(_scrubbed(message, key).split())
     return _ParsedBody(
         status=_word(value.get("status")),
-        message=message if len(message) <= _MAX_SAID_CHARS else message[:_MAX_SAID_CHARS] + "…",
+        message=message if len(message) <= _MAX_QUOTED_CHARS else message[:_MAX_QUOTED_CHARS] + "…",
         code=_word(value.get("code")),
         field=_scrubbed(name, key)[:40],
         id=_id(value.get("id")) or _id(value.get("request_id")),
@@ -160,7 +184,7 @@ def _read(body: bytes, headers: Mapping[str, str], key: Key | None) -> _ParsedBo
 
 
 def _message(value: Mapping[str, Any]) -> tuple[str, str]:
-    """The field that a message is about, or "", and the message."""
+    """The request's field that the message is about, or "", and the message."""
     for name in ("message", "messege", "errors", "error", "detail"):
         field_name, text = "", value.get(name)
         for _ in range(4):  # {"message": {"prompt": ["The prompt field is required."]}}
@@ -188,7 +212,7 @@ def _id(value: object) -> str | None:
 
 
 def _links(value: Mapping[str, Any], key: Key | None) -> tuple[str, ...]:
-    """Links or inline pictures. `future_links` are none: they promise."""
+    """Links or inline pictures. `future_links` are ignored: their files do not exist yet."""
     for name in ("output", "proxy_links", "links"):
         found = value.get(name)
         found = [found] if isinstance(found, str) else found if isinstance(found, list) else []
@@ -199,7 +223,7 @@ def _links(value: Mapping[str, Any], key: Key | None) -> tuple[str, ...]:
 
 
 def _number(value: object) -> float | None:
-    """A number that is finite and not negative, also one written as text."""
+    """A number that is finite and not negative, also one that is written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and value[40:]):
         return None
     try:
@@ -227,16 +251,16 @@ _WAIT = re.compile(r"\bwait (?:for )?(\d{1,4}) ?s", re.IGNORECASE)  # the spam f
 
 
 def _retry_after(value: Mapping[str, Any], headers: Mapping[str, str], message: str) -> float | None:
-    """Seconds, from the body, the header or the words, in this order. What is negative or absurd counts as not said."""
+    """Seconds, from the body, the header or the message, in this order. None for a negative or absurd number."""
     words = _WAIT.search(message)
-    for said in (value.get("retry_after"), headers.get("retry-after"), words and words[1]):
-        seconds = _number(said)
+    for candidate in (value.get("retry_after"), headers.get("retry-after"), words and words[1]):
+        seconds = _number(candidate)
         if seconds is not None:
             return seconds if seconds <= MAX_RETRY_AFTER_SECONDS else None
     return None
 
 
-# What went wrong, by the reply's own code, then by its words, then by the HTTP status. The order of the words matters.
+# The kind of error, by the response's own code, then by its message, then by the HTTP status. The first pattern wins.
 Kind = Literal["key", "credits", "plan", "rate", "link", "missing", "field", "warming", "fault", "declined"]
 
 _BY_CODE: dict[str, Kind] = {
@@ -276,35 +300,35 @@ _BY_STATUS: dict[int, Kind] = {
 }
 
 
-def _kind(status_code: int, said: _ParsedBody) -> Kind | None:
-    """None for what is no complaint that anybody could understand."""
-    if said.field:
-        return "key" if said.field == "key" else "field"
-    by_words = next((kind for kind, words in _BY_WORDS.items() if words.search(said.message)), None)
+def _kind(status_code: int, parsed: _ParsedBody) -> Kind | None:
+    """The kind of error, or None if the response does not report one in a known way."""
+    if parsed.field:
+        return "key" if parsed.field == "key" else "field"
+    by_words = next((kind for kind, words in _BY_WORDS.items() if words.search(parsed.message)), None)
     by_status = _BY_STATUS.get(status_code) or ("fault" if status_code >= 500 else None)
-    known = _BY_CODE.get(said.code) or by_words or by_status
-    if known or said.status in ("error", "failed") or 400 <= status_code < 500:
+    known = _BY_CODE.get(parsed.code) or by_words or by_status
+    if known or parsed.status in ("error", "failed") or 400 <= status_code < 500:
         return known or "declined"
     return None
 
 
-def _error_for(status_code: int, said: _ParsedBody, sent: JobResponse | None) -> BackendError:
-    """The error for a reply that brought no job any further."""
-    kind = _kind(status_code, said)
-    quoted = f" (“{said.message.rstrip('.')}”)" if said.message else ""
-    if said.status not in ("", "error", "failed"):
+def _error_for(status_code: int, parsed: _ParsedBody, sent: JobResponse | None) -> BackendError:
+    """The error for a response that is neither a queued nor a finished job."""
+    kind = _kind(status_code, parsed)
+    quoted = f" (“{parsed.message.rstrip('.')}”)" if parsed.message else ""
+    if parsed.status not in ("", "error", "failed"):
         kind = None  # “processing” without a job's number, “success” without a picture, or a new word
     refused = _REFUSALS.get(kind or "")
     if kind == "key":
         return NotConfigured(MODELSLAB, "ModelsLab does not accept this key: copy it again from modelslab.com.")
-    if kind == "field" and said.field:
-        return Refused(MODELSLAB, f"ModelsLab does not accept {said.field}{quoted}: change it and try again.")
+    if kind == "field" and parsed.field:
+        return Refused(MODELSLAB, f"ModelsLab does not accept {parsed.field}{quoted}: change it and try again.")
     if refused is not None:
         return Refused(MODELSLAB, refused.format(quoted=quoted))
     if kind == "rate":
-        return _busy(said)
+        return _rate_limited(parsed)
     if sent is not None:
-        return _about(sent, status_code, kind, said, quoted)
+        return _poll_error(sent, status_code, kind, parsed, quoted)
     if kind == "missing":
         return Refused(
             MODELSLAB,
@@ -312,11 +336,11 @@ def _error_for(status_code: int, said: _ParsedBody, sent: JobResponse | None) ->
         )
     if kind == "warming":
         return JobFailed(MODELSLAB, "ModelsLab is still loading its model (“Try Again”): try again in a minute.")
-    if said.status == "failed":
-        return _failed(said, quoted)
+    if parsed.status == "failed":
+        return _failed(parsed, quoted)
     if kind == "declined":
         return Refused(MODELSLAB, f"ModelsLab declined the request{quoted or f' (HTTP {status_code})'}: change it.")
-    return outcome_unknown(_what_came(status_code, said, quoted))
+    return outcome_unknown(_describe(status_code, parsed, quoted))
 
 
 _REFUSALS = {
@@ -327,54 +351,60 @@ _REFUSALS = {
 }
 
 
-def _about(sent: JobResponse, status_code: int, kind: Kind | None, said: _ParsedBody, quoted: str) -> BackendError:
-    """The error for a question about a job."""
+def _poll_error(
+    sent: JobResponse, status_code: int, kind: Kind | None, parsed: _ParsedBody, quoted: str
+) -> BackendError:
+    """The error for a response to a poll."""
     if kind == "missing":
         return JobNotFound(MODELSLAB, f"ModelsLab does not know job {sent.id}: it keeps them for 24 hours.")
-    if said.status == "failed":
-        return _failed(said, quoted)
-    if kind == "declined" and said.status:
+    if parsed.status == "failed":
+        return _failed(parsed, quoted)
+    if kind == "declined" and parsed.status:
         return Refused(MODELSLAB, f"ModelsLab gave up job {sent.id}{quoted}: change the request.")
-    if kind == "declined" or (kind is None and said.status):
-        what = _what_came(status_code, said, quoted)
+    if kind == "declined" or (kind is None and parsed.status):
+        what = _describe(status_code, parsed, quoted)
         return OutcomeUnknown(
             MODELSLAB, f"{what} about job {sent.id}, which may have been billed: look at modelslab.com."
         )
-    return Unavailable(MODELSLAB, f"{_what_came(status_code, said, quoted)} about job {sent.id}{ASK_AGAIN}")
+    return Unavailable(MODELSLAB, f"{_describe(status_code, parsed, quoted)} about job {sent.id}{ASK_AGAIN}")
 
 
-def _busy(said: _ParsedBody) -> RateLimited:
-    seconds = said.retry_after
+def _rate_limited(parsed: _ParsedBody) -> RateLimited:
+    seconds = parsed.retry_after
     when = f"in {math.ceil(seconds)} seconds" if seconds else "in a moment"
-    limit = re.search(r"\bmaximum (\d{1,3}) ", said.message, re.IGNORECASE)
+    limit = re.search(r"\bmaximum (\d{1,3}) ", parsed.message, re.IGNORECASE)
     full = f"takes {limit[1]} headshots of this key at once" if limit else "has taken as many headshots as it may"
     return RateLimited(MODELSLAB, f"ModelsLab {full}: try again {when}.", retry_after=seconds)
 
 
-def _failed(said: _ParsedBody, quoted: str) -> BackendError:
-    if not said.message or re.search(r"try again|time[d ]*out|\berror\b|unavailable", said.message, re.IGNORECASE):
+def _failed(parsed: _ParsedBody, quoted: str) -> BackendError:
+    if not parsed.message or re.search(r"try again|time[d ]*out|\berror\b|unavailable", parsed.message, re.IGNORECASE):
         return JobFailed(
             MODELSLAB, f"ModelsLab could not make this headshot{quoted}: try again, which may be charged again."
         )
     return Refused(MODELSLAB, f"ModelsLab did not make this headshot{quoted}: change the photo or the prompt.")
 
 
-def _what_came(status_code: int, said: _ParsedBody, quoted: str) -> str:
+def _describe(status_code: int, parsed: _ParsedBody, quoted: str) -> str:
     if 300 <= status_code < 400:
-        return f"ModelsLab sent the request on to another address (HTTP {status_code}), where the key must not go"
-    if status_code >= 400 or said.status in ("error", "failed"):
+        return f"ModelsLab redirected the request to another address (HTTP {status_code}), where the key must not go"
+    if status_code >= 400 or parsed.status in ("error", "failed"):
         return f"ModelsLab answered with a fault{quoted or f' (HTTP {status_code})'}"
-    if said.status == "processing":
-        return "ModelsLab took the request without giving it a number"
-    if said.status == "success":
+    if parsed.status == "processing":
+        return "ModelsLab took the request without giving it a job number"
+    if parsed.status == "success":
         return "ModelsLab says that it is done, but sent no picture"
-    if said.status:
-        return f"ModelsLab answered with a status that is not known here (“{said.status[:20]}”)"
+    if parsed.status:
+        return f"ModelsLab answered with a status that is not known here (“{parsed.status[:20]}”)"
     return "ModelsLab's answer cannot be read"
 
 
 def outcome_unknown(what: str) -> OutcomeUnknown:
-    """`what` happened after the request had been sent, without a full stop."""
+    """Return the error for a submission whose outcome is not known.
+
+    Args:
+        what: what happened after the request was sent; a sentence without its full stop.
+    """
     return OutcomeUnknown(
         MODELSLAB,
         f"{what}. The request may have been billed, so it was not sent again: "
@@ -383,7 +413,11 @@ def outcome_unknown(what: str) -> OutcomeUnknown:
 
 
 def unknown_result(why: str) -> OutcomeUnknown:
-    """For a job that is done, whose picture cannot be had; `why` is a clause."""
+    """Return the error for a job that is done, but whose picture cannot be downloaded.
+
+    Args:
+        why: a clause.
+    """
     return OutcomeUnknown(
         MODELSLAB,
         f"ModelsLab made the headshot, but {why.rstrip('.')}. It was billed: "

@@ -1,4 +1,4 @@
-"""From a person's photo to what a service is sent, and from the file it sends back to a headshot."""
+"""From a photo to the face image that is sent, and from the picture file that comes back to a Headshot."""
 
 import io
 from collections.abc import Mapping
@@ -14,32 +14,43 @@ from headshot.imaging.encoding import png
 from headshot.imaging.photo import Photo
 from headshot.request import Headshot, HeadshotRequest, Note
 
-from .bodies import face_image
+from .face_image import face_image
 from .output import detect_placeholder
 from .replies import JobResponse
 
-_HEADS = 1.5  # face heights kept on every side of a face that was picked: hair and shoulders stay, most neighbours go
+# In face heights, kept on every side of a chosen face: hair and shoulders stay, most neighbours are cut away.
+_MARGIN = 1.5
 
 
 class Subject:
-    """Whom a comparison is of. face: which of `face.find(photo)`, None for the first.
+    """The photo and selected face a comparison is based on. Its methods are slow: call them in a worker thread.
 
-    Its methods take a moment: call them in a worker thread.
+    Attributes:
+        photo: the whole photo.
     """
 
     def __init__(self, photo: Photo, index: int | None = None) -> None:
+        """Select a face.
+
+        Args:
+            photo: the whole photo.
+            index: into `face.find(photo.pixels)`; None for the first face.
+        """
         self.photo = photo
         self._index = index
 
     def face_image(self) -> str:
-        """The photo as a data URI; around the face alone where one was picked, for the service takes whom it likes.
+        """Return the photo as a JPEG data URI, cropped around the face if one was selected.
 
-        Raises PhotoError where there is no such face.
+        Without the crop, the service would choose a face itself.
+
+        Raises:
+            PhotoError: if there is no such face.
         """
         if self._index is None:
             return face_image(self.photo)
         found = face.choose(face.find(self.photo.pixels), self._index)
-        (x, y), reach = found.centre, found.height * (_HEADS + 0.5)
+        (x, y), reach = found.centre, found.height * (_MARGIN + 0.5)
         height, width = self.photo.pixels.shape[:2]
         left, right = (int(np.clip(at, 0, width)) for at in (x - reach, x + reach))
         top, bottom = (int(np.clip(at, 0, height)) for at in (y - reach, y + reach))
@@ -47,11 +58,17 @@ class Subject:
 
     @cached_property
     def embedding(self) -> np.ndarray | None:
+        """The embedding of the selected face; None if the photo has no face."""
         faces = face.find(self.photo.pixels)
         return face.embed(self.photo.pixels, face.choose(faces, self._index)) if faces else None
 
     def likeness(self, pixels: np.ndarray, found: face.Face) -> float | None:
-        """As in Headshot, of the face that was found in the picture."""
+        """Return the likeness of a face to this person, as `face.likeness` does; None if the photo has no face.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            found: a face in them.
+        """
         return None if self.embedding is None else face.likeness(self.embedding, face.embed(pixels, found))
 
 
@@ -65,10 +82,19 @@ def headshot_from_bytes(
     seconds: float,
     job: str,
 ) -> Headshot:
-    """The headshot that a picture file is, whatever its format: cleaned as a stranger's photo is, and written as PNG.
+    """Make a Headshot from a downloaded picture file. The file is as little trusted as a photo, and rewritten as PNG.
 
-    subject: None where the photo is not at hand any more; then nothing is said of its likeness.
-    made_by: the headshot's facts.  Raises PhotoError where the file is no usable picture.
+    Args:
+        data: the file, in any format that Photo reads.
+        request: the settings it was made with.
+        reply: the last response about its job.
+        subject: to measure likeness against; None if the photo is gone, then likeness is None.
+        made_by: the headshot's facts.
+        seconds: how long it took.
+        job: its job's id in the store.
+
+    Raises:
+        PhotoError: if the file is no usable picture.
     """
     pixels = Photo.from_bytes(data).pixels
     image = Image.fromarray(pixels)
@@ -87,12 +113,12 @@ def _notes(pixels: np.ndarray, request: HeadshotRequest, reply: JobResponse) -> 
     elif reply.nsfw:
         notes.append(Note("advice", "The service's safety checker marked this picture."))
     if reply.seed is not None and reply.seed != request.seed:
-        notes.append(Note("not applied", f"seed {request.seed}: the service says that it took {reply.seed}"))
+        notes.append(Note("not applied", f"seed {request.seed}: the service says that it used {reply.seed}"))
     return notes
 
 
 def to_record(headshot: Headshot) -> dict[str, Any]:
-    """What is to be remembered of a headshot beside its file and its request, as JSON's types."""
+    """Return the fields of a Headshot to store beside its file and its request, as JSON's types."""
     return {
         "seconds": headshot.seconds,
         "likeness": headshot.likeness,
@@ -103,11 +129,18 @@ def to_record(headshot: Headshot) -> dict[str, Any]:
 
 
 def from_record(png: bytes, request: HeadshotRequest, facts: Mapping[str, Any], job: str) -> Headshot:
-    """The headshot that `to_record` and its file remember."""
+    """Return the Headshot that was stored as a file and with `to_record`.
+
+    Args:
+        png: the file.
+        request: the settings it was made with.
+        facts: from `to_record`.
+        job: its job's id in the store.
+    """
     image = Image.open(io.BytesIO(png))
     image.load()
     notes = tuple(Note(note["kind"], note["text"]) for note in facts["notes"])
-    made_by, box = facts.get("made_by", {}), facts.get("face")  # what was made before these were kept has none
+    made_by, box = facts.get("made_by", {}), facts.get("face")  # older records have neither
     return Headshot(
         image,
         png,

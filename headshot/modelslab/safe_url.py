@@ -1,11 +1,11 @@
-"""A stranger's link in, one address that is safe to dial out.
+"""Checks a link from outside and resolves it to one address that is safe to connect to.
 
-A server that follows links can be sent to its own loopback, to its neighbours, or to the address from which a cloud
-hands out its keys. So a link is read strictly and written anew, its host is looked up once, every answer must lie on
-the public internet, and the answer that was judged is the one to dial: a name that changes its mind between the check
-and the connection changes nothing. A link's query may hold a signature, so neither errors nor reprs repeat it.
+A server that opens links can be made to open its own loopback, its neighbours, or the address from which a cloud hands
+out its keys. So a link is parsed strictly and written again, its host is looked up once, all of its addresses must be
+on the public internet, and the connection goes to the address that was checked: it does not matter if the name resolves
+to another one by then. A link's query may hold a signature, so neither errors nor reprs repeat it.
 
-What cannot be seen from here: a network that translates to IPv4 under a prefix of its own (RFC 6052, section 2.2).
+Not detected: a network that translates to IPv4 under a prefix of its own (RFC 6052, section 2.2).
 """
 
 import asyncio
@@ -16,21 +16,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from headshot.errors import RequestError, Unavailable
 
-MAX_REDIRECTS = 3  # a picture's link needs one or two (http to https, a short link to its store); browsers stop at 20
-MAX_LINK_CHARS = 8000  # what every sender and receiver should be able to carry (RFC 9110, section 4.1)
+MAX_LINK_CHARS = 8000  # every sender and receiver should support as many (RFC 9110, section 4.1)
 RESOLVE_SECONDS = 5.0  # the system's own first attempt (resolv.conf, `timeout`); a third of a download's 15 s
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_HOST_CHARS = 253  # RFC 1035, section 3.1: 255 octets, less the first length and the root
 _MAX_SHOWN_CHARS = 80  # of a host, in a sentence
-_LINK = "link"  # stands where `Unavailable` names a backend: none was asked yet
+_LINK = "link"  # the `backend` of an Unavailable error: no backend was used yet
 
-# Every entry of IANA's special-purpose registry is refused, the routable ones too: no web page lives there, and what
-# answers (relays, sinks for DNS) may stand inside the network that one is in.
+# Every entry of IANA's special-purpose registry is refused, the routable ones too: no web page is there, and relays and
+# DNS sinks with such addresses may be inside the server's own network.
 _DENIED_V4 = tuple(
     map(
         IPv4Network,
@@ -39,7 +38,7 @@ _DENIED_V4 = tuple(
             "10.0.0.0/8",  # private (RFC 1918)
             "100.64.0.0/10",  # shared by carriers (RFC 6598); 100.100.100.200 is a cloud's metadata
             "127.0.0.0/8",  # loopback (RFC 1122, section 3.2.1.3)
-            "168.63.129.16/32",  # a public number that Azure answers itself, inside every machine's network
+            "168.63.129.16/32",  # a public address that belongs to Azure's own services inside every machine's network
             "169.254.0.0/16",  # link-local (RFC 3927); 169.254.169.254 is most clouds' metadata
             "172.16.0.0/12",  # private (RFC 1918)
             "192.0.0.0/24",  # protocol assignments (RFC 6890); 192.0.0.192 is a cloud's metadata
@@ -57,7 +56,7 @@ _DENIED_V4 = tuple(
         ),
     )
 )
-# Tunnels that are out of use are refused whole, whatever IPv4 address they carry: v4-compatible, 6to4 and Teredo.
+# Tunnels that are out of use are refused whatever IPv4 address they carry: v4-compatible, 6to4 and Teredo.
 _DENIED_V6 = tuple(
     map(
         IPv6Network,
@@ -79,45 +78,49 @@ _DENIED_V6 = tuple(
         ),
     )
 )
-# Still in use, and as good as the IPv4 address in their last 32 bits.
+# Still in use: allowed if the IPv4 address in their last 32 bits is.
 _CARRIERS = (
     IPv6Network("::ffff:0:0/96"),  # v4-mapped (RFC 4291, section 2.5.5.2)
-    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052): what a machine without IPv4 is told of every IPv4 host
+    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052): what DNS returns for every IPv4 host on a machine without IPv4
 )
 _ISATAP = 0x0000_5EFE  # bits 64 to 95 of an address (RFC 5214, section 6.1) ...
-_ISATAP_FLAGS = 0x0300_0000  # ... but for the u and g bits, which may be either
+_ISATAP_FLAGS = 0x0300_0000  # ... except the u and g bits, which may be either
 
-# Names that public DNS does not know, so that no stranger learns by trying which of them exist here:
+# Names that public DNS does not know. They are refused so that nobody can find out which of them exist here:
 # RFC 6761 (localhost), RFC 6762 (local), ICANN's resolution of 2024-07-29 (internal), RFC 8375, RFC 7686 (onion).
 _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa", "onion")
 
 _LINK_SHAPE = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")  # RFC 1123, 2.1, and the underscore that buckets have
-# What inet_aton, and so every connection by name, would read as an address (WHATWG URL, "ends in a number"); and
-# the digits of every script, which some languages' parsers take for numbers.
+# A last label that inet_aton, and so every connection by name, would parse as an address (WHATWG URL, "ends in a
+# number"), with the digits of every script, because some languages' parsers read them as numbers.
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-_DOTS = str.maketrans("\u3002\uff61", "..")  # RFC 3490, section 3.1; the third, U+FF0E, falls to NFKC
+_DOTS = str.maketrans("\u3002\uff61", "..")  # RFC 3490, section 3.1; NFKC replaces the third, U+FF0E
 _CONTEXT = "\u00b7\u0375\u05f3\u05f4\u30fb"  # the punctuation that names may hold (RFC 5892, A.3 to A.7)
 _IN_PATH = "/%:@!$&'()*+,;="  # RFC 3986, section 3.3, and the % of what is encoded already
-_IN_QUERY = _IN_PATH + "?[]"  # section 3.4, and the brackets, which browsers leave: a signature may count on them
+_IN_QUERY = (
+    _IN_PATH + "?[]"
+)  # section 3.4, and the brackets, which browsers do not encode: a signature may depend on them
 
-# Its own threads: the system's lookup cannot be cut short, and whoever gives out links to names that never answer
-# must not use up the event loop's few, which everybody else needs. Eight wait at once; further ones time out in line.
+# Threads of their own: the system's lookup cannot be cancelled, and links whose names never resolve must not use up the
+# event loop's few threads, which everything else needs. Eight lookups run at once; more time out in the queue.
 _LOOKUPS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="link-lookup")
 
 Resolver = Callable[[str], Awaitable[Sequence[str]]]
-"""Asked with an ASCII host name; answers with its addresses as text, best first. Raises OSError when it cannot."""
+"""Takes an ASCII host name and returns its addresses as text, best first. Raises OSError if there are none."""
 
 
 @dataclass(frozen=True)
 class ResolvedUrl:
-    """Where to send a request, and nowhere else.
+    """A checked link and the only address to send its request to.
 
-    url: the link written anew in ASCII, without fragment; for the request line and the Host header.
-    host: lower case, without brackets or final dot; for the certificate's name.
-    address: the one to dial, as text; looking `host` up again would undo the check.
+    Attributes:
+        url: the link written again in ASCII, without fragment; for the request line and the Host header.
+        scheme: "https" or "http".
+        host: lower case, without brackets or final dot; for the certificate's name.
+        port: 443 or 80.
+        address: the IP address to connect to, as text; looking `host` up again would undo the check.
     """
 
     url: str = field(repr=False)
@@ -134,10 +137,17 @@ async def resolve(
     https_only: bool = False,
     give_up_after_seconds: float = RESOLVE_SECONDS,
 ) -> ResolvedUrl:
-    """Judge a link and pin the address that it leads to; the resolver is asked at most once.
+    """Check a link and look up its address. The resolver is called at most once.
 
-    Raises RequestError where the link is malformed or leads anywhere but to the public internet, and Unavailable
-    where its host cannot be looked up.
+    Args:
+        url: the link.
+        resolver: by default the system's.
+        https_only: refuse plain http.
+        give_up_after_seconds: for the lookup.
+
+    Raises:
+        RequestError: if the link is malformed, or leads anywhere but to the public internet.
+        Unavailable: if its host cannot be looked up.
     """
     scheme, host, port, rest = _parse(url, https_only=https_only)
     literal = _literal(host)
@@ -145,47 +155,21 @@ async def resolve(
         [str(literal)] if literal is not None else await _ask(resolver or _system_resolver, host, give_up_after_seconds)
     )
     if not all(map(is_global, answers)):
-        # The addresses stay untold: a stranger would learn from them how the network here is laid out.
-        raise RequestError(
-            f"“{_shown(host)}” does not lie on the public internet: use a link that opens from anywhere."
-        )
+        # The sentence does not name the addresses: they would reveal how the network here is laid out.
+        raise RequestError(f"“{_shown(host)}” is not on the public internet: use a link that opens from anywhere.")
     authority = f"[{host}]" if ":" in host else host
     if port != _DEFAULT_PORTS[scheme]:
         authority += f":{port}"
     return ResolvedUrl(f"{scheme}://{authority}{rest}", scheme, host, port, str(ip_address(answers[0])))
 
 
-async def next_target(
-    previous: ResolvedUrl,
-    location: str,
-    *,
-    resolver: Resolver | None = None,
-    https_only: bool = False,
-    give_up_after_seconds: float = RESOLVE_SECONDS,
-) -> ResolvedUrl:
-    """Judge a redirect as strictly as the first link; `location` may be relative. The caller counts: `MAX_REDIRECTS`.
-
-    Raises what `resolve` raises, and RequestError where https leads to http.
-    """
-    _refuse_characters(location)
-    if not location:
-        raise RequestError("The link redirects to nowhere: use the link of the picture itself.")
-    # urljoin is left the paths: it would read “https:/x” as one, and trips over a host that it finds strange.
-    if _SCHEME.match(location):
-        url = location
-    elif location.startswith("//"):
-        url = f"{previous.scheme}:{location}"
-    else:
-        url = urljoin(previous.url, location)
-    if previous.scheme == "https" and url[:5].lower() == "http:":
-        raise RequestError("The link redirects from https to unprotected http: use the link of the picture itself.")
-    return await resolve(url, resolver=resolver, https_only=https_only, give_up_after_seconds=give_up_after_seconds)
-
-
 def is_global(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether an address may be dialled for a stranger. What is no address, or names a zone, may not.
+    """Return whether an address is on the public internet. False for a text that is no address, or names a zone.
 
-    Source: IANA's special-purpose registries of IPv4 and IPv6 addresses, and what clouds answer themselves.
+    Args:
+        address: IPv4 or IPv6.
+
+    Source: IANA's special-purpose registries of IPv4 and IPv6 addresses, and the addresses that clouds use themselves.
     """
     try:
         ip = ip_address(address)
@@ -231,7 +215,7 @@ def _refuse_characters(link: str) -> None:
         raise RequestError(f"The link is longer than {MAX_LINK_CHARS:,} characters: use a shorter one.")
     if "\\" in link:
         raise RequestError("The link holds a backslash, which programs read in different ways: write / instead.")
-    # Z: spaces of every kind. Cc, Cf, Cs: control, invisible and half characters, which parsers drop or trip over.
+    # Z: spaces of every kind. Cc, Cf, Cs: control, invisible and half characters, which parsers drop or fail on.
     if any(unicodedata.category(char) in ("Zs", "Zl", "Zp", "Cc", "Cf", "Cs") for char in link):
         raise RequestError(
             "The link holds a space or an invisible character: copy it again, without what surrounds it."
@@ -247,7 +231,7 @@ def _host(written: str) -> str:
             return str(IPv6Address(written[1:-1]))
         except ValueError as error:
             raise RequestError("The link's IPv6 address cannot be read: write the host's name instead.") from error
-    if len(written) > _MAX_HOST_CHARS:  # before Punycode, which takes 30 s over 8,000 different characters
+    if len(written) > _MAX_HOST_CHARS:  # before Punycode, which takes 30 s for 8,000 different characters
         raise RequestError(f"The link's host is longer than {_MAX_HOST_CHARS} characters: copy the link again.")
     labels = _mapped(written).removesuffix(".").split(".")
     if _NUMBER.fullmatch(labels[-1]):
@@ -269,7 +253,7 @@ def _host(written: str) -> str:
 
 
 def _mapped(host: str) -> str:
-    """Lower case, and one spelling of what looks alike: full-width and circled digits, dots, ligatures.
+    """Lower case, with one spelling for characters that look alike: full-width and circled digits, dots, ligatures.
 
     The common part of UTS 46, section 4, non-transitional as in browsers: ß stays ß.
     """
@@ -278,14 +262,14 @@ def _mapped(host: str) -> str:
 
 
 def _ascii(label: str) -> str:
-    """A label as DNS knows it (RFC 5891, section 4.4); one that has no such form returns unchanged."""
+    """A label as DNS knows it (RFC 5891, section 4.4); unchanged if it has no such form."""
     if label.isascii() or not all(char in "-" + _CONTEXT or unicodedata.category(char)[0] in "LMN" for char in label):
         return label
     return "xn--" + label.encode("punycode").decode("ascii")
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that a host from `_host` is, if it is one."""
+    """A host from `_host` as an address, or None for a name."""
     try:
         return ip_address(host)
     except ValueError:

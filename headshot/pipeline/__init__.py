@@ -1,1 +1,1 @@
-"""The local fallback pipeline: diffusers on a GPU."""
+"""The local fallback pipeline: headshots by a diffusion model on this machine's own accelerator."""

@@ -1,4 +1,4 @@
-"""One comparison on one device: its sessions and buckets, and what is told on the way."""
+"""Runs one comparison on one device, bucket by bucket, and reports events on the way."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from PIL import Image
 
 from headshot.request import HeadshotRequest, Note
 
-from .sampling import Conditioning
+from .sampling import Sampler
 
 if TYPE_CHECKING:
     from .loading import Loaded
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """One more step is done, `step` of `steps`. previews: small pictures of what each request is becoming."""
+    """One more step of a bucket is done.
+
+    Attributes:
+        requests: the bucket's.
+        step: how many steps are done.
+        steps: how many there are.
+        previews: a small picture of each request's headshot so far, None if there is none yet.
+    """
 
     requests: tuple[HeadshotRequest, ...]
     step: int
@@ -27,15 +34,21 @@ class StepEvent:
 
 @dataclass(frozen=True)
 class BatchEvent:
-    """A bucket is done. seconds: a picture's share of it.  by: what made it, in words.
+    """A bucket is done.
 
-    facts: what it takes to repeat it, as JSON's types.
+    Attributes:
+        requests: the bucket's.
+        pictures: RGB at the model's own size, in the requests' order.
+        seconds: one picture's share of the bucket's time.
+        made_by: model, device and tier, as people read them.
+        facts: what is needed to repeat the pictures beside the requests, in JSON types.
+        notes: what the person should know about all of them.
     """
 
     requests: tuple[HeadshotRequest, ...]
     pictures: tuple[Image.Image, ...]
     seconds: float
-    by: str
+    made_by: str
     facts: Mapping[str, Any]
     notes: tuple[Note, ...]
 
@@ -44,33 +57,38 @@ def run_comparison(
     loaded: "Loaded",
     face: Image.Image,
     requests: Sequence[HeadshotRequest],
-    tell: Callable[[StepEvent | BatchEvent], None],
+    on_event: Callable[[StepEvent | BatchEvent], None],
 ) -> None:
-    """Make the headshots bucket by bucket. What `tell` raises ends the work between two steps, and is raised.
+    """Make the pictures of a comparison, bucket by bucket.
 
-    face: the square crop that the recipe sees. It and the words are encoded once, however many seeds, guidance values
-    and steps there are.
+    Face and prompt are encoded once, however many seeds, guidance values and steps there are.
+
+    Args:
+        loaded: the models.
+        face: RGB, the square crop that the model sees (`face_crop.face_region`).
+        requests: with seeds.
+        on_event: called after every step and every bucket. If it raises, the work ends there and the error is raised.
     """
-    by_words: dict[tuple[str, str], list[HeadshotRequest]] = {}
+    by_prompts: dict[tuple[str, str], list[HeadshotRequest]] = {}
     for request in requests:
-        by_words.setdefault((request.prompt, request.negative_prompt), []).append(request)
-    for words, alike in by_words.items():
-        session = Conditioning(loaded, face, *words)
-        for bucket in session.batches(alike):
-            _decode(loaded, session, tuple(bucket), tell)
+        by_prompts.setdefault((request.prompt, request.negative_prompt), []).append(request)
+    for prompts, group in by_prompts.items():
+        sampler = Sampler(loaded, face, *prompts)
+        for bucket in sampler.batches(group):
+            _run_bucket(loaded, sampler, tuple(bucket), on_event)
 
 
-def _decode(
+def _run_bucket(
     loaded: "Loaded",
-    session: Conditioning,
+    sampler: Sampler,
     bucket: tuple[HeadshotRequest, ...],
-    tell: Callable[[StepEvent | BatchEvent], None],
+    on_event: Callable[[StepEvent | BatchEvent], None],
 ) -> None:
     def on_step(step: int, steps: int, previews: Sequence[Image.Image | None]) -> None:
-        tell(StepEvent(bucket, step, steps, tuple(previews)))
+        on_event(StepEvent(bucket, step, steps, tuple(previews)))
 
     started = time.perf_counter()
-    pictures = session.run(bucket, on_step)
+    pictures = sampler.run(bucket, on_step)
     seconds = (time.perf_counter() - started) / len(bucket)
-    by = f"{loaded.recipe.title} on {loaded.device.title}, {loaded.tier}"
-    tell(BatchEvent(bucket, tuple(pictures), seconds, by, session.recipe_facts(), session.notes))
+    made_by = f"{loaded.spec.title} on {loaded.device.title}, {loaded.tier}"
+    on_event(BatchEvent(bucket, tuple(pictures), seconds, made_by, sampler.facts(), sampler.notes))

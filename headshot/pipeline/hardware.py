@@ -1,6 +1,6 @@
-"""What the local pipeline can run on, how much memory is free there, and which ways of holding a recipe fit into it.
+"""The devices that the local pipeline can run on, their free memory, and the tiers in which a model fits into it.
 
-All memory is in GiB. Only `devices`, `chosen` and `Device.free_gb` import torch.
+All memory is in GiB. Only `devices`, `select_devices` and `Device.free_gb` import torch.
 """
 
 import importlib.util
@@ -12,17 +12,18 @@ from typing import Any
 from headshot.backend_names import LOCAL
 from headshot.errors import NotConfigured, SettingsError
 
-from .model_specs import BUCKET, MODEL_SPECS, ModelSpec, least_gb
+from .model_specs import BUCKET, MODEL_SPECS, ModelSpec, minimum_gb
 
 _GIB = 2**30
-_OFFLOADING = ("cuda", "xpu")  # where the device's memory is its own; elsewhere offloading would move nothing
+_OFFLOADING = ("cuda", "xpu")  # devices with memory of their own; elsewhere offloading frees nothing
 _QUANTISER = "bitsandbytes"
+_CGROUP = Path("/sys/fs/cgroup")  # version 2, as in every current container; psutil sees the whole machine's memory
 
 
 class Tier(StrEnum):
-    """How the weights are held; the value is the words for the screen. Best first.
+    """How the weights are held in memory, best first. The value is the text for the screen.
 
-    8 and 4 bit come before sequential offload, which is exact but sends every weight over the bus at every step.
+    8 and 4 bit come before sequential offload, which is exact but moves every weight to the device at every step.
     """
 
     ON_DEVICE = "all on the device"
@@ -33,12 +34,20 @@ class Tier(StrEnum):
 
     @property
     def bits(self) -> int | None:
+        """Bits of a quantised weight, None for a tier that does not quantise."""
         return {Tier.EIGHT_BIT: 8, Tier.FOUR_BIT: 4}.get(self)
 
 
 @dataclass(frozen=True)
 class Device:
-    """name: torch's, “cuda:0” (ROCm's too), “mps”, “xpu:0”, “cpu”.  dtype: the best it computes natively."""
+    """A device that models can run on.
+
+    Attributes:
+        name: torch's: “cuda:0” (for ROCm too), “mps”, “xpu:0” or “cpu”.
+        title: as people read it.
+        dtype: the best number format that it computes in natively, by torch's name.
+        total_gb: all its memory, in GiB.
+    """
 
     name: str
     title: str
@@ -47,10 +56,11 @@ class Device:
 
     @property
     def kind(self) -> str:
+        """The name without the number: “cuda”."""
         return self.name.partition(":")[0]
 
     def free_gb(self) -> float:
-        """What a load could take now, counting what torch holds in reserve without using it."""
+        """Memory that models could use now, in GiB, including torch's unused reserve."""
         torch = _torch()
         if self.kind == "cpu":
             return _host_free_gb()
@@ -64,10 +74,16 @@ class Device:
 
 
 def devices(cpu: bool = False) -> list[Device]:
-    """The accelerators of this machine, the one with most free memory first; with `cpu`, the processor alone.
+    """The accelerators of this machine, the one with the most free memory first.
 
-    Empty where there is none, and where torch is not installed (`loading.absent_packages` names it).
-    Raises NotConfigured where torch is there and cannot be loaded.
+    Args:
+        cpu: return the processor instead.
+
+    Returns:
+        Empty if there is none, or if torch is not installed (`loading.missing_packages` names it).
+
+    Raises:
+        NotConfigured: torch is installed but cannot be loaded.
     """
     if importlib.util.find_spec("torch") is None:
         return []
@@ -86,16 +102,21 @@ def devices(cpu: bool = False) -> list[Device]:
             properties = torch.xpu.get_device_properties(index)
             found.append(Device(f"xpu:{index}", properties.name, "bfloat16", properties.total_memory / _GIB))
     if torch.backends.mps.is_available():
-        native = torch.backends.mps.is_macos_or_newer(14, 0)  # Metal knows bfloat16 since then
+        native = torch.backends.mps.is_macos_or_newer(14, 0)  # Metal has bfloat16 since then
         dtype = "bfloat16" if native else "float16"
         found.append(Device("mps", "Apple GPU", dtype, torch.mps.recommended_max_memory() / _GIB))
     return sorted(found, key=lambda device: -device.free_gb())
 
 
-def chosen(setting: str) -> list[Device]:
-    """The devices that HEADSHOT_PIPELINE_DEVICE asks for: `auto` every accelerator, `cpu`, or one by its name.
+def select_devices(setting: str) -> list[Device]:
+    """The devices that the setting `pipeline_device` selects.
 
-    Raises NotConfigured where there is none, SettingsError where the named one is not among those found.
+    Args:
+        setting: `auto` for every accelerator, `cpu`, or a device by its name or kind.
+
+    Raises:
+        NotConfigured: there is no accelerator.
+        SettingsError: the named device is not among those found.
     """
     if setting == "cpu":
         return devices(cpu=True)
@@ -115,70 +136,80 @@ def chosen(setting: str) -> list[Device]:
     return named
 
 
-def dtype_for(recipe: ModelSpec, device: Device) -> str:
-    """The number format a recipe runs in: the device's, save that only SDXL stays within float16's range."""
-    if device.dtype != "float16" or recipe.family == "sdxl-face":
+def dtype_for(spec: ModelSpec, device: Device) -> str:
+    """The number format that a model runs in, by torch's name.
+
+    It is the device's, except that only SDXL stays within float16's range.
+    """
+    if device.dtype != "float16" or spec.family == "sdxl-face":
         return device.dtype
-    return "bfloat16" if device.kind == "cuda" else "float32"  # CUDA emulates it on older cards, Metal does not
+    return "bfloat16" if device.kind == "cuda" else "float32"  # CUDA emulates bfloat16 on older cards, Metal does not
 
 
-def needed_gb(recipe: ModelSpec, device: Device, tier: Tier) -> float | None:
-    """What a full bucket needs on the device, None where this recipe or device has no such tier."""
-    wide = 2 if dtype_for(recipe, device) == "float32" else 1
-    extra = (BUCKET - 1) * recipe.extra_gb_per_image * wide
+def needed_gb(spec: ModelSpec, device: Device, tier: Tier) -> float | None:
+    """Memory that a full bucket needs on the device, in GiB; None if model or device does not support the tier."""
+    width_factor = 2 if dtype_for(spec, device) == "float32" else 1
+    extra = (BUCKET - 1) * spec.extra_gb_per_image * width_factor
     if tier is Tier.ON_DEVICE:
-        return recipe.memory_gb * wide + extra
+        return spec.memory_gb * width_factor + extra
     if device.kind not in _OFFLOADING:
         return None
     if tier.bits is not None:
-        known = dict(recipe.quantised)
-        there = tier.bits in known and importlib.util.find_spec(_QUANTISER) is not None
-        return known[tier.bits] + extra if there else None
-    alone = recipe.offload_gb if tier is Tier.MODEL_OFFLOAD else recipe.sequential_gb
-    return alone * wide + extra
+        known = dict(spec.quantised)
+        available = tier.bits in known and importlib.util.find_spec(_QUANTISER) is not None
+        return known[tier.bits] + extra if available else None
+    single = spec.offload_gb if tier is Tier.MODEL_OFFLOAD else spec.sequential_gb
+    return single * width_factor + extra
 
 
-def tiers(recipe: ModelSpec, device: Device, *, free_gb: float | None = None) -> list[Tier]:
-    """The tiers that fit, best first, from the memory that is free now; empty where none does.
+def fitting_tiers(spec: ModelSpec, device: Device, *, free_gb: float | None = None) -> list[Tier]:
+    """The tiers that fit into the free memory, best first; empty if none does.
 
-    free_gb: what to reckon with instead, for example after a fault has shown less.
-    Offloaded weights wait in the host's memory, so those tiers also want room there.
+    Offloaded weights are kept in the host's memory, so those tiers need room there too.
+
+    Args:
+        spec: the model.
+        device: where it shall run.
+        free_gb: free memory in GiB; None: measure it.
     """
     free = device.free_gb() if free_gb is None else free_gb
     fit = []
     for tier in Tier:
-        needed = needed_gb(recipe, device, tier)
+        needed = needed_gb(spec, device, tier)
         if needed is None or needed > free:
             continue
         offloads = tier in (Tier.MODEL_OFFLOAD, Tier.SEQUENTIAL_OFFLOAD)
-        if offloads and recipe.memory_gb > _host_free_gb():
+        if offloads and spec.memory_gb > _host_free_gb():
             continue
         fit.append(tier)
     return fit
 
 
-def too_little(recipe: ModelSpec, device: Device) -> str:
-    """The sentence for a recipe of which no tier fits: how much it needs, how much is there, and what to do."""
-    needs = [needed for tier in Tier if (needed := needed_gb(recipe, device, tier)) is not None]
+def memory_shortage(spec: ModelSpec, device: Device) -> str:
+    """A sentence for a model of which no tier fits: how much memory it needs, how much is free, and what to do."""
+    needs = [needed for tier in Tier if (needed := needed_gb(spec, device, tier)) is not None]
     free = device.free_gb()
     sentence = (
-        f"{recipe.title} needs at least {min(needs):.1f} GB of memory on {device.title}, "
+        f"{spec.title} needs at least {min(needs):.1f} GB of memory on {device.title}, "
         f"and {free:.1f} of {device.total_gb:.1f} GB are free."
     )
     if min(needs) <= free:
         sentence = (
-            f"{recipe.title} fits on {device.title} only with its weights kept in the computer's own memory, which "
-            f"wants {recipe.memory_gb:.0f} GB, and {_host_free_gb():.1f} GB are free."
+            f"{spec.title} fits on {device.title} only with its weights kept in the computer's own memory, which "
+            f"wants {spec.memory_gb:.0f} GB, and {_host_free_gb():.1f} GB are free."
         )
-    smaller = [other for other in MODEL_SPECS.values() if least_gb(other) < least_gb(recipe)]
+    smaller = [other for other in MODEL_SPECS.values() if minimum_gb(other) < minimum_gb(spec)]
     advice = "Close what else uses it"
     if smaller:
-        advice += f", or choose a smaller recipe: HEADSHOT_PIPELINE={min(smaller, key=least_gb).name}"
+        advice += f", or choose a smaller recipe: HEADSHOT_PIPELINE={min(smaller, key=minimum_gb).name}"
     return f"{sentence} {advice}."
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator said no, the device's or the host's; torch raises several kinds, some known only by text."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that the device's or the host's memory ran out.
+
+    torch raises several kinds, some of which only the text identifies.
+    """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -191,7 +222,7 @@ def _torch() -> Any:
     except (ImportError, OSError) as error:
         raise NotConfigured(
             LOCAL,
-            f"PyTorch is installed and cannot be loaded ({type(error).__name__}): install it anew with "
+            f"PyTorch is installed and cannot be loaded ({type(error).__name__}): reinstall it with "
             "`pip install --force-reinstall -r requirements-gpu.txt`.",
         ) from error
     return torch
@@ -217,13 +248,10 @@ def _host_free_gb() -> float:
     return max(free, 0) / _GIB
 
 
-_CGROUP = Path("/sys/fs/cgroup")  # version 2, as in every current container; psutil sees the whole machine's memory
-
-
 def _container_limit() -> int | None:
-    """The bytes this container may use, None where nothing limits it."""
+    """The container's memory limit in bytes, None if there is none."""
     try:
         text = _CGROUP.joinpath("memory.max").read_text(encoding="ascii").strip()
-    except OSError:  # no such file: another system, or no container
+    except OSError:  # another system, or no container
         return None
     return None if text == "max" else int(text)

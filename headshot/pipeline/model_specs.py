@@ -1,6 +1,7 @@
-"""The local pipeline's three recipes: whose models, which licence, how much memory, what a request's words mean there.
+"""The models that the local pipeline can run: their weights, licences, memory needs, and how they read a request.
 
-Light: nothing here knows torch. No weights under a non-commercial licence, and none that need InsightFace's models.
+People know a model spec as a “recipe”. Nothing here imports torch. No weights under a non-commercial licence are
+listed, and none that need InsightFace's models.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,47 +10,63 @@ from types import MappingProxyType
 from typing import Literal
 
 Family = Literal["flux2-klein", "sdxl-face", "qwen-edit"]
-BUCKET = 4  # headshots denoised side by side, always in this shape: a picture then does not depend on its neighbours
+BUCKET = 4  # headshots denoised in one batch, always of this size: a picture then does not depend on its neighbours
 
 
 @dataclass(frozen=True)
 class WeightsRepo:
-    """One repository of weights.
+    """One repository of weights at Hugging Face.
 
-    files: patterns of what is fetched of it; a name without a wildcard must be there for the part to be whole.
-    gigabytes: what a download of these files weighs, in 10^9 bytes.
-    optional: the pipeline runs without it, only with coarser previews.
+    Attributes:
+        name: owner and name, as in `h94/IP-Adapter`.
+        files: patterns of the files to fetch; one without a wildcard must exist for the repository to be whole.
+        gigabytes: size of a download of these files, in 10^9 bytes.
+        licence: the licence's name.
+        revision: the branch to fetch. The commit behind it is read from the cache and written into every headshot.
+        optional: whether the pipeline runs without it, only with coarser previews.
     """
 
-    repo: str
+    name: str
     files: tuple[str, ...]
     gigabytes: float
     licence: str
-    revision: str = "main"  # the commit that it stood for is read from the cache and written into every file
+    revision: str = "main"
     optional: bool = False
 
     @property
     def folder(self) -> str:
-        """The part's own folder inside a folder that holds several: `FLUX.2-klein-base-4B`."""
-        return self.repo.rpartition("/")[2]
+        """The name of its sub-folder in a folder of several repositories: `FLUX.2-klein-base-4B`."""
+        return self.name.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """How one family of models makes a headshot.
+    """One model and how the pipeline runs it.
 
-    The memory figures are in GiB and hold for one picture at `size`; each further one of a bucket costs
-    `extra_gb_per_image`. They are reckoned from the weights' sizes at 16 bit and published peaks, not measured here.
-    memory_gb: all weights on the device.  offload_gb: only the largest of them at a time.
-    sequential_gb: layer by layer.  quantised: (bits, GiB) with the large weights rounded, best first.
-    size: width, height of the picture the model makes, 4:5.  reference_px: the side of the square face crop it sees.
-    variant: the files' own word for 16 bit, where a repository holds both.
+    The memory figures are in GiB, for one picture at `size`. They are calculated from the weights' sizes at 16 bit and
+    from published peaks, not measured here.
+
+    Attributes:
+        name: as settings and files have it.
+        title: as people read it.
+        family: which code of `families` runs it.
+        repos: where its weights are; the first holds the model itself.
+        memory_gb: memory needed with all weights on the device.
+        offload_gb: memory needed with only the largest of its networks on the device at a time.
+        sequential_gb: memory needed with one layer on the device at a time.
+        extra_gb_per_image: memory for each further picture of a bucket.
+        size: width and height of the picture that the model makes, 4:5, in pixels.
+        reference_px: side of the square face crop that the model sees, in pixels.
+        help: Markdown; what each parameter of a request means to this model.
+        quantised: (bits, GiB) with the large weights rounded to so many bits, best first.
+        variant: the repository's name for its 16-bit files, if it also has others.
+        prompt_template: text sent to the model, with `{}` for the person's prompt.
     """
 
     name: str
     title: str
     family: Family
-    parts: tuple[WeightsRepo, ...]
+    repos: tuple[WeightsRepo, ...]
     memory_gb: float
     offload_gb: float
     sequential_gb: float
@@ -59,23 +76,24 @@ class ModelSpec:
     help: str
     quantised: tuple[tuple[int, float], ...] = ()
     variant: str | None = None
-    instruction: str = "{}"
+    prompt_template: str = "{}"
 
-    def wrapped(self, prompt: str) -> str:
-        """What the model is told: an editor gets an order to change the photo, the others the prompt as it is."""
-        return self.instruction.replace("{}", prompt)
+    def model_prompt(self, prompt: str) -> str:
+        """The text sent to the model: for an editor an instruction to change the photo, else the prompt itself."""
+        return self.prompt_template.replace("{}", prompt)
 
     @property
     def gigabytes(self) -> float:
-        """What a whole download weighs, optional parts included, in 10^9 bytes."""
-        return sum(part.gigabytes for part in self.parts)
+        """Size of a complete download, optional repositories included, in 10^9 bytes."""
+        return sum(repo.gigabytes for repo in self.repos)
 
     @property
     def command(self) -> str:
+        """The shell command that fetches the weights into Hugging Face's cache."""
         return f"python -m headshot download {self.name}"
 
 
-# Said before the prompt to both editors: without it they paint another person in the described clothes.
+# Both editors need this before the prompt: without it they paint another person in the described clothes.
 _SAME_PERSON = "Professional headshot of the same person, facial features unchanged: {}"
 _NUMBERS = (
     "A seed or a guidance value found with another backend gives another picture here: compare within one backend."
@@ -87,14 +105,14 @@ FLUX2_KLEIN = ModelSpec(
     title="FLUX.2 klein base 4B",
     family="flux2-klein",
     # The base model, not the distilled one of four steps, which knows neither guidance nor a negative prompt.
-    parts=(WeightsRepo("black-forest-labs/FLUX.2-klein-base-4B", _PIPELINE_FILES, 16.0, "Apache-2.0"),),
+    repos=(WeightsRepo("black-forest-labs/FLUX.2-klein-base-4B", _PIPELINE_FILES, 16.0, "Apache-2.0"),),
     memory_gb=17.0,
     offload_gb=9.0,
     sequential_gb=3.5,
     extra_gb_per_image=0.6,
     size=(896, 1120),  # about the one megapixel it was trained at, in steps of 16
     reference_px=768,
-    instruction=_SAME_PERSON,
+    prompt_template=_SAME_PERSON,
     help=(
         "**Prompt**: an order to change the photo; “the same person, facial features unchanged” is said before it. "
         "**Negative prompt**: steers away from what it names, at guidance above 1. "
@@ -106,7 +124,7 @@ SDXL_FACE = ModelSpec(
     name="sdxl-face",
     title="SDXL with the face as a prompt",
     family="sdxl-face",
-    parts=(
+    repos=(
         WeightsRepo(
             "stabilityai/stable-diffusion-xl-base-1.0",
             (
@@ -158,7 +176,7 @@ QWEN_EDIT = ModelSpec(
     name="qwen-edit",
     title="Qwen-Image-Edit 2511",
     family="qwen-edit",
-    parts=(WeightsRepo("Qwen/Qwen-Image-Edit-2511", (*_PIPELINE_FILES, "processor/*"), 57.7, "Apache-2.0"),),
+    repos=(WeightsRepo("Qwen/Qwen-Image-Edit-2511", (*_PIPELINE_FILES, "processor/*"), 57.7, "Apache-2.0"),),
     memory_gb=57.0,
     offload_gb=42.0,
     sequential_gb=5.0,
@@ -166,7 +184,7 @@ QWEN_EDIT = ModelSpec(
     quantised=((8, 32.0), (4, 18.5)),
     size=(896, 1120),
     reference_px=768,
-    instruction=_SAME_PERSON,
+    prompt_template=_SAME_PERSON,
     help=(
         "**Prompt**: an order to change the photo; “the same person, facial features unchanged” is said before it. "
         "**Negative prompt**: steers away from what it names, at guidance above 1. "
@@ -174,26 +192,30 @@ QWEN_EDIT = ModelSpec(
     ),
 )
 
-# In order of preference: klein is a tenth of Qwen's work at a likeness that serves, and fits where most people are.
+# Best first: klein needs a tenth of Qwen's work, its likeness is good enough, and it fits on most people's cards.
 MODEL_SPECS: Mapping[str, ModelSpec] = MappingProxyType(
-    {recipe.name: recipe for recipe in (FLUX2_KLEIN, SDXL_FACE, QWEN_EDIT)}
+    {spec.name: spec for spec in (FLUX2_KLEIN, SDXL_FACE, QWEN_EDIT)}
 )
 
 
-def fitting(free_gb: float, among: Iterable[ModelSpec] = ()) -> ModelSpec:
-    """The best recipe for this much free memory, by the tiers that do not crawl; where nothing fits, the smallest.
+def best_fitting(free_gb: float, among: Iterable[ModelSpec] = ()) -> ModelSpec:
+    """The best model for this much free memory, or the smallest if none fits.
 
-    among: what to choose from, best first (for example the recipes whose weights are there); empty: all of them, save
-    that nobody is given Qwen's 58 GB unasked, for a card that holds it runs klein as well, whole and far faster.
+    A model fits if it runs at a usable speed, so sequential offload does not count.
+
+    Args:
+        free_gb: free memory of the device, in GiB.
+        among: the candidates, best first (for example the models whose weights are present). Empty: all but Qwen, whose
+            58 GB nobody should have to download unasked: a card that holds it runs klein too, whole and far faster.
     """
     candidates = list(among) or [FLUX2_KLEIN, SDXL_FACE]
-    for recipe in candidates:
-        if least_gb(recipe) <= free_gb:
-            return recipe
-    return min(candidates, key=least_gb)
+    for spec in candidates:
+        if minimum_gb(spec) <= free_gb:
+            return spec
+    return min(candidates, key=minimum_gb)
 
 
-def least_gb(recipe: ModelSpec) -> float:
-    """The GiB a full bucket needs in the smallest tier that keeps a usable pace, which sequential offload does not."""
-    smallest = min(recipe.offload_gb, *(gb for _, gb in recipe.quantised), recipe.memory_gb)
-    return smallest + (BUCKET - 1) * recipe.extra_gb_per_image
+def minimum_gb(spec: ModelSpec) -> float:
+    """Memory for a full bucket in the smallest tier of usable speed (not sequential offload), in GiB."""
+    smallest = min(spec.offload_gb, *(gb for _, gb in spec.quantised), spec.memory_gb)
+    return smallest + (BUCKET - 1) * spec.extra_gb_per_image

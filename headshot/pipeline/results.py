@@ -1,4 +1,4 @@
-"""From the model's picture to a headshot: checked, at the size all headshots have, measured, and with its notes."""
+"""From the model's picture to a headshot: checked, resized to the size of all headshots, measured, and with notes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,24 +17,39 @@ if TYPE_CHECKING:
     from .device_run import BatchEvent, StepEvent
 
 _SIZE = (1024, 1280)  # of every headshot, whichever backend made it
-_PREVIEW_QUALITY = 80  # a preview is 160 px and lives for one step
+_PREVIEW_QUALITY = 80  # a preview is 160 px and is shown for one step
 
 
 @dataclass(frozen=True)
 class OutputSteps:
-    """Which of the studio's output steps a model's picture gets: none unasked, for a model draws grain and edges."""
+    """Which of the studio's output steps a model's picture gets.
+
+    Neither by default, because a model draws grain and sharp edges itself.
+
+    Attributes:
+        sharpen: whether to sharpen it.
+        grain: whether to add fine grain.
+    """
 
     sharpen: bool = False
     grain: bool = False
 
     @property
     def facts(self) -> Mapping[str, bool]:
+        """The steps as they are written into the headshot's file."""
         return {"sharpened": self.sharpen, "grain": self.grain}
 
-    def applied(self, pixels: np.ndarray, seed: int, enlargement: float) -> np.ndarray:
-        """(h, w, 3) uint8 RGB -> the same. seed: tells the frame's place on the grain sheet.
+    def apply(self, pixels: np.ndarray, seed: int, enlargement: float) -> np.ndarray:
+        """Sharpen the picture and add grain, as far as chosen.
 
-        enlargement: of the model's picture, for an enlarged one has no detail to gain and gets less sharpening.
+        Args:
+            pixels: (h, w, 3) uint8 RGB.
+            seed: the headshot's, which chooses the position on the grain sheet.
+            enlargement: how many times larger the picture is than the model made it. An enlarged picture has no
+                detail to gain, so it is sharpened less.
+
+        Returns:
+            (h, w, 3) uint8 RGB; `pixels` itself if no step is chosen.
         """
         if not (self.sharpen or self.grain):
             return pixels
@@ -46,17 +61,32 @@ class OutputSteps:
         )
 
 
-def finished(
-    picture: Image.Image, request: HeadshotRequest, made: "BatchEvent", embedding: np.ndarray, finish: OutputSteps
+def headshot_from_picture(
+    picture: Image.Image,
+    request: HeadshotRequest,
+    batch: "BatchEvent",
+    embedding: np.ndarray,
+    output_steps: OutputSteps,
 ) -> Headshot:
-    """embedding: the photo's, as `face.embed` gives it. Raises Refused where the picture must be withheld."""
+    """Turn one picture of a batch into a finished headshot.
+
+    Args:
+        picture: RGB, as the model made it.
+        request: what it was made from.
+        batch: the event that brought the picture.
+        embedding: of the photo's face, as `face.embed` returns it.
+        output_steps: to be applied to it.
+
+    Raises:
+        Refused: the picture failed the safety check and must be withheld.
+    """
     safety.check(picture, LOCAL)
     enlargement = _SIZE[0] / picture.width
     if enlargement > 1:
         picture = picture.resize(_SIZE, Image.Resampling.LANCZOS)
-    pixels = finish.applied(np.asarray(picture.convert("RGB")), request.seed or 0, enlargement)
+    pixels = output_steps.apply(np.asarray(picture.convert("RGB")), request.seed or 0, enlargement)
     found = face.find(pixels)
-    notes = (Note("applied", f"Made by {made.by}."), *made.notes)
+    notes = (Note("applied", f"Made by {batch.made_by}."), *batch.notes)
     if request.guidance_scale <= 1 and request.negative_prompt:
         notes += (Note("not applied", "the negative prompt counts only at a guidance above 1."),)
     if not found:
@@ -66,20 +96,23 @@ def finished(
         png=fast_png(pixels),
         request=request,
         backend=LOCAL,
-        seconds=made.seconds,
+        seconds=batch.seconds,
         notes=notes,
         likeness=face.likeness(embedding, face.embed(pixels, found[0])) if found else None,
         face_box=found[0].box if found else None,
-        facts={**made.facts, **finish.facts},
+        facts={**batch.facts, **output_steps.facts},
     )
 
 
-def publish_previews(news: "StepEvent", progress: Progress) -> None:
-    """Tell where each headshot stands, with a preview; without one where even that would have to be withheld."""
-    for request, preview in zip(news.requests, news.previews, strict=True):
-        seen = b""
+def publish_previews(event: "StepEvent", progress: Progress) -> None:
+    """Report each headshot of the bucket as under way, with its preview.
+
+    A preview that fails the safety check is left out.
+    """
+    for request, preview in zip(event.requests, event.previews, strict=True):
+        shown = b""
         if preview is not None and safety.score(preview) < safety.UNSAFE:
-            seen = jpeg(preview, _PREVIEW_QUALITY)
-        if progress.stopped:  # who pressed Stop has been answered
+            shown = jpeg(preview, _PREVIEW_QUALITY)
+        if progress.stopped:  # after Stop the page shows its final status already
             return
-        progress.report_item(HeadshotStatus(request, "under way", f"Step {news.step} of {news.steps}", preview=seen))
+        progress.report_item(HeadshotStatus(request, "under way", f"Step {event.step} of {event.steps}", preview=shown))

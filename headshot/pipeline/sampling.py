@@ -1,4 +1,4 @@
-"""One comparison on one loaded pipeline: face and words encoded once, seeds and guidance values side by side."""
+"""Denoises the pictures of one face and prompt: encoded once, then seeds and guidance values in batches."""
 
 import copy
 import time
@@ -14,7 +14,7 @@ from headshot.request import HeadshotRequest, Note
 
 from . import families
 from .model_specs import BUCKET
-from .preview import PREVIEW_SECONDS, CleanLatents, LatentColours, TinyDecoder, small_pictures
+from .preview import PREVIEW_SECONDS, CleanLatents, LatentColours, TinyDecoder, render_previews
 
 if TYPE_CHECKING:
     from .loading import Loaded
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 OnStep = Callable[[int, int, Sequence[Image.Image | None]], None]
 
 
-class Conditioning:
-    """A photo's face and a prompt, ready to be denoised with any seed, guidance and steps.
+class Sampler:
+    """Makes pictures of one face and prompt, with any seeds, guidance values and steps.
 
-    Not for two threads at once: a pipeline holds the state of the one job that it runs.
-    notes: what the person should know about how the words were taken.
+    Not thread-safe: a loaded pipeline keeps the state of the one run that it executes.
     """
 
     def __init__(
@@ -39,65 +38,83 @@ class Conditioning:
         bucket: int = BUCKET,
         preview_seconds: float = PREVIEW_SECONDS,
     ) -> None:
-        """face: RGB, the square crop of `crop.face_region`.  bucket: how many are denoised side by side, always.
+        """Encode face and prompt.
 
-        preview_seconds: a step that comes sooner after the last previews shows them again.
+        Args:
+            loaded: the models.
+            face: RGB, the square crop of `face_crop.face_region`.
+            prompt: the person's.
+            negative_prompt: the person's.
+            bucket: how many pictures a batch always has.
+            preview_seconds: a step sooner than this after the last previews repeats them.
         """
         import torch
 
         self._loaded, self._pipe, self._face, self.bucket = loaded, loaded.pipe, face, bucket
-        self._asked, self._preview_seconds = (prompt, negative_prompt), preview_seconds
-        self._instruction = loaded.recipe.wrapped(prompt)
+        self._prompts, self._preview_seconds = (prompt, negative_prompt), preview_seconds
+        self._model_prompt = loaded.spec.model_prompt(prompt)
         with torch.no_grad(), self._usable_afterwards():
-            self._conditions = families.encode_conditioning(loaded, face, self._instruction, negative_prompt)
+            self._conditioning = families.encode_conditioning(loaded, face, self._model_prompt, negative_prompt)
             if loaded.tiny_vae is not None:
-                self._preview: Any = TinyDecoder(loaded.tiny_vae, self._pipe.vae_scale_factor)
+                self._decode_preview: Any = TinyDecoder(loaded.tiny_vae, self._pipe.vae_scale_factor)
             else:
-                self._preview = LatentColours(self._conditions.face_latents(), face)
+                self._decode_preview = LatentColours(self._conditioning.face_latents(), face)
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        return self._conditions.notes
+        """What the person should know about how the model reads the prompts."""
+        return self._conditioning.notes
 
     def batches(self, requests: Sequence[HeadshotRequest]) -> list[list[HeadshotRequest]]:
-        """The requests in groups that run side by side, at most `bucket` each; a group's headshots land together.
+        """The requests in groups of at most `bucket` that are denoised together.
 
-        Steps go apart, for they are another schedule. So does guidance 1: there the prompt alone decides, and half of
-        the work falls away; next to a guided headshot it would come out different in its last bits.
+        Different steps are different schedules, so they are never in one group. Neither are guidance 1 and higher
+        values: guidance 1 uses the prompt alone, with half the work; in a guided batch its last bits would differ.
         """
-        return [[requests[place] for place in places] for places in self._places(requests)]
+        return [[requests[index] for index in indices] for indices in self._group_indices(requests)]
 
     def run(self, requests: Sequence[HeadshotRequest], on_step: OnStep) -> list[Image.Image]:
-        """The headshots, RGB at the recipe's size, in the order of the requests.
+        """Make the pictures of these requests.
 
-        requests: of this session's prompt and negative prompt, with seeds, and with one number of steps.
-        on_step: hears after every step: k of n, and for each request a small preview, None before its group began.
-        What it raises ends the run at once and leaves the session fit for the next one.
-        Raises Unavailable where the numbers left the range of the device's arithmetic.
+        Args:
+            requests: of this sampler's prompts, with seeds, and with the same number of steps.
+            on_step: called after every step with the number of steps done, of all steps, and for each request a small
+                preview, None before its batch began. If it raises, the run ends at once and the error is raised;
+                the sampler can be used again.
+
+        Returns:
+            RGB at the model's size, in the order of the requests.
+
+        Raises:
+            Unavailable: the numbers left the range of the device's arithmetic.
+            ValueError: the requests differ in steps, have other prompts or lack a seed.
         """
         self._check(requests)
-        batches = self._places(requests)
-        headshots: dict[int, Image.Image] = {}
+        groups = self._group_indices(requests)
+        pictures: dict[int, Image.Image] = {}
         previews: list[Image.Image | None] = [None] * len(requests)
-        for number, places in enumerate(batches):
+        for number, indices in enumerate(groups):
 
-            def step(done: int, of: int, seen: Sequence[Image.Image], number: int = number, at: Any = places) -> None:
-                for place, preview in zip(at, seen, strict=True):
-                    previews[place] = preview
-                on_step(number * of + done, len(batches) * of, tuple(previews))
+            def batch_step(
+                done: int, steps: int, shown: Sequence[Image.Image], number: int = number, indices: Any = indices
+            ) -> None:
+                for index, preview in zip(indices, shown, strict=True):
+                    previews[index] = preview
+                on_step(number * steps + done, len(groups) * steps, tuple(previews))
 
-            headshots.update(zip(places, self._denoise([requests[place] for place in places], step), strict=True))
-        return [headshots[place] for place in range(len(requests))]
+            batch = [requests[index] for index in indices]
+            pictures.update(zip(indices, self._denoise(batch, batch_step), strict=True))
+        return [pictures[index] for index in range(len(requests))]
 
-    def recipe_facts(self) -> dict[str, Any]:
-        """What repeats these headshots beside their requests, as JSON's types."""
-        loaded, recipe = self._loaded, self._loaded.recipe
+    def facts(self) -> dict[str, Any]:
+        """What is needed to repeat these pictures beside their requests, in JSON types."""
+        loaded, spec = self._loaded, self._loaded.spec
         return {
-            "recipe": recipe.name,
-            "model": recipe.parts[0].repo,
+            "recipe": spec.name,
+            "model": spec.repos[0].name,
             "revision": loaded.revision,
-            "prompt as given to the model": self._instruction,
-            "size": list(recipe.size),
+            "prompt as given to the model": self._model_prompt,
+            "size": list(spec.size),
             "face crop": list(self._face.size),
             "bucket": self.bucket,
             "scheduler": type(self._pipe.scheduler).__name__,
@@ -112,55 +129,58 @@ class Conditioning:
         if len({request.num_inference_steps for request in requests}) > 1:
             raise ValueError("One run has one number of steps: see batches().")
         for request in requests:
-            if (request.prompt, request.negative_prompt) != self._asked:
-                raise ValueError("A request with another prompt needs a session of its own.")
+            if (request.prompt, request.negative_prompt) != self._prompts:
+                raise ValueError("A request with another prompt needs a sampler of its own.")
             if request.seed is None:
                 raise ValueError("A request without a seed cannot be repeated: resolve it first.")
 
-    def _places(self, requests: Sequence[HeadshotRequest]) -> list[list[int]]:
+    def _group_indices(self, requests: Sequence[HeadshotRequest]) -> list[list[int]]:
         groups: dict[tuple[int, bool], list[int]] = {}
-        for place, request in enumerate(requests):
-            groups.setdefault((request.num_inference_steps, self._guided(request)), []).append(place)
+        for index, request in enumerate(requests):
+            groups.setdefault((request.num_inference_steps, self._is_guided(request)), []).append(index)
         size = self.bucket
         return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
-    def _guided(self, request: HeadshotRequest) -> bool:
-        return self._conditions.guidable and request.guidance_scale > 1
+    def _is_guided(self, request: HeadshotRequest) -> bool:
+        return self._conditioning.supports_guidance and request.guidance_scale > 1
 
     def _denoise(
         self, batch: Sequence[HeadshotRequest], on_step: Callable[[int, int, Sequence[Image.Image]], None]
     ) -> list[Image.Image]:
-        """One bucket, filled up with its last request: on a fixed shape a picture depends on nothing beside it."""
+        """Denoise one batch, filled up with its last request: at a fixed size a picture depends on no neighbour."""
         import torch
 
         pipe, count = self._pipe, len(batch)
         filled = [*batch, *[batch[-1]] * (self.bucket - count)]
-        guidance = Guidance([request.guidance_scale for request in filled]) if self._guided(batch[0]) else None
-        width, height = self._loaded.recipe.size
-        seen: list[Image.Image] = []
-        seen_at = 0.0
-        with self._own_scheduler() as watched, self._conditions.held(), self._usable_afterwards():
+        guidance = Guidance([request.guidance_scale for request in filled]) if self._is_guided(batch[0]) else None
+        width, height = self._loaded.spec.size
+        previews: list[Image.Image] = []
+        previewed_at = 0.0
+        with self._own_scheduler() as tracker, self._conditioning.reuse_encoded_face(), self._usable_afterwards():
 
             def step_end(_: Any, index: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-                nonlocal seen, seen_at
-                latents, of = tensors["latents"], pipe.num_timesteps  # not the steps asked for: Heun goes twice
-                if not seen or time.perf_counter() - seen_at >= self._preview_seconds:
-                    clean = watched.clean(latents)[:count]
-                    seen = small_pictures(self._conditions.pictured(clean), self._preview)
-                    seen_at = time.perf_counter()
-                on_step(index + 1, of, seen)
-                if index + 1 < of:
+                nonlocal previews, previewed_at
+                latents, steps = (
+                    tensors["latents"],
+                    pipe.num_timesteps,
+                )  # not the request's: Heun evaluates twice a step
+                if not previews or time.perf_counter() - previewed_at >= self._preview_seconds:
+                    clean = tracker.clean(latents)[:count]
+                    previews = render_previews(self._conditioning.to_vae_latents(clean), self._decode_preview)
+                    previewed_at = time.perf_counter()
+                on_step(index + 1, steps, previews)
+                if index + 1 < steps:
                     return {}
                 self._check_numbers(latents[:count])
-                return {"latents": latents[:count]}  # what only filled the bucket is not worth decoding
+                return {"latents": latents[:count]}  # the fillers are not decoded
 
             return list(
                 pipe(
-                    **self._conditions.arguments(len(filled), guidance),
+                    **self._conditioning.call_arguments(len(filled), guidance),
                     num_inference_steps=batch[0].num_inference_steps,
                     width=width,
                     height=height,
-                    # On the CPU, so that a seed means the same noise on every device.
+                    # On the CPU, so that a seed gives the same noise on every device.
                     generator=[torch.Generator("cpu").manual_seed(request.seed) for request in filled],
                     callback_on_step_end=step_end,
                 ).images
@@ -176,18 +196,18 @@ class Conditioning:
 
     @contextmanager
     def _own_scheduler(self) -> Iterator[CleanLatents]:
-        """A fresh scheduler for one job, which takes over nothing from one that ended or was stopped."""
+        """A fresh scheduler for one run, without state of an earlier run that ended or was stopped."""
         pristine = self._pipe.scheduler
-        watched = CleanLatents(copy.deepcopy(pristine))
-        self._pipe.scheduler = watched.scheduler
+        tracker = CleanLatents(copy.deepcopy(pristine))
+        self._pipe.scheduler = tracker.scheduler
         try:
-            yield watched
+            yield tracker
         finally:
             self._pipe.scheduler = pristine
 
     @contextmanager
     def _usable_afterwards(self) -> Iterator[None]:
-        """Sends offloaded models back whatever ends the work; the pipeline does it only where it gets to its end."""
+        """Move offloaded models back after an error or Stop; the pipeline itself does it only when it completes."""
         try:
             yield
         except BaseException:
@@ -196,13 +216,14 @@ class Conditioning:
 
 
 class Guidance:
-    """One guidance value for each picture of a batch, where diffusers' loops expect a single number.
+    """One guidance value for each picture of a batch, for diffusers' loops, which expect a single number.
 
-    They ask whether it is above 1 and multiply by it, and no more. A tensor fails at the first (it has many answers)
-    and changes the second's type in bfloat16; this does what a plain number does, row by row and to the bit.
+    They only compare it with 1 and multiply by it. A tensor fails at the comparison (it has no single truth value) and
+    changes the product's type in bfloat16; this does row by row, bit for bit, what a plain number does.
     """
 
     def __init__(self, values: Sequence[float]) -> None:
+        """Use these values, one for each row of the batch."""
         self._values = tuple(values)
         self._rows: Any = None
 
@@ -213,7 +234,14 @@ class Guidance:
         return not self > bound
 
     def __mul__(self, difference: Any) -> Any:
-        """difference: (B, …), of the conditioned and the unconditioned prediction."""
+        """Scale the difference of the conditioned and the unconditioned prediction.
+
+        Args:
+            difference: (B, …).
+
+        Returns:
+            (B, …), of the same type.
+        """
         import torch
 
         if self._rows is None or self._rows.device != difference.device:

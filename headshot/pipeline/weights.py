@@ -1,7 +1,8 @@
-"""Which weights are on this machine, whether they are whole, and which commit they are. Light: reads headers, no torch.
+"""Which weights are on this machine, whether they are complete, and which commit they are of.
 
-Weights are looked for in Hugging Face's cache, or in a folder of one's own: each part in a sub-folder by its
-repository's name, as `python -m headshot download … --to FOLDER` lays them out, or all directly in the folder.
+Reads only file headers and never imports torch. Weights are in Hugging Face's cache or in a folder of the person's
+choice: there each repository has a sub-folder of its name, as `python -m headshot download … --to FOLDER` creates it,
+or all files are directly in the folder.
 """
 
 import fnmatch
@@ -23,100 +24,135 @@ CLASSES: dict[Family, str] = {  # diffusers' own names
     "sdxl-face": "StableDiffusionXLPipeline",
     "qwen-edit": "QwenImageEditPlusPipeline",
 }
-_GB = 10**9  # downloads are counted as the hub counts them
-_HEADER_BYTES = 8  # a safetensors file starts with its header's length, little-endian
-_HEADER_MOST = 100 * 2**20  # the format's own bound; a longer one is not such a file
+_GB = 10**9  # as the hub counts sizes
+_LENGTH_BYTES = 8  # a safetensors file starts with its header's length, little-endian
+_MAX_HEADER_BYTES = 100 * 2**20  # the format's own limit
+_NOT_THERE = "they are not there"
 
 
 @dataclass(frozen=True)
 class MissingWeights:
-    """A part that is absent or damaged.
+    """A repository of weights that is absent, incomplete or damaged.
 
-    gigabytes: about what is still to be fetched.  reason: what is wrong, as words that follow “because”.
-    broken: the damaged files, which a new download replaces.
+    Attributes:
+        repo: the repository.
+        gigabytes: about how much is still to be fetched, in 10^9 bytes.
+        reason: what is wrong, in words that follow “because”.
+        broken: the damaged files, which a new download replaces.
     """
 
-    part: WeightsRepo
+    repo: WeightsRepo
     gigabytes: float
     reason: str
     broken: tuple[Path, ...] = ()
 
 
-def weights(recipe: ModelSpec, folder: Path | None = None) -> list[MissingWeights]:
-    """What this recipe lacks in the folder, or in the cache without one; empty when all is there and whole.
+def missing_weights(spec: ModelSpec, folder: Path | None = None) -> list[MissingWeights]:
+    """The repositories of this model that are not complete on this machine; empty if all are.
 
-    Raises NotConfigured where the folder is not one, or holds another model's weights.
+    Optional repositories are never listed.
+
+    Args:
+        spec: the model.
+        folder: where to look, None for Hugging Face's cache.
+
+    Raises:
+        NotConfigured: the folder does not exist, or holds another model's weights.
     """
     if folder is not None:
-        _check_folder(recipe, folder)
+        _check_folder(spec, folder)
     missing = []
-    for part in recipe.parts:
-        root = root_of(part, folder)
-        faults = [] if root is None else list(_faults(part, root))
+    for repo in spec.repos:
+        root = repo_root(repo, folder)
+        faults = [] if root is None else list(_faults(repo, root))
         if root is not None and not faults:
             continue
-        # The previews only get coarser without an optional part; a damaged one is left out in the same way.
-        if part.optional:
+        # Without an optional repository, or with a damaged one, the previews only get coarser.
+        if repo.optional:
             continue
-        reason = "they are not there" if root is None or not _present(part, root) else faults[0].words
-        there = 0 if root is None else sum(path.stat().st_size for path in _present(part, root))
+        present = [] if root is None else _files_present(repo, root)
+        reason = faults[0].words if present else _NOT_THERE
+        present_bytes = sum(path.stat().st_size for path in present)
         broken = tuple(fault.file for fault in faults if fault.file is not None)
-        missing.append(MissingWeights(part, max(part.gigabytes - there / _GB, 0.0), reason, broken))
+        missing.append(MissingWeights(repo, max(repo.gigabytes - present_bytes / _GB, 0.0), reason, broken))
     return missing
 
 
-def what_to_do(recipe: ModelSpec, missing: list[MissingWeights], folder: Path | None = None) -> str:
-    """The sentence for a person: what is missing of how much, and the command that fetches it."""
-    command = recipe.command + (f" --to {shlex.quote(str(folder))}" if folder else "")
-    if all(lack.reason == "they are not there" for lack in missing) and len(missing) == _needed(recipe):
+def download_advice(spec: ModelSpec, missing: list[MissingWeights], folder: Path | None = None) -> str:
+    """A sentence for the person: what is missing, how large it is, and the command that fetches it.
+
+    Args:
+        spec: the model.
+        missing: what `missing_weights` returned for it; not empty.
+        folder: where it was looked for, None for Hugging Face's cache.
+    """
+    command = spec.command + (f" --to {shlex.quote(str(folder))}" if folder else "")
+    if all(each.reason == _NOT_THERE for each in missing) and len(missing) == _required_count(spec):
         where = f"in {folder}" if folder else "on this machine"
         return (
-            f"The weights of {recipe.title} are not {where}. Run `{command}` once, which downloads "
-            f"{size_in_words(sum(lack.gigabytes for lack in missing))}; after that no network is needed."
+            f"The weights of {spec.title} are not {where}. Run `{command}` once, which downloads "
+            f"{size_in_words(sum(each.gigabytes for each in missing))}; after that no network is needed."
         )
-    reasons = "; ".join(f"{lack.part.repo}: {lack.reason}" for lack in missing)
+    reasons = "; ".join(f"{each.repo.name}: {each.reason}" for each in missing)
     return (
-        f"The weights of {recipe.title} are incomplete ({reasons}). Run `{command}` again: it fetches what is missing, "
-        f"about {size_in_words(sum(lack.gigabytes for lack in missing))}."
+        f"The weights of {spec.title} are incomplete ({reasons}). Run `{command}` again: it fetches what is missing, "
+        f"about {size_in_words(sum(each.gigabytes for each in missing))}."
     )
 
 
-def recognised(folder: Path) -> ModelSpec:
-    """The recipe whose weights a folder holds. Raises NotConfigured where it holds none of them."""
+def spec_in_folder(folder: Path) -> ModelSpec:
+    """The model whose weights a folder holds.
+
+    Raises:
+        NotConfigured: the folder does not exist, or holds no known model.
+    """
     if not folder.is_dir():
         raise NotConfigured(LOCAL, f"There is no folder {folder}: HEADSHOT_PIPELINE must name a recipe or a folder.")
-    for recipe in MODEL_SPECS.values():
-        if any(_class_in(root) == CLASSES[recipe.family] for root in (folder / recipe.parts[0].folder, folder)):
-            return recipe
-    known = " or ".join(f"`{recipe.command} --to {shlex.quote(str(folder))}`" for recipe in MODEL_SPECS.values())
+    for spec in MODEL_SPECS.values():
+        if any(_pipeline_class(root) == CLASSES[spec.family] for root in (folder / spec.repos[0].folder, folder)):
+            return spec
+    known = " or ".join(f"`{spec.command} --to {shlex.quote(str(folder))}`" for spec in MODEL_SPECS.values())
     raise NotConfigured(
         LOCAL, f"The folder {folder} holds no model that the local pipeline knows. Fill it with {known}."
     )
 
 
-def root_of(part: WeightsRepo, folder: Path | None) -> Path | None:
-    """The folder that holds a part's files, or None where nothing of it is there."""
+def repo_root(repo: WeightsRepo, folder: Path | None) -> Path | None:
+    """The folder that holds a repository's files.
+
+    Args:
+        repo: the repository.
+        folder: where to look, None for Hugging Face's cache.
+
+    Returns:
+        None if none of its files is there. The folder may be incomplete.
+    """
     if folder is None:
-        return _cached(part)
-    own = folder / part.folder
+        return _cached(repo)
+    own = folder / repo.folder
     if own.is_dir():
         return own
-    # Directly in the folder only what names itself: a lone `config.json` could be anybody's.
-    return folder if not part.optional and _present(part, folder) else None
+    # Directly in the folder, an optional repository is not recognised: its `config.json` could be of any model.
+    return folder if not repo.optional and _files_present(repo, folder) else None
 
 
-def revision(part: WeightsRepo, root: Path) -> str:
-    """The commit that the files of a part are of; for a folder that does not know it, a mark of its contents."""
+def revision(repo: WeightsRepo, root: Path) -> str:
+    """The commit of a repository's files, or a hash of their contents if the commit is not known.
+
+    Args:
+        repo: the repository.
+        root: the folder of its files, as `repo_root` returns it.
+    """
     if root.parent.name == "snapshots":
         return root.name
-    for noted in sorted(root.glob(".cache/huggingface/download/**/*.metadata")):
-        return noted.read_text(encoding="utf-8").partition("\n")[0].strip()
-    marks = hashlib.sha256()
-    for path in sorted(_present(part, root)):
-        marks.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
+    for metadata in sorted(root.glob(".cache/huggingface/download/**/*.metadata")):
+        return metadata.read_text(encoding="utf-8").partition("\n")[0].strip()
+    digest = hashlib.sha256()
+    for path in sorted(_files_present(repo, root)):
+        digest.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
-            marks.update(file.read(2**20))  # a weights' header, with every tensor's name, shape and place, and more
-    return f"contents {marks.hexdigest()[:16]}"
+            digest.update(file.read(2**20))  # the header, with every tensor's name, shape and offset, and some weights
+    return f"contents {digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -125,18 +161,18 @@ class _Fault:
     file: Path | None = None
 
 
-def _faults(part: WeightsRepo, root: Path) -> Iterator[_Fault]:
-    for pattern in part.files:
+def _faults(repo: WeightsRepo, root: Path) -> Iterator[_Fault]:
+    for pattern in repo.files:
         if "*" not in pattern and not (root / pattern).is_file():
             yield _Fault(f"{pattern} is not there")
-    if _INDEX in part.files and (root / _INDEX).is_file():
-        yield from _faults_of_components(root)
-    for path in _present(part, root):
+    if _INDEX in repo.files and (root / _INDEX).is_file():
+        yield from _component_faults(root)
+    for path in _files_present(repo, root):
         if path.suffix == ".safetensors":
-            yield from _cut_short(path, root)
+            yield from _safetensors_faults(path, root)
 
 
-def _faults_of_components(root: Path) -> Iterator[_Fault]:
+def _component_faults(root: Path) -> Iterator[_Fault]:
     try:
         index = json.loads((root / _INDEX).read_text(encoding="utf-8"))
     except ValueError:
@@ -149,86 +185,90 @@ def _faults_of_components(root: Path) -> Iterator[_Fault]:
         if not folder.is_dir():
             yield _Fault(f"{name} is not there")
             continue
-        lists = list(folder.glob("*.safetensors.index*.json"))
-        for listed in lists:
-            files = set(json.loads(listed.read_text(encoding="utf-8"))["weight_map"].values())
+        indexes = list(folder.glob("*.safetensors.index*.json"))
+        for shards in indexes:
+            files = set(json.loads(shards.read_text(encoding="utf-8"))["weight_map"].values())
             for file in sorted(files):
                 if not (folder / file).is_file():
                     yield _Fault(f"{name}/{file} is not there")
-        # What has a `config.json` is a network; tokenizers, processors and schedulers name theirs otherwise.
-        if (folder / "config.json").is_file() and not lists and not list(folder.glob("*.safetensors")):
+        # Only networks have a `config.json`; tokenizers, processors and schedulers have other names for theirs.
+        if (folder / "config.json").is_file() and not indexes and not list(folder.glob("*.safetensors")):
             yield _Fault(f"the weights of {name} are not there")
 
 
-def _cut_short(path: Path, root: Path) -> Iterator[_Fault]:
-    """A safetensors file says in its header where its last tensor ends: nothing else need be read."""
+def _safetensors_faults(path: Path, root: Path) -> Iterator[_Fault]:
+    """Compares the file's size with the end of the last tensor, which its header gives."""
     name, size = path.relative_to(root).as_posix(), path.stat().st_size
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(_HEADER_BYTES), "little")
+        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         try:
-            header = json.loads(file.read(length)) if 0 < length <= min(size, _HEADER_MOST) else {}
+            header = json.loads(file.read(length)) if 0 < length <= min(size, _MAX_HEADER_BYTES) else {}
         except ValueError:
             header = {}
     ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
     if not ends:
         yield _Fault(f"{name} is damaged", path)
-    elif size < _HEADER_BYTES + length + max(ends):
-        whole = _HEADER_BYTES + length + max(ends)
+    elif size < (whole := _LENGTH_BYTES + length + max(ends)):
         yield _Fault(f"{name} is cut short, {size_in_words(size / _GB)} of {size_in_words(whole / _GB)}", path)
 
 
-def _present(part: WeightsRepo, root: Path) -> list[Path]:
-    """The files under a root that belong to a part."""
+def _files_present(repo: WeightsRepo, root: Path) -> list[Path]:
+    """The files under a root that belong to the repository."""
     files = [path for path in root.rglob("*") if path.is_file() and ".cache" not in path.relative_to(root).parts]
-    return [path for path in files if wanted(part, path.relative_to(root).as_posix())]
+    return [path for path in files if is_wanted_file(repo, path.relative_to(root).as_posix())]
 
 
-def wanted(part: WeightsRepo, name: str) -> bool:
-    """Whether a file of the repository, by its path there, is one of the part's."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in part.files)
+def is_wanted_file(repo: WeightsRepo, name: str) -> bool:
+    """Whether the pipeline needs the file of this path in the repository."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in repo.files)
 
 
-def cache_of(part: WeightsRepo) -> Path:
-    """Where Hugging Face's cache keeps a part, whether or not it has any of it."""
-    from huggingface_hub import constants  # the package's lightest corner
+def cache_folder(repo: WeightsRepo) -> Path:
+    """The repository's folder in Hugging Face's cache, which may not exist."""
+    from huggingface_hub import constants  # the one module of it that imports quickly
 
-    return Path(constants.HF_HUB_CACHE) / f"models--{part.repo.replace('/', '--')}"
+    return Path(constants.HF_HUB_CACHE) / f"models--{repo.name.replace('/', '--')}"
 
 
-def _cached(part: WeightsRepo) -> Path | None:
-    held = cache_of(part)
-    noted = held / "refs" / part.revision
-    commit = noted.read_text(encoding="utf-8").strip() if noted.is_file() else part.revision
-    root = held / "snapshots" / commit
+def _cached(repo: WeightsRepo) -> Path | None:
+    cache = cache_folder(repo)
+    ref = cache / "refs" / repo.revision
+    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else repo.revision
+    root = cache / "snapshots" / commit
     return root if root.is_dir() else None
 
 
-def _check_folder(recipe: ModelSpec, folder: Path) -> None:
-    fill = f"`{recipe.command} --to {shlex.quote(str(folder))}` fills it."
+def _check_folder(spec: ModelSpec, folder: Path) -> None:
+    advice = f"`{spec.command} --to {shlex.quote(str(folder))}` fills it."
     if not folder.is_dir():
-        raise NotConfigured(LOCAL, f"There is no folder {folder} with the weights of {recipe.title}: {fill}")
-    root = root_of(recipe.parts[0], folder)
-    held = root and _class_in(root)
-    if held and held != CLASSES[recipe.family]:
-        raise NotConfigured(LOCAL, f"The folder {folder} holds another model ({held}), not {recipe.title}: {fill}")
-    if root and held and json.loads((root / _INDEX).read_text(encoding="utf-8")).get("is_distilled"):
+        raise NotConfigured(LOCAL, f"There is no folder {folder} with the weights of {spec.title}: {advice}")
+    root = repo_root(spec.repos[0], folder)
+    found = root and _pipeline_class(root)
+    if found and found != CLASSES[spec.family]:
+        raise NotConfigured(LOCAL, f"The folder {folder} holds another model ({found}), not {spec.title}: {advice}")
+    if root and found and json.loads((root / _INDEX).read_text(encoding="utf-8")).get("is_distilled"):
         raise NotConfigured(
             LOCAL,
             f"The folder {folder} holds the distilled model of four steps, which knows neither guidance nor a negative "
-            f"prompt; {recipe.title} is wanted: {fill}",
+            f"prompt; {spec.title} is wanted: {advice}",
         )
 
 
-def _class_in(root: Path) -> str | None:
+def _pipeline_class(root: Path) -> str | None:
     try:
         return str(json.loads((root / _INDEX).read_text(encoding="utf-8")).get("_class_name"))
-    except (OSError, ValueError):  # none there, or damaged, which `_faults` says
+    except (OSError, ValueError):  # missing, or damaged, which `_faults` reports
         return None
 
 
-def _needed(recipe: ModelSpec) -> int:
-    return sum(not part.optional for part in recipe.parts)
+def _required_count(spec: ModelSpec) -> int:
+    return sum(not repo.optional for repo in spec.repos)
 
 
 def size_in_words(gigabytes: float) -> str:
+    """A size for people to read: 16.0 GB, 2 MB.
+
+    Args:
+        gigabytes: in 10^9 bytes.
+    """
     return f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{gigabytes * 1000:.2g} MB"

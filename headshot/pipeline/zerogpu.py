@@ -1,8 +1,9 @@
-"""ZeroGPU: the GPU of a Space that is lent for seconds at a time, to a process that is forked for it.
+"""ZeroGPU: a Space's GPU that is lent for seconds at a time, to a process that is forked for it.
 
-What crosses to that process and back is pickled, and the models are those that lay on the device before the fork. So
-they are placed at the start, by name, and the work is a generator that takes and yields plain values. Everywhere else
-the package `spaces` is missing or says that it has nothing to lend, and the generator is the plain function.
+Arguments and results cross to that process and back by pickle, and it has only the models that were on the device
+before the fork. So the models are loaded at the start and found by name, and the GPU function is a generator that takes
+and yields plain values. Elsewhere the package `spaces` is missing or reports no ZeroGPU, and the generator runs as it
+is.
 """
 
 import queue
@@ -22,28 +23,34 @@ from headshot.backend_names import LOCAL
 from headshot.errors import BackendError, Stopped, Unavailable
 from headshot.request import HeadshotRequest
 
-from .cost_model import passes, teraflops
+from .cost_model import passes, teraflops_per_pass
 from .device_run import BatchEvent, StepEvent, run_comparison
 
 if TYPE_CHECKING:
     from .loading import Loaded
 
-News = TypeVar("News")
-Stream = Generator[News, None, None]
+Event = TypeVar("Event")
+Stream = Generator[Event, None, None]
 
 # A slice of an H200, as Spaces lend it (`spaces` 0.51, config.py: 60 of 132 processors), does about 450 × 10^12 dense
 # operations a second at bf16; a third of it is what such models reach. An estimate: no such Space was timed.
-TERAFLOPS = 150.0
-_FETCHING_SECONDS = 15.0  # the weights come to the device first, 17 GB at most, and prompt and face are encoded
-_MOST_SECONDS = 300  # chosen: a visitor's share of a day is counted in minutes, and asking for more is refused
+TERAFLOPS_PER_SECOND = 150.0
+_START_SECONDS = 15.0  # 17 GB of weights at most move to the device, and prompt and face are encoded
+_MAX_SECONDS = 300  # chosen: a visitor's daily quota is counted in minutes, and longer requests are refused
 
-_placed: "dict[str, Loaded]" = {}
-Lent = Callable[[Image.Image, Sequence[HeadshotRequest]], Stream[StepEvent | BatchEvent]]
+_models_on_gpu: "dict[str, Loaded]" = {}  # by the spec's name
+GpuRun = Callable[[Image.Image, Sequence[HeadshotRequest]], Stream[StepEvent | BatchEvent]]
 
 
 @dataclass(frozen=True)
 class SerializedError:
-    """One of our errors on its way between processes, where `spaces` would make it one of Gradio's."""
+    """One of our errors on its way between processes: `spaces` would turn an exception into one of Gradio's.
+
+    Attributes:
+        kind: the error's class.
+        backend: the backend that it names.
+        sentence: its message.
+    """
 
     kind: type[BackendError]
     backend: str
@@ -51,37 +58,51 @@ class SerializedError:
 
 
 def on_zerogpu() -> bool:
-    """Whether this program runs on a Space with ZeroGPU. Must be asked before torch has touched a device."""
+    """Whether this program runs on a Space with ZeroGPU. Must be called before torch has touched a device."""
     found = find_spec("spaces")
-    if found is None or found.origin is None:  # nothing, or any folder of that name
+    if found is None or found.origin is None:  # not installed, or just a folder of that name
         return False
     from spaces.config import Config
 
     return bool(Config.zero_gpu)
 
 
-def gpu_function(task: Callable[..., Stream[News]], seconds: Callable[..., int]) -> Callable[..., Stream[News]]:
-    """The task with a GPU lent to it for `seconds` of its arguments; the task itself where none is lent."""
+def gpu_function(task: Callable[..., Stream[Event]], seconds: Callable[..., int]) -> Callable[..., Stream[Event]]:
+    """Make `task` run with a lent GPU.
+
+    Args:
+        task: a generator function of plain values.
+        seconds: called with the task's arguments; for how long to ask for the GPU.
+
+    Returns:
+        The wrapped task; `task` itself outside of ZeroGPU.
+    """
     if not on_zerogpu():
         return task
     import spaces
 
-    borrowing: Callable[..., Stream[News]] = spaces.GPU(duration=seconds)(task)
-    return borrowing
+    wrapped: Callable[..., Stream[Event]] = spaces.GPU(duration=seconds)(task)
+    return wrapped
 
 
-def move_to_gpu(loaded: "Loaded") -> Lent:
-    """What the work with these models is called by. Once, at the start: a Space counts its tasks before it serves."""
-    _placed[loaded.recipe.name] = loaded
+def move_to_gpu(loaded: "Loaded") -> GpuRun:
+    """Register loaded models for use on the lent GPU.
+
+    Must be called once, at the start: a Space counts its GPU functions before it serves.
+
+    Returns:
+        A function of face crop and requests that yields the run's events. Closing the iterator ends the run.
+    """
+    _models_on_gpu[loaded.spec.name] = loaded
     task = gpu_function(_task, _seconds)
 
     def run(face: Image.Image, requests: Sequence[HeadshotRequest]) -> Stream[StepEvent | BatchEvent]:
         try:
-            with closing(task(loaded.recipe.name, face, tuple(requests))) as lending:
-                for news in lending:
-                    if isinstance(news, SerializedError):
-                        raise news.kind(news.backend, news.sentence)
-                    yield news
+            with closing(task(loaded.spec.name, face, tuple(requests))) as events:
+                for event in events:
+                    if isinstance(event, SerializedError):
+                        raise event.kind(event.backend, event.sentence)
+                    yield event
         except Exception as error:
             if sentence := _quota_error(error):
                 raise Unavailable(LOCAL, sentence) from error
@@ -93,44 +114,50 @@ def move_to_gpu(loaded: "Loaded") -> Lent:
 def _task(
     name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]
 ) -> Stream[StepEvent | BatchEvent | SerializedError]:
-    def running(tell: Callable[[StepEvent | BatchEvent], None]) -> None:
-        run_comparison(_placed[name], face, requests, tell)
+    def work(on_event: Callable[[StepEvent | BatchEvent], None]) -> None:
+        run_comparison(_models_on_gpu[name], face, requests, on_event)
 
     try:
-        yield from forward_events(running)
+        yield from forward_events(work)
     except BackendError as error:
         yield SerializedError(type(error), error.backend, str(error))
 
 
 def _seconds(name: str, face: Image.Image, requests: tuple[HeadshotRequest, ...]) -> int:
-    """For how long the GPU is asked: the shorter, the sooner a visitor's turn comes."""
-    needed = passes(requests) * teraflops(_placed[name].recipe) / TERAFLOPS
-    return min(_MOST_SECONDS, ceil(_FETCHING_SECONDS + needed))
+    """For how long to ask for the GPU: a shorter request waits less in the Space's queue."""
+    needed = passes(requests) * teraflops_per_pass(_models_on_gpu[name].spec) / TERAFLOPS_PER_SECOND
+    return min(_MAX_SECONDS, ceil(_START_SECONDS + needed))
 
 
-def forward_events(running: Callable[[Callable[[News], None]], None]) -> Stream[News]:
-    """Turn work that calls back into an iterator. Closing it ends the work at the next thing it would tell."""
-    news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
+def forward_events(work: Callable[[Callable[[Event], None]], None]) -> Stream[Event]:
+    """Turn work that calls back into an iterator of its events.
+
+    Closing the iterator ends the work at its next event. An error of the work is raised after its events.
+
+    Args:
+        work: is called in a thread, with the callback that takes its events.
+    """
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     closed = threading.Event()
 
-    def tell(item: News) -> None:
+    def on_event(event: Event) -> None:
         if closed.is_set():
-            raise Stopped("Stopped. Nobody listens any more.")
-        news.put(item)
+            raise Stopped("Stopped. Nobody waits for this comparison any more.")
+        events.put(event)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="pipeline-lent") as thread:
-        future = thread.submit(running, tell)
-        future.add_done_callback(lambda _: news.put(None))
+    with ThreadPoolExecutor(1, thread_name_prefix="pipeline-zerogpu") as thread:
+        future = thread.submit(work, on_event)
+        future.add_done_callback(lambda _: events.put(None))
         try:
-            while (item := news.get()) is not None:
-                yield item
+            while (event := events.get()) is not None:
+                yield event
         finally:
             closed.set()
         future.result()
 
 
 def _quota_error(error: Exception) -> str:
-    """A sentence where Gradio's own error says that no GPU can be had: the quota is spent, or the queue too long."""
+    """A sentence if Gradio's own error says that no GPU is available (quota used up, queue too long), else ""."""
     if not any(kind.__module__.partition(".")[0] == "gradio" for kind in type(error).__mro__):
         return ""
     reason = re.sub(r"<[^>]*>", "", str(getattr(error, "message", error))).strip().rstrip(".")

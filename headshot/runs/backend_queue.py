@@ -1,4 +1,4 @@
-"""The line before a backend: comparisons that wait for their turn, first come, first served."""
+"""The queue before a backend: comparisons wait for a free slot, first come, first served."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -10,46 +10,50 @@ from headshot.errors import Unavailable
 
 
 class BackendQueue:
-    """Lets `at_once` comparisons in; up to `at_most` others wait. Lives on one event loop."""
+    """Limits how many comparisons a backend runs at once and how many wait. Lives on one event loop."""
 
-    def __init__(self, backend: str, at_once: int, at_most: int) -> None:
+    def __init__(self, backend: str, max_concurrent: int, max_waiting: int) -> None:
         self._backend = backend
-        self._free = at_once
-        self._at_most = at_most
+        self._free = max_concurrent
+        self._max_waiting = max_waiting
         self._waiting: deque[_Waiting] = deque()
 
     @asynccontextmanager
-    async def acquire(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
-        """Wait until it is this one's turn, and hold the place.
+    async def acquire(self, on_position: Callable[[int], None]) -> AsyncIterator[None]:
+        """Wait for a free slot and hold it.
 
-        tell(before): how many wait before this one, at first and whenever that changes; not called where a place is
-        free at once. Raises Unavailable with one sentence where too many wait already.
+        Args:
+            on_position: called with the number of comparisons that wait before this one, at first and whenever it
+                changes; not called if a slot is free at once.
+
+        Raises:
+            Unavailable: if too many wait already.
         """
-        await self._enter(tell)
+        await self._enter(on_position)
         try:
             yield
         finally:
             self._leave()
 
-    async def _enter(self, tell: Callable[[int], None]) -> None:
+    async def _enter(self, on_position: Callable[[int], None]) -> None:
         if self._free and not self._waiting:
             self._free -= 1
             return
-        if len(self._waiting) >= self._at_most:
+        if len(self._waiting) >= self._max_waiting:
             raise Unavailable(
                 self._backend,
-                f"Very many people are here: {len(self._waiting)} comparisons wait. Try again in a minute.",
+                f"The server is busy: {len(self._waiting)} comparisons are waiting. Try again in a minute.",
             )
-        mine = _Waiting(tell)
+        mine = _Waiting(on_position)
         self._waiting.append(mine)
-        tell(len(self._waiting) - 1)
+        on_position(len(self._waiting) - 1)
         try:
-            await mine.called.wait()
-        except BaseException:  # cancelled: given up by its visitor
+            await mine.admitted.wait()
+        except BaseException:  # cancelled by its visitor
             if mine in self._waiting:
                 self._waiting.remove(mine)
                 self._report_positions()
-            else:  # called in the same moment: the place goes to the next
+            else:  # admitted in the same moment: the slot goes to the next
                 self._leave()
             raise
 
@@ -57,15 +61,15 @@ class BackendQueue:
         if not self._waiting:
             self._free += 1
             return
-        self._waiting.popleft().called.set()
+        self._waiting.popleft().admitted.set()
         self._report_positions()
 
     def _report_positions(self) -> None:
-        for before, waiting in enumerate(self._waiting):
-            waiting.tell(before)
+        for position, waiting in enumerate(self._waiting):
+            waiting.on_position(position)
 
 
 class _Waiting:
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self.tell = tell
-        self.called = anyio.Event()
+    def __init__(self, on_position: Callable[[int], None]) -> None:
+        self.on_position = on_position
+        self.admitted = anyio.Event()

@@ -1,4 +1,4 @@
-"""Runs a comparison: waits for its place, puts down what lands, and writes it into the history."""
+"""Runs a comparison: waits in the backend's queue, saves each headshot as a file and in the history."""
 
 import asyncio
 import time
@@ -30,10 +30,20 @@ if TYPE_CHECKING:
 async def execute(
     run: Run, photo: Photo | None, queues: Mapping[str, BackendQueue], sink: FileSink, recorder: HistoryRecorder
 ) -> AsyncGenerator[Step | HeadshotStatus | SavedHeadshot]:
-    """Run the job when its turn comes: its news, and its headshots once they lie in the album, as they come.
+    """Run it when its turn comes, and yield its events and its saved headshots as they come.
 
-    Raises what the backends raise, Unavailable where the line is too long, Stopped after `run.stop()`. Closing this
-    generator leaves the job.
+    Closing this generator detaches from the run.
+
+    Args:
+        run: made or reopened just now.
+        photo: None for a run that only resumes remote jobs.
+        queues: by the backend's name.
+        sink: where the files go.
+        recorder: saves the run in the history.
+
+    Raises:
+        BackendError: as the backends raise it; Unavailable if the queue is full.
+        Stopped: after `run.stop()`.
     """
     attempt = run.attempt
     attempt.started = True
@@ -44,7 +54,7 @@ async def execute(
             if isinstance(item, Exception):
                 raise item
             if run.attempt is not attempt:
-                raise Stopped("Another try took the place of this one.")
+                raise Stopped("A newer attempt replaced this one.")
             if isinstance(item, SavedHeadshot):
                 run.headshots.append(item)
                 run.statuses.pop(item.request, None)
@@ -53,7 +63,7 @@ async def execute(
                 run.statuses[item.request] = item
             yield item
         complete = True
-    finally:  # the end, Stop, or a closed tab
+    finally:  # at the end, after Stop, or when the tab closes
         if not complete:
             attempt.detach()
         attempt.ended = True
@@ -70,19 +80,19 @@ async def _make_headshots(
     sink: FileSink,
     recorder: HistoryRecorder,
 ) -> None:
-    """Errors are news too."""
+    """Put every event into the attempt's queue, errors included."""
     started_at = time.perf_counter()
-    landed: asyncio.Queue[Headshot | None] = asyncio.Queue()
+    completed: asyncio.Queue[Headshot | None] = asyncio.Queue()
     wanted = run.missing if run.only is None else [run.only]
 
-    def tell_place(before: int) -> None:
-        place = "your turn is next" if not before else f"{before} before yours"
-        attempt.events.put_nowait(Step(f"Waiting for a free place: {place}", 0, len(run.requests)))
+    def on_position(ahead: int) -> None:
+        position = "you are next" if not ahead else f"{ahead} ahead of you"
+        attempt.events.put_nowait(Step(f"In the queue: {position}", 0, len(run.requests)))
 
     @asynccontextmanager
-    async def turn(backend: Backend) -> AsyncIterator[None]:
+    async def slot(backend: Backend) -> AsyncIterator[None]:
         nonlocal started_at
-        async with queues[backend.name].acquire(tell_place):
+        async with queues[backend.name].acquire(on_position):
             if attempt.current_backend is None:
                 started_at = time.perf_counter()
             attempt.current_backend = backend
@@ -91,28 +101,30 @@ async def _make_headshots(
     try:
         await anyio.to_thread.run_sync(recorder.begin, run)
         if run.remote_id:
-            made = _resumed(run, attempt)
+            results = _resumed(run, attempt)
         elif photo is not None:
-            made = compare(run.backends, photo, wanted, attempt.progress, face=run.face, parent=run.parent, turn=turn)
+            results = compare(
+                run.backends, photo, wanted, attempt.progress, face=run.face, parent=run.parent, slot=slot
+            )
         else:
-            raise TypeError("without a photo only what was begun before can go on")
-        # Beside the backend, which is at the next headshot meanwhile.
-        putting_down = asyncio.create_task(_save_all(sink, run, attempt, photo, landed, recorder))
+            raise TypeError("without a photo only remote jobs can be resumed")
+        # Beside the backend, which makes the next headshot meanwhile.
+        saving = asyncio.create_task(_save_all(sink, run, attempt, photo, completed, recorder))
         try:
             # Without aclosing a stopped job would leave the backend's generator open until it is collected.
-            async with aclosing(made) as headshots:
+            async with aclosing(results) as headshots:
                 async for headshot in headshots:
-                    landed.put_nowait(headshot)
-                    if putting_down.done():  # it failed, and says why below
+                    completed.put_nowait(headshot)
+                    if saving.done():  # it failed, and raises below
                         break
         finally:
-            landed.put_nowait(None)
-            await putting_down
+            completed.put_nowait(None)
+            await saving
         if run.attempt is attempt:
             run.seconds = time.perf_counter() - started_at
             await anyio.to_thread.run_sync(recorder.end, run)
         attempt.events.put_nowait(None)
-    except Exception as error:  # noqa: BLE001  raised again where the news is read
+    except Exception as error:  # noqa: BLE001  raised again where the events are read
         if isinstance(error, BackendError) and run.attempt is attempt:
             await anyio.to_thread.run_sync(_record_failures, recorder, run, wanted, error)
         attempt.events.put_nowait(error)
@@ -121,22 +133,22 @@ async def _make_headshots(
 def _record_failures(
     recorder: HistoryRecorder, run: Run, wanted: Sequence[HeadshotRequest], error: BackendError
 ) -> None:
-    """Why each of those that were wanted did not come."""
+    """Record why each wanted headshot is missing."""
     for request in set(wanted) & set(run.missing):
-        told = run.statuses.get(request)
-        if told is not None and told.kind in ("unknown", "under way", "never sent"):
+        status = run.statuses.get(request)
+        if status is not None and status.kind in ("unknown", "under way", "never sent"):
             continue  # it may still come, and its card says so
-        run.failures[request] = told.text if told is not None and told.error is not None else str(error)
+        run.failures[request] = status.text if status is not None and status.error is not None else str(error)
         recorder.fail(run, request, run.failures[request])
     recorder.end(run)
 
 
 async def _resumed(run: Run, attempt: Attempt) -> AsyncGenerator[Headshot]:
-    """What lands of a comparison that was begun before, all but what the job has already."""
+    """The results of a remote comparison, except for the headshots that the run has already."""
     [backend] = [backend for backend in run.backends if isinstance(backend, ModelsLab)]
     attempt.current_backend = backend
     have = {shot.request for shot in run.headshots}
-    async with aclosing(backend.follow(run.remote_id, len(run.requests), attempt.progress)) as headshots:
+    async with aclosing(backend.watch(run.remote_id, len(run.requests), attempt.progress)) as headshots:
         async for headshot in headshots:
             if headshot.request not in have:
                 yield embed_metadata(headshot, photo_sha256=run.photo_sha256, parent=run.parent)
@@ -147,51 +159,55 @@ async def _save_all(
     run: Run,
     attempt: Attempt,
     photo: Photo | None,
-    landed: "asyncio.Queue[Headshot | None]",
+    completed: "asyncio.Queue[Headshot | None]",
     recorder: HistoryRecorder,
 ) -> None:
-    """What lands becomes news in its order, up to the None. Raises Stopped where it lands after Stop."""
+    """Save the completed headshots in their order, up to the None; each becomes an event. Raises Stopped after Stop."""
     original = None
     if photo is not None and run.chosen is not None:
         original = await anyio.to_thread.run_sync(save_photo_copy, sink, photo, run.chosen, run)
-    while (headshot := await landed.get()) is not None:
-        at = attempt.current_backend
-        record = await at.record(headshot.job) if isinstance(at, ModelsLab) and headshot.job else None
+    while (headshot := await completed.get()) is not None:
+        backend = attempt.current_backend
+        record = await backend.record(headshot.job) if isinstance(backend, ModelsLab) and headshot.job else None
         if attempt.stopped:
             raise Stopped("This headshot is no longer wanted.")
         shot = await anyio.to_thread.run_sync(save, sink, run, headshot, original, record, recorder)
         attempt.events.put_nowait(shot)
 
 
-def parent_of(comparison: "HistoryEntry") -> str:
-    """The mark of the picture that a comparison of the history goes on from, "" where none of its headshots tells."""
-    return next((str(shot.facts.get("parent") or "") for shot in comparison.headshots), "")
+def parent_of(entry: "HistoryEntry") -> str:
+    """Return the content id of the picture that a comparison continues from, "" if it has none or no headshot."""
+    return next((str(shot.facts.get("parent") or "") for shot in entry.headshots), "")
 
 
 def run_from_history(
-    comparison: "HistoryEntry", chain: Sequence[Backend], original: PhotoCopy | None, sink: FileSink
+    entry: "HistoryEntry", backends: Sequence[Backend], original: PhotoCopy | None, sink: FileSink
 ) -> Run:
-    """A comparison of the history as a job that has ended, with what has landed of it.
+    """Return a comparison of the history as a run that has ended, with its headshots.
 
-    original: the photo's copy, None where it is not at hand.
+    Args:
+        entry: from the history.
+        backends: the run's, should it go on.
+        original: the photo's copy, None if it is not at hand.
+        sink: gives the addresses of the headshots.
     """
     run = Run(
-        list(comparison.requests),
+        list(entry.requests),
         None,
         None,
-        comparison.face,
-        chain,
-        owner=comparison.owner,
-        photo_sha256=comparison.photo_sha256,
-        parent=parent_of(comparison),
-        kind=comparison.kind,
-        group=comparison.group,
-        name=comparison.name,
-        history_id=comparison.id,
-        history_ids={shot.position: shot.id for shot in comparison.headshots},
-        failures={comparison.requests[position]: why for position, why in comparison.failures.items()},
+        entry.face,
+        backends,
+        owner=entry.owner,
+        photo_sha256=entry.photo_sha256,
+        parent=parent_of(entry),
+        kind=entry.kind,
+        group=entry.group,
+        name=entry.name,
+        history_id=entry.id,
+        history_ids={shot.position: shot.id for shot in entry.headshots},
+        failures={entry.requests[position]: why for position, why in entry.failures.items()},
     )
-    latest = {shot.position: shot for shot in comparison.headshots}  # where one was made twice
+    latest = {shot.position: shot for shot in entry.headshots}  # one may have been made twice
     run.headshots = [load(sink, shot, original) for shot in latest.values()]
     run.attempt.ended = True
     return run

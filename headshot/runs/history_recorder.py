@@ -1,4 +1,4 @@
-"""What is made on the page, written into the history as it lands, and found again there."""
+"""Saves runs in the history as their headshots are finished, and finds them there."""
 
 import asyncio
 import logging
@@ -24,60 +24,77 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
-_LOOK_BACK = 24  # comparisons among which one that goes on at ModelsLab is looked for
+_LOOK_BACK = 24  # latest comparisons that `find_matching` looks through
 _log = logging.getLogger(__name__)
 
 
 class HistoryRecorder:
-    """The history of everybody on the page. What takes an owner finds nothing of anybody else's.
+    """The history of all visitors. A method that takes an owner finds nothing of another owner's.
 
-    What writes into a job's comparison never fails: the headshots are on the page, and the job's `unkept` says why they
-    are not in the history. It takes a moment: call it in a worker thread.
+    `begin`, `save`, `fail` and `end` never raise: the headshots are on the page already, and the run's `history_error`
+    says why they are not in the history. They block: call them in a worker thread.
     """
 
-    def __init__(self, ledger: AsyncStore, signer: LazySigner) -> None:
-        self._store = ledger
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by owner
+    def __init__(self, store: AsyncStore, signer: LazySigner) -> None:
+        self._store = store
+        self._owner_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.signer = signer
 
     @classmethod
     def of(cls, settings: Settings) -> "HistoryRecorder":
-        """Raises SettingsError where the certificate that is named cannot sign."""
+        """Return the history that the settings name.
+
+        Raises:
+            SettingsError: if the certificate that they name cannot sign.
+        """
         folder, url = settings.data_dir.expanduser(), settings.database_url.get_secret_value()
         return cls(AsyncStore(folder, url or None), LazySigner(settings))
 
     @property
     def may_have_data(self) -> bool:
-        """Whether something may be kept, without a look into the store."""
+        """Whether the history may hold something; does not open the store."""
         return self._store.may_have_data
 
-    async def run(self, act: "Callable[[History], _T]") -> _T:
-        """Something with the history. Raises StoreError, and RequestError as the history does."""
-        return await self._store.run(lambda store: act(store.history))
+    async def run(self, operation: "Callable[[History], _T]") -> _T:
+        """Run a history operation in a worker thread and return its result.
 
-    async def serialized(self, owner: str, act: "Callable[[History], _T]") -> _T:
-        """As `run`, after whatever came this way from that owner before: a list shows what was changed just now."""
-        async with self._turns.setdefault(owner, asyncio.Lock()):
-            return await self.run(act)
+        Args:
+            operation: called with the history.
 
-    def run_sync(self, act: "Callable[[History], _T]") -> _T:
-        """As `run`, in a worker thread of the caller's."""
-        return self._store.run_sync(lambda store: act(store.history))
+        Raises:
+            StoreError: if the store fails.
+            RequestError: if the history refuses.
+        """
+        return await self._store.run(lambda store: operation(store.history))
 
-    # What comes of a job.
+    async def serialized(self, owner: str, operation: "Callable[[History], _T]") -> _T:
+        """Like `run`, but one at a time for each owner, so that a read sees that owner's earlier writes.
+
+        Args:
+            owner: whose operations are ordered.
+            operation: called with the history.
+        """
+        async with self._owner_locks.setdefault(owner, asyncio.Lock()):
+            return await self.run(operation)
+
+    def run_sync(self, operation: "Callable[[History], _T]") -> _T:
+        """Like `run`, for callers that are in a worker thread already."""
+        return self._store.run_sync(lambda store: operation(store.history))
+
+    # Saving a run.
 
     def begin(self, run: Run) -> None:
-        """Write down what is to be made, where it has an owner and was not written down before."""
+        """Save the run's requests, if the run has an owner and was not saved before."""
         if not run.owner or run.history_id or run.history_error:
             return
-        asked = run.backends[0].name
-        with _told(run):
+        backend = run.backends[0].name
+        with _record_error(run):
             run.history_id = self.run_sync(
                 lambda history: history.begin(
                     run.owner,
                     run.requests,
                     kind=run.kind,
-                    backend=asked,
+                    backend=backend,
                     photo_sha256=run.photo_sha256,
                     face=run.face,
                     group=run.group,
@@ -85,10 +102,18 @@ class HistoryRecorder:
                 )
             )
 
-    def save(self, run: Run, headshot: Headshot, png: bytes, small: Image.Image, mark: str) -> str:
-        """Keep a headshot, and return its id in the history, "" where it is in none.
+    def save(self, run: Run, headshot: Headshot, png: bytes, small: Image.Image, content_id: str) -> str:
+        """Save a headshot.
 
-        small: a reduced picture of it.  mark: as `mark_of`.
+        Args:
+            run: the run that it belongs to.
+            headshot: with its pixels.
+            png: its file.
+            small: a reduced picture of it.
+            content_id: as `content_id_of` returns it.
+
+        Returns:
+            Its id in the history, "" if it could not be saved.
         """
         position = run.requests.index(headshot.request)
         if not run.history_id or position in run.history_ids:
@@ -100,12 +125,12 @@ class HistoryRecorder:
             "notes": [{"kind": note.kind, "text": note.text} for note in headshot.notes],
             "made_by": dict(headshot.facts),
             "face": None if headshot.face_box is None else [round(value, 1) for value in headshot.face_box],
-            "mark": mark,
+            "mark": content_id,
             **({"parent": run.parent} if run.parent else {}),
             **({"job": headshot.job} if headshot.job else {}),
         }
-        with _told(run):
-            kept = self.run_sync(
+        with _record_error(run):
+            history_id = self.run_sync(
                 lambda history: history.land(
                     run.history_id,
                     position,
@@ -117,79 +142,80 @@ class HistoryRecorder:
                     facts=facts,
                 )
             )
-            if kept is not None:
-                run.history_ids[position] = kept
+            if history_id is not None:
+                run.history_ids[position] = history_id
         return run.history_ids.get(position, "")
 
     def fail(self, run: Run, request: HeadshotRequest, sentence: str) -> None:
-        """Write down why that one did not come."""
+        """Save why that request failed."""
         if run.history_id:
-            with _told(run):
+            with _record_error(run):
                 self.run_sync(lambda history: history.fail(run.history_id, run.requests.index(request), sentence))
 
     def end(self, run: Run) -> None:
-        """Nothing more comes of the job unless its visitor asks."""
+        """Save that the run has ended: nothing more comes unless the visitor asks for it."""
         if run.history_id:
-            with _told(run):
+            with _record_error(run):
                 self.run_sync(lambda history: history.end(run.history_id))
 
-    # What is found again.
+    # Reading.
 
     async def unfinished(self, owner: str) -> "HistoryEntry | None":
-        """The visitor's last comparison, where its page went before it had ended; a team's has no photo any more."""
+        """Return the owner's last comparison if it has not ended; None for a team, whose photos went with the page."""
         if not self.may_have_data:
             return None
         latest = await self.run(lambda history: history.latest(owner))
         return None if latest is None or latest.ended or latest.kind == "team" else latest
 
     async def find_matching(self, run: Run) -> "HistoryEntry | None":
-        """The comparison of this job, where an earlier page had written it down."""
+        """Return the comparison that an earlier page saved for this run, if any: same requests and same photo."""
         if not run.owner or not self.may_have_data:
             return None
-        for one in await self.run(
+        for entry in await self.run(
             lambda history: history.page(run.owner, backend=run.backends[0].name, limit=_LOOK_BACK)
         ):
-            if list(one.requests) == run.requests and one.photo_sha256 == run.photo_sha256:
-                return one
+            if list(entry.requests) == run.requests and entry.photo_sha256 == run.photo_sha256:
+                return entry
         return None
 
     def headshot(self, owner: str, name: str) -> "StoredHeadshot | None":
-        """As History.shot, in a worker thread of the caller's."""
+        """Return a headshot by its id; see `History.headshot`. Blocks."""
         return self.run_sync(lambda history: history.headshot(owner, name)) if self.may_have_data else None
 
     def thumbnail(self, owner: str, name: str) -> bytes | None:
-        """As History.thumbnail, in a worker thread of the caller's."""
+        """Return a headshot's thumbnail; see `History.thumbnail`. Blocks."""
         return self.run_sync(lambda history: history.thumbnail(owner, name)) if self.may_have_data else None
 
     def group(self, owner: str, group: str) -> "tuple[HistoryEntry, ...]":
-        """As History.group, in a worker thread of the caller's."""
+        """Return a team's comparisons; see `History.group`. Blocks."""
         return self.run_sync(lambda history: history.group(owner, group)) if self.may_have_data else ()
 
     async def saved_settings(self, owner: str) -> "tuple[SavedSettings, ...]":
-        """As History.looks."""
+        """Return the owner's saved looks; see `History.saved_settings`."""
         return await self.run(lambda history: history.saved_settings(owner)) if self.may_have_data else ()
 
-    # What goes.
+    # Deleting.
 
     async def expire(self, hours: float) -> None:
-        """Delete what everybody's history has held for that long."""
+        """Delete what is older than that many hours, of all owners."""
         if self.may_have_data:
             before = datetime.now(UTC) - timedelta(hours=hours)
             await self.run(lambda history: history.expire(before))
 
     async def close(self) -> None:
+        """Close the store."""
         await self._store.close()
 
     async def forget(self, owner: str) -> None:
-        """Delete everything of a visitor."""
+        """Delete everything of one owner."""
         if self.may_have_data:
             await self.run(lambda history: history.forget(owner))
 
 
 @contextmanager
-def _told(run: Run) -> Iterator[None]:
+def _record_error(run: Run) -> Iterator[None]:
     try:
         yield
     except HeadshotError as error:
-        _log.exception("The history could not be written")
-        run.history_error = f"These headshots are not in the history, so download what you want to keep. {error}"
+        _log.exception("Could not write to the history")
+        run.history_error = f"These headshots are not in the history. Download what you want to keep. {error}"

@@ -1,4 +1,4 @@
-"""A comparison on the page: what was asked for, what has landed, and its news while it runs."""
+"""A comparison on the page: its requests, the headshots made so far, and its events while it runs."""
 
 import asyncio
 import secrets
@@ -17,9 +17,17 @@ from .saved_headshot import SavedHeadshot
 
 
 class Attempt:
-    """One run of a job, up to its end, Stop, or a closed tab: what comes of it later disturbs none that follows.
+    """One attempt at a run, up to its end, Stop, or a closed tab. Its late results do not disturb the next attempt.
 
-    Made on the event loop.  at: whose turn it is.  ended: nothing more comes of it.  news: None once all has landed.
+    Create it on the event loop.
+
+    Attributes:
+        started: True once it waits for its backend.
+        stopped: True after Stop, or after the tab was closed.
+        ended: True when no more events come.
+        current_backend: the one running now.
+        events: a queue; an exception is the last event, None marks completion.
+        progress: what the backend reports to.
     """
 
     def __init__(self) -> None:
@@ -32,29 +40,45 @@ class Attempt:
         self.progress = Progress(self._put, self._put)
 
     def detach(self) -> None:
-        """As `Run.leave`."""
+        """Listen no longer; see `Run.detach`."""
         self.stopped = True
         if self.current_backend is None or not self.current_backend.survives_disconnect:
             self.progress.cancel()
-        self._put(Stopped("Stopped. The headshots that had landed are kept."))
+        self._put(Stopped("Stopped. Finished headshots are kept."))
 
-    def _put(self, news: Step | HeadshotStatus | Exception) -> None:
+    def _put(self, event: Step | HeadshotStatus | Exception) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.events.put_nowait, news)
+            self._loop.call_soon_threadsafe(self.events.put_nowait, event)
 
 
 @dataclass
 class Run:
-    """One comparison from the press of Generate to its end. Made on the event loop.
+    """One comparison from the press of Generate to its end. Create it on the event loop.
 
-    backends: as `compare` takes it.  photo: None once it is no longer needed, for a job outlives its photo, and for one
-    that was found again.  chosen: the photo's face, if the photo was at hand.  resumed: the name of a comparison that
-    goes on, or went on, without this page.  photo_sha256: of the photo, at hand or not.
-    parent: as `inscribed` takes it. What is found again has it from a headshot of its own; one of which none had landed
-    has lost it.
-    owner: in whose history it is written down, "" for nobody's.  kind, group, name: as there.
-    history_id: its id there, "" before it is begun.  kept_shots: by position, the ids of those that are there.
-    history_error: why it is not there.  failures: why one did not come.  only: the one to be made, None for all.
+    Attributes:
+        requests: one for each headshot.
+        photo: None once it is no longer needed (a run outlives its photo), and for a run of the history.
+        chosen: the photo's face, if the photo was at hand.
+        face: index of the face picked by hand, None for the first.
+        backends: the one to use, then its fallbacks.
+        remote_id: the service's comparison that goes on, or went on, without this page; "" for a new one.
+        owner: whose history it is saved in, "" for nobody's.
+        photo_sha256: of the photo, at hand or not.
+        parent: content id of the picture whose settings were restored. A run of the history reads it from one of its
+            headshots, so a run without any headshot has lost it.
+        kind: as in the history.
+        group: the team's id in the history, "" for none.
+        name: as in the history.
+        history_id: its id in the history, "" before it is saved.
+        history_ids: the ids of its headshots in the history, by position.
+        history_error: why it is not in the history.
+        failures: why a headshot is missing.
+        only: the one request to run, None for all that are missing.
+        id: unguessable; the slot of its files' addresses.
+        headshots: finished ones, in the order in which they came.
+        statuses: of unfinished headshots.
+        seconds: from the start on the backend to the end, including what the headshots share.
+        attempt: the current one.
     """
 
     requests: list[HeadshotRequest]
@@ -76,8 +100,8 @@ class Run:
     only: HeadshotRequest | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     headshots: list[SavedHeadshot] = field(default_factory=list)
-    statuses: dict[HeadshotRequest, HeadshotStatus] = field(default_factory=dict)  # of those that have not landed
-    seconds: float = 0.0  # from its turn to its end, what the headshots share included
+    statuses: dict[HeadshotRequest, HeadshotStatus] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.photo is not None:
@@ -85,41 +109,41 @@ class Run:
         self.reopen()
 
     def reopen(self) -> None:
-        """Ready to run, also once more: what has landed stays."""
+        """Make it ready to run, or to run again. Finished headshots stay."""
         self.attempt = Attempt()
 
     @property
     def completed(self) -> list[SavedHeadshot]:
-        """The headshots that are there, in the order in which they were asked for."""
+        """The finished headshots, in the order of the requests."""
         return sorted(self.headshots, key=lambda shot: self.requests.index(shot.request))
 
     @property
     def missing(self) -> list[HeadshotRequest]:
-        """What has not landed."""
+        """The requests without a headshot."""
         there = {shot.request for shot in self.headshots}
         return [request for request in self.requests if request not in there]
 
     @property
     def can_go_on(self) -> bool:
-        """Whether what is missing can be made now. What is paid for may still come: its own card asks for it."""
+        """Whether the missing headshots can be generated now. Paid ones may still come: their cards offer a retry."""
         return not (self.alive or self.remote_id) and bool(self.backends) and not self.backends[0].survives_disconnect
 
     @property
     def alive(self) -> bool:
-        """Whether it waits for its place or runs."""
+        """Whether it is queued or running."""
         return not (self.stopped or self.attempt.ended)
 
     @property
     def stopped(self) -> bool:
-        """Whether its visitor stopped it, or left."""
+        """Whether the visitor stopped it or closed the tab."""
         return self.attempt.stopped
 
     def stop(self) -> None:
-        """At its visitor's wish. From any thread."""
+        """Cancel it, because the visitor asked for it. Thread-safe."""
         self.attempt.progress.cancel()
         self.detach()
 
     def detach(self) -> None:
-        """Nobody looks any more: a backend whose work lasts goes on. From any thread."""
+        """Listen no longer, because the tab disconnected. Cancels local work; remote jobs go on. Thread-safe."""
         self.photo = None
         self.attempt.detach()

@@ -1,4 +1,4 @@
-"""A headshot that lies in a file, and the copy of the photo that it was made from."""
+"""A headshot saved as a file, and the copy of the photo that it was made from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,33 @@ from headshot.request import HeadshotRequest, Note
 
 @dataclass(frozen=True)
 class SavedHeadshot:
-    """A headshot that has been put down as files: what the page needs to show it, without its pixels.
+    """A headshot whose files are written: all that the page needs to show it, without its pixels.
 
-    id: the last folder of its picture's address, unguessable.  job: as in Headshot.  mark: as `mark_of`, "" for one
-    that was kept before there were marks.  made_by: the models with their commits, or the endpoint, "" where the
-    backend has neither.  photo_sha256: of the photo.  face: which of it, None for the first.
-    face_box: x, y, width, height of the face in it, None where none is found.
-    history_id: its id in the history, "" where it is not there.  stored: its file belongs to the history alone.
-    photo_copy: None where the photo was not at hand any more.
+    Attributes:
+        id: the slot in its picture's address, unguessable.
+        request: the settings it was made with.
+        backend: name of the backend that made it.
+        made_by: the models with their commits, or the endpoint; "" if the backend has neither.
+        photo_sha256: of the photo.
+        face: index of the photo's face, None for the first.
+        filename: under which it is downloaded.
+        size: width and height in pixels.
+        seconds: that it took.
+        likeness: of its face with the photo's; None if it was not measured.
+        notes: what was and was not applied.
+        path: the file.
+        thumbnail_path: a small JPEG.
+        picture: address of the full PNG, relative to the page.
+        thumbnail: address of a small JPEG.
+        overlaid: address of the photo laid over this headshot, made on request; "" without a photo copy.
+        photo_copy: None if the photo was no longer at hand.
+        face_box: x, y, width, height of its face in pixels; None if no face was found.
+        trust: how far the likeness can be trusted; None if it was not measured.
+        job: the backend's own job id, or "".
+        content_id: as `content_id_of` returns it; "" for a headshot that was saved before there were content ids.
+        record: the job's request and response, for jobs of the hosted service.
+        history_id: its id in the history, "" if it is not there.
+        stored: True if its file belongs to the history alone.
     """
 
     id: str
@@ -32,9 +51,9 @@ class SavedHeadshot:
     notes: tuple[Note, ...]
     path: Path
     thumbnail_path: Path
-    picture: str  # address of the full PNG, relative to the page
-    thumbnail: str  # address of a small JPEG
-    overlaid: str  # address of the photo laid over this headshot, made when it is asked for; "" without an original
+    picture: str
+    thumbnail: str
+    overlaid: str
     photo_copy: "PhotoCopy | None"
     face_box: tuple[float, ...] | None = None
     trust: float | None = None
@@ -46,20 +65,25 @@ class SavedHeadshot:
 
     @property
     def measures(self) -> list[str]:
-        """Its time and, where it is known, its likeness."""
+        """Its duration and, if known, its likeness."""
         known = [] if self.likeness is None else [f"likeness {self.likeness:.2f}"]
         return [f"{self.seconds:.1f} s", *known]
 
     @property
     def slot_dirs(self) -> set[Path]:
-        """The visitor's own folders that its files lie in, the photo's copy included."""
+        """The folders that hold its files in the tab's folder, including the photo's copy."""
         paths = set() if self.stored else {self.path, self.thumbnail_path}
         return {path.parent for path in paths | ({self.photo_copy.path} if self.photo_copy else set())}
 
 
 @dataclass(frozen=True)
 class PhotoCopy:
-    """A small copy of the photo that a comparison was made from. box: x, y, width, height of its face in the copy."""
+    """A small copy of the photo that a comparison was made from.
+
+    Attributes:
+        path: the file.
+        box: x, y, width, height of the photo's face in the copy.
+    """
 
     path: Path
     box: tuple[float, float, float, float]

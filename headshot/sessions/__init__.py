@@ -1,1 +1,1 @@
-"""A tab of a browser: its photo, its runs, its files, and who it belongs to."""
+"""A browser tab: its photo, its runs, its files, and who it belongs to."""

@@ -1,4 +1,7 @@
-"""One folder for all that visitors put in and are given: it goes with its server, a killed server's with the next."""
+"""One temporary folder for all files of this server's visitors. It goes when the server ends.
+
+The folder of a server that was killed is deleted by the next one.
+"""
 
 import atexit
 import logging
@@ -10,7 +13,7 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows: there no folder gets its lock, and what a killed server left stays
+except ImportError:  # Windows: folders get no lock there, and what a killed server left stays
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
@@ -21,12 +24,13 @@ _held: list[IO[str]] = []  # the lock of this process's folder stays open as lon
 
 
 def claim() -> Path:
-    """A new folder in the system's temporary one, deleted when this process ends."""
+    """Make a new folder in the system's temporary one, deleted when this process ends."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     lock = (folder / "new").open("w")
     if fcntl is not None:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / "new").rename(folder / LOCK)  # never there and not locked, so that nobody takes it for a dead one's
+        # Renamed after locking: the file `lock` never exists unlocked, so that no other server deletes this folder.
+        (folder / "new").rename(folder / LOCK)
     _held.append(lock)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -35,8 +39,8 @@ def claim() -> Path:
 def delete_abandoned_folders() -> None:
     """Delete the folders of servers that were killed. A process's locks go with it, however it ends."""
     for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{LOCK}"):
-        with suppress(OSError):  # locked: its server lives; or another user's
+        with suppress(OSError):  # it is locked, so its server lives; or it belongs to another user
             with lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(lock.parent)
-            _log.info("Deleted what a server that was killed had left in %s", lock.parent)
+            _log.info("Deleted %s, left behind by a server that was killed", lock.parent)

@@ -1,31 +1,31 @@
-"""Paid jobs at a remote service, never lost and never sent twice; and the history of all that was made.
+"""Paid jobs at a remote service, never lost and never sent twice; and the history of all headshots.
 
               add           sending          accepted             done
     (nothing) ───► PENDING ─────────► SENT ───────────► PROCESSING ───► DONE
                       ▲                │ │                ▲    │
                       └────────────────┘ │ unknown        │    │ unknown
-                           withdrawn     └───► UNKNOWN ───┘ ◄──┘
+                    reset_to_pending     └───► UNKNOWN ───┘ ◄──┘
                                                   │  accepted
                                                   └───────────────────► DONE
                                                             done
     from everywhere but DONE: failed ───► FAILED
 
-Each arrow is one transaction, committed before the next step is taken: `sending` before the POST, so that whatever a
-crash leaves in SENT may have been billed. A job is sent once; to send it again is another job, for which a visitor
-asks. DONE and FAILED are ends, and the first one wins. UNKNOWN is none: a webhook that comes late, or another look at
-the service, may still finish it.
+Each arrow is one transaction, committed before the next step: `sending` is committed before the POST, so every job
+that a crash leaves in SENT may have been billed. A job is sent once; a visitor who wants it sent again gets another
+job. DONE and FAILED are final, and the first one wins. UNKNOWN is not: a late webhook, or another poll, may still
+finish the job.
 
-Synchronous on purpose, to be called from worker threads: a transaction takes milliseconds, an asynchronous driver of
-SQLite is a thread behind another face, and threads, scripts and both databases share one path. One process at a time
-runs the jobs of a database (see `Store.recover`); any number may read them.
+All of it is synchronous on purpose, and called from worker threads: a transaction takes milliseconds, an asynchronous
+driver of SQLite is only a thread too, and threads, scripts and both databases share one code path. One process at a
+time runs the jobs of a database (see `Store.recover`); any number of processes may read them.
 
-`Store.history` is about what visitors see again: comparisons and their headshots, looks, and votes. It knows nothing of
-jobs, and shares with them the database and the pictures, each of which lies there once, whoever wants it.
+`Store.history` holds the things that visitors see again: comparisons and their headshots, saved settings, and votes. It
+does not use the jobs. Both share the database and the pictures, each of which is stored once.
 """
 
 from .database import StoreError
 from .history import History
-from .job_states import StateError, StateNotReached
+from .job_states import NotAcceptedReason, StateError
 from .records import (
     Ballot,
     Event,
@@ -55,12 +55,12 @@ __all__ = [
     "JobState",
     "Kind",
     "ModelsLabJob",
+    "NotAcceptedReason",
     "Outcome",
     "Poll",
     "Recovery",
     "SavedSettings",
     "StateError",
-    "StateNotReached",
     "Store",
     "StoreError",
     "StoredHeadshot",

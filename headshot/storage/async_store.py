@@ -1,4 +1,4 @@
-"""The store as the event loop sees it: opened when it is first needed, and worked on in threads."""
+"""The store for the event loop: opened on first use, and used in worker threads."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from headshot.errors import HeadshotError
 
-if TYPE_CHECKING:  # SQLAlchemy takes half a second to load, for which a visitor without a key should not wait
+if TYPE_CHECKING:  # SQLAlchemy takes half a second to load; a visitor without a key should not wait for it
     from . import Store
 
 _T = TypeVar("_T")
@@ -18,7 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 class AsyncStore:
-    """folder, url: as Store.open takes them. Used from any number of event loops."""
+    """A store that any number of event loops may use.
+
+    Args:
+        folder: as for `Store.open`.
+        url: as for `Store.open`.
+    """
 
     def __init__(self, folder: Path, url: str | None) -> None:
         self._folder = folder
@@ -28,26 +33,32 @@ class AsyncStore:
 
     @property
     def may_have_data(self) -> bool:
-        """Whether something may have been written down before: a server that never did need not open its store."""
+        """Whether anything may have been saved before; if not, a server need not open its store."""
         empty = self._folder.is_dir() and not any(self._folder.iterdir())
         return self._url is not None or (self._folder.exists() and not empty)
 
     async def run(self, act: "Callable[[Store], _T]") -> _T:
-        """Something with the store. Raises StoreError, and SettingsError where it cannot be opened as it is set."""
+        """Call `act` with the store, in a worker thread, and return its result.
+
+        Raises:
+            StoreError: if the database or the disk fails.
+            SettingsError: if the store cannot be opened with its settings.
+        """
         return await anyio.to_thread.run_sync(lambda: self.run_sync(act))
 
     def run_sync(self, act: "Callable[[Store], _T]") -> _T:
-        """As `run`, in a worker thread of the caller's."""
+        """Like `run`, in the calling thread, which must be a worker thread."""
         return act(self._opened())
 
     async def record_best_effort(self, act: "Callable[[Store], object]") -> None:
-        """Write down what has happened already. Where that fails the job goes on all the same: it is paid."""
+        """Like `run`, but errors are logged and not raised, because the paid job must continue."""
         try:
             await self.run(act)
         except HeadshotError:
-            _log.exception("What happened to a job could not be written down")
+            _log.exception("Could not save job event")
 
     async def close(self) -> None:
+        """Close the store if it is open."""
         with self._opening:
             store, self._store = self._store, None
         if store is not None:

@@ -1,4 +1,4 @@
-"""The two databases that hold the jobs: how each is reached, begun and brought up to date."""
+"""The two kinds of database, SQLite and PostgreSQL: how to connect, begin a transaction and migrate."""
 
 import logging
 import sqlite3
@@ -17,14 +17,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from headshot.errors import HeadshotError, SettingsError
 
 FILE = "jobs.sqlite3"
-BUSY_SECONDS = (
-    10  # a transaction takes milliseconds, one with a picture tens of them: whoever waits longer waits in vain
-)
-_CONNECT_SECONDS = 5
-_AGAIN_SECONDS = 0.02  # emptying the log takes milliseconds
-_LOCK = 0x48454144  # "HEAD": the number under which PostgreSQL keeps our one advisory lock
+BUSY_SECONDS = 10  # a transaction takes milliseconds, one with a picture tens of them: a longer wait is hopeless
+_CONNECT_SECONDS = 5  # a database on the same network answers within a second
+_RETRY_SECONDS = 0.02  # emptying the log takes milliseconds
+_LOCK = 0x48454144  # "HEAD": the number of our one advisory lock at PostgreSQL
 
-# Broken statements and broken promises are bugs; the rest is a database that is gone, full, locked or no database.
+# These are bugs in our statements; all others mean a database that is gone, full, locked or no database.
 _BUGS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.InternalError, exc.NotSupportedError)
 
 _log = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ class StoreError(HeadshotError):
 
 @contextmanager
 def translate_database_errors() -> Iterator[None]:
-    """The database's own troubles as StoreError. Bugs stay what they are."""
+    """Turn errors of the database's own into StoreError. Bugs in our statements are raised as they are."""
     try:
         yield
     except exc.TimeoutError as error:
@@ -52,11 +50,18 @@ def translate_database_errors() -> Iterator[None]:
 
 
 def connect(folder: Path, url: str | None) -> Engine:
-    """An engine for `jobs.sqlite3` in this folder, or for the URL. Nothing but SQLite's empty file is made yet.
+    """Return an engine for `jobs.sqlite3` in this folder, or for the URL. Only SQLite's empty file is made by this.
 
-    Raises SettingsError where the URL is none of ours. No statement's values and no password stand in its errors.
+    Its errors show neither the values of a statement nor a password.
+
+    Args:
+        folder: made if it is missing.
+        url: of another database, as for `Store.open`; None or "" for the file in the folder.
+
+    Raises:
+        SettingsError: if the URL is of no database that is supported.
     """
-    address = URL.create("sqlite", database=str(folder / FILE)) if not url else _read(url)
+    address = URL.create("sqlite", database=str(folder / FILE)) if not url else _parse(url)
     if address.get_backend_name() == "sqlite":
         file = Path(address.database or "")
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +82,7 @@ def connect(folder: Path, url: str | None) -> Engine:
         raise SettingsError("A PostgreSQL database needs one more package: pip install 'psycopg[binary]'.") from error
 
 
-def _read(url: str) -> URL:
+def _parse(url: str) -> URL:
     address = None
     with suppress(exc.ArgumentError, ValueError):  # they show the URL, and the password in it
         address = make_url(url)
@@ -102,30 +107,30 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Who will write takes SQLite's one write lock first: once what was read is stale, it is refused."""
+    """Take SQLite's one write lock at the start of a transaction that writes: later it may be refused as stale."""
     begin = connection.get_execution_options().get("begin", "BEGIN")
     if begin:
         connection.exec_driver_sql(begin)
 
 
 def writing(engine: Engine) -> Engine:
-    """The same engine for transactions that write."""
+    """Return the same engine for transactions that write."""
     return engine.execution_options(begin="BEGIN IMMEDIATE")
 
 
 def lock(connection: Connection) -> None:
-    """Keep out every other transaction that locks, until this one ends. With SQLite, who writes does so anyway."""
+    """Block every other transaction that calls this, until this one ends. SQLite's write lock does so anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def vacuum(engine: Engine) -> None:
-    """After rows were deleted: nothing of them is left in SQLite's files. PostgreSQL vacuums by itself.
+    """Remove all traces of deleted rows from SQLite's files. PostgreSQL vacuums without being asked.
 
-    What is deleted is overwritten, but not the copies that moved rows have left in their former pages: the file is
-    written anew, in 0.1 s for 15 MB. Then its log, in which everything still stands, is emptied. SQLite waits there for
-    readers and writers, but not for whoever else empties it at that moment, and tells it by no error but by a 1:
-    https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
+    SQLite overwrites deleted rows, but not the copies that moved rows have left in their former pages. So the file is
+    rewritten, in 0.1 s for 15 MB. Then its log, which still holds everything, is emptied. SQLite waits there for
+    readers and writers, but not for another process that empties the log at that moment; then it returns 1 and raises
+    no error: https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
     """
     if engine.dialect.name == "sqlite":
         give_up_at = time.monotonic() + BUSY_SECONDS
@@ -133,15 +138,20 @@ def vacuum(engine: Engine) -> None:
             connection.exec_driver_sql("VACUUM")
             while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
                 if time.monotonic() > give_up_at:
-                    _log.warning("What was deleted stays in SQLite's log for now: somebody holds it")
+                    _log.warning("Could not empty SQLite's log: deleted rows stay in it for now")
                     return
-                time.sleep(_AGAIN_SECONDS)
+                time.sleep(_RETRY_SECONDS)
 
 
 def migrate(engine: Engine, to: str = "head") -> None:
-    """Bring the tables up to date, in one transaction, by whoever of several processes comes first.
+    """Bring the tables up to date, in one transaction. Several processes may call it at the same time.
 
-    Raises StoreError where the database was written by a later version of this program.
+    Args:
+        engine: as `connect` returns it.
+        to: the revision to reach.
+
+    Raises:
+        StoreError: if the database was written by a later version of this program.
     """
     config = Config()
     config.set_main_option("script_location", "headshot.storage:migrations")  # found wherever the package is installed

@@ -1,7 +1,6 @@
-"""What a visitor has made, until it expires or is deleted: comparisons, and the headshots that have landed of each."""
+"""A visitor's comparisons with their headshots, until they expire or are deleted."""
 
 import secrets
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,10 +12,11 @@ from sqlalchemy.orm import Session
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 
-from .looks import SavedSettingsTable
 from .pictures import digest_of
-from .records import HistoryEntry, Kind, StoredHeadshot, Usage, checked, headshot_from_row, one_line
+from .records import HistoryEntry, Kind, StoredHeadshot, Usage, check_hashes, headshot_from_row, one_line
+from .saved_settings import SavedSettingsTable
 from .schema import ComparisonRow, FailureRow, LookRow, ShotRow, ThumbnailRow
+from .search_text import normalized, search_text_of
 from .unit_of_work import UnitOfWork, translate_disk_errors
 from .votes import PollTable
 
@@ -27,19 +27,19 @@ MAX_SEARCH_CHARACTERS = 200  # a sentence out of a prompt; SQLite gives up on a 
 class History:
     """The history of one store, of all its visitors. Safe to use from any thread.
 
-    Every method raises StoreError where the database or the disk fails. What takes an owner finds nothing of anybody
-    else's: None, False, or nothing at all, as where there is no such thing. `land`, `fail` and `end` take a
-    comparison's id alone, for they are called by whoever makes it; `vote`, `cast`, `ballots` and `shot_of_vote` take
-    the code that lets people in who are no owners.
+    Every method raises StoreError if the database or the disk fails. A method with an `owner` finds nothing of any
+    other visitor: it returns None, False or nothing, as if it did not exist. `land`, `fail` and `end` have only a
+    comparison's id, because the code that makes its headshots calls them; `vote`, `cast`, `ballots` and `shot_of_vote`
+    have a vote's code instead, because voters are not the owner.
     """
 
-    def __init__(self, ground: UnitOfWork) -> None:
-        self._ground = ground
-        self._looks = SavedSettingsTable(ground)
-        self.save_look = self._looks.save
-        self.saved_settings = self._looks.all
-        self.delete_look = self._looks.delete
-        votes = PollTable(ground)
+    def __init__(self, unit_of_work: UnitOfWork) -> None:
+        self._unit_of_work = unit_of_work
+        self._saved_settings = SavedSettingsTable(unit_of_work)
+        self.save_look = self._saved_settings.save
+        self.saved_settings = self._saved_settings.all
+        self.delete_look = self._saved_settings.delete
+        votes = PollTable(unit_of_work)
         self.open_vote = votes.open
         self.close_vote = votes.close
         self.vote = votes.vote
@@ -48,7 +48,7 @@ class History:
         self.ballots = votes.ballots
         self.shot_of_vote = votes.shot
 
-    # What comes.
+    # Adding.
 
     def begin(
         self,
@@ -64,16 +64,28 @@ class History:
         group_name: str = "",
         begun: datetime | None = None,
     ) -> str:
-        """Write down a comparison before anything of it is made. Returns its id.
+        """Save a comparison before any of its headshots is made, and return its id.
 
-        requests: with their seeds, one for each position.  backend: the one that is asked.  face: as in Comparison.
-        group_name: of a group that is new here; others have theirs.  begun: where that was not now.
-        Raises RequestError where the name is too long; ValueError where a seed is open, or a mark is none.
+        Args:
+            owner: the hash of the visitor's token.
+            requests: with their seeds, one for each position.
+            kind: as in `HistoryEntry`.
+            backend: the one that was chosen.
+            photo_sha256: of the cleaned photo.
+            face: as in `HistoryEntry`.
+            group: an id that runs which belong together share, or "".
+            name: one line, or "".
+            group_name: of a new group; a group that exists keeps its name.
+            begun: None for now.
+
+        Raises:
+            RequestError: if a name is too long.
+            ValueError: if there is no request, a seed is missing, or a hash is not one.
         """
-        checked(owner=owner, photo_sha256=photo_sha256)
+        check_hashes(owner=owner, photo_sha256=photo_sha256)
         if not requests or any(request.seed is None for request in requests):
             raise ValueError("a comparison has requests, and each has its seed")
-        now = self._ground.clock()
+        now = self._unit_of_work.clock()
         row = ComparisonRow(
             id=secrets.token_hex(16),
             owner=owner,
@@ -91,12 +103,12 @@ class History:
             kept_since=now,
         )
         comparison = row.id
-        with self._ground.write(lock=True) as session:
+        with self._unit_of_work.write(lock=True) as session:
             if group:
                 its = select(ComparisonRow.group_name).where(_of_group(owner, group)).limit(1)
                 known = session.scalar(its)
                 row.group_name = row.group_name if known is None else known
-            row.search = _searchable(row)
+            row.search = search_text_of(row)
             session.add(row)
         return comparison
 
@@ -113,20 +125,28 @@ class History:
         facts: Mapping[str, Any],
         made: datetime | None = None,
     ) -> str | None:
-        """Keep a headshot, and return its id; None where its comparison was deleted meanwhile.
+        """Save a headshot, and return its id; None if its comparison was deleted meanwhile.
 
-        When this returns it is on the disk for good. Landing the same picture again gives the same id, as does another
-        file of the same paid job, which the facts name as `job`; any other picture at the same position stands behind
-        the one before it, for both may have been paid for. Why that position failed
-        is forgotten.
+        When this returns, the headshot survives a power cut. Saving the same picture again returns the same id, and so
+        does another file of the same paid job, which `facts["job"]` names. Any other picture at the same position is
+        added after the earlier one, because both may have been paid for. The failure of that position is deleted.
 
-        png: the file's bytes, kept as they are.  filename: what a visitor saves it as.  thumbnail: of `thumbnail_of`.
-        size: width and height in pixels.  backend: the one that has made it.  facts: as JSON's types.
-        made: where that was not now.
-        Raises ValueError where the comparison has no such position.
+        Args:
+            comparison: the id that `begin` returned.
+            position: of its request there.
+            png: the file's bytes, stored unchanged.
+            filename: the name under which a visitor saves it.
+            thumbnail: a WebP file's bytes, from `thumbnail_of`.
+            size: width and height in pixels.
+            backend: the one that made it.
+            facts: values of JSON's types.
+            made: None for now.
+
+        Raises:
+            ValueError: if the comparison has no such position.
         """
         digest = digest_of(png)
-        with translate_disk_errors(), self._ground.write(lock=True) as session:
+        with translate_disk_errors(), self._unit_of_work.write(lock=True) as session:
             row = session.get(ComparisonRow, comparison)
             if row is None:
                 return None
@@ -153,21 +173,27 @@ class History:
                     favourite=False,
                     picture_sha256=digest,
                     size_bytes=len(png),
-                    made=made or self._ground.clock(),
+                    made=made or self._unit_of_work.clock(),
                 )
             )
             session.flush()
             session.add(ThumbnailRow(shot=shot, webp=thumbnail))
             session.flush()
-            self._ground.pictures.keep(png, digest)  # before the commit and under the lock, as in `Store.done`
+            self._unit_of_work.pictures.save(png, digest)  # before the commit and under the lock, as in `Store.done`
             return shot
 
     def fail(self, comparison: str, position: int, sentence: str) -> None:
-        """Write down why a headshot did not come, until it lands. Where it has landed before, nothing happens.
+        """Save why a headshot is missing. Does nothing if it was made before; `land` deletes the sentence.
 
-        Raises ValueError where the comparison has no such position.
+        Args:
+            comparison: the id that `begin` returned.
+            position: of its request there.
+            sentence: for the visitor.
+
+        Raises:
+            ValueError: if the comparison has no such position.
         """
-        with self._ground.write(lock=True) as session:
+        with self._unit_of_work.write(lock=True) as session:
             row = session.get(ComparisonRow, comparison)
             if row is None:
                 return
@@ -177,11 +203,11 @@ class History:
                 session.merge(FailureRow(comparison=comparison, position=position, sentence=sentence))
 
     def end(self, comparison: str) -> None:
-        """Nothing more comes of it: it is whole, or it was stopped. What lands nevertheless is kept."""
-        with self._ground.write(lock=True) as session:
+        """Mark a comparison as finished or stopped. A headshot that comes later is saved all the same."""
+        with self._unit_of_work.write(lock=True) as session:
             session.execute(update(ComparisonRow).where(ComparisonRow.id == comparison).values(ended=True))
 
-    # What is there.
+    # Reading.
 
     def page(
         self,
@@ -193,17 +219,24 @@ class History:
         before: HistoryEntry | None = None,
         limit: int = 24,
     ) -> tuple[HistoryEntry, ...]:
-        """A visitor's comparisons, the latest first. before: the last one of the page that came before.
+        """Return one page of a visitor's comparisons, the latest first.
 
-        search: stands in a prompt, a negative prompt or the name, in capitals or not.  backend: was asked, or has made
-        one of the headshots.  favourites: those that are one, or have one among their headshots.
-        Raises RequestError where the search is too long.
+        Args:
+            owner: the hash of the visitor's token.
+            search: a text in a prompt, a negative prompt or a name, in capitals or not; "" for all.
+            backend: the one that was chosen or made one of the headshots; "" for all.
+            favourites: only those that are marked, or have a marked headshot.
+            before: the last comparison of the page before this one; None for the first page.
+            limit: the most that are returned.
+
+        Raises:
+            RequestError: if the search is too long.
         """
         wanted = [ComparisonRow.owner == owner]
         if before is not None:
             same_moment = and_(ComparisonRow.begun == before.begun, ComparisonRow.id < before.id)
             wanted.append(or_(ComparisonRow.begun < before.begun, same_moment))
-        if sought := _folded(search):
+        if sought := normalized(search):
             if len(sought) > MAX_SEARCH_CHARACTERS:
                 raise RequestError(f"Search for fewer words: at most {MAX_SEARCH_CHARACTERS} characters.")
             wanted.append(ComparisonRow.search.contains(sought, autoescape=True))
@@ -211,149 +244,166 @@ class History:
         if backend:
             wanted.append(or_(ComparisonRow.backend == backend, exists().where(of_it, ShotRow.backend == backend)))
         if favourites:
-            loved = select(ShotRow.comparison).where(ShotRow.owner == owner, ShotRow.favourite)
-            wanted.append(or_(ComparisonRow.favourite, ComparisonRow.id.in_(loved)))
-        with self._ground.read() as session:
+            marked = select(ShotRow.comparison).where(ShotRow.owner == owner, ShotRow.favourite)
+            wanted.append(or_(ComparisonRow.favourite, ComparisonRow.id.in_(marked)))
+        with self._unit_of_work.read() as session:
             return self._comparisons(session, and_(*wanted), limit=limit)
 
     def comparison(self, owner: str, comparison: str) -> HistoryEntry | None:
-        with self._ground.read() as session:
+        """Return a visitor's comparison by its id."""
+        with self._unit_of_work.read() as session:
             its = and_(ComparisonRow.owner == owner, ComparisonRow.id == comparison)
             return next(iter(self._comparisons(session, its)), None)
 
     def group(self, owner: str, group: str) -> tuple[HistoryEntry, ...]:
-        """In the order in which they were begun. None belong to the group ""."""
+        """Return the comparisons of a group, the earliest first. The group "" has none."""
         if not group:
             return ()
-        with self._ground.read() as session:
+        with self._unit_of_work.read() as session:
             its = _of_group(owner, group)
             return self._comparisons(session, its)[::-1]
 
     def latest(self, owner: str) -> HistoryEntry | None:
+        """Return a visitor's latest comparison."""
         return next(iter(self.page(owner, limit=1)), None)
 
     def begun_at(self, owner: str, moment: datetime) -> tuple[HistoryEntry, ...]:
-        """Those that were begun at exactly that moment: how one that was brought along is known again."""
-        with self._ground.read() as session:
+        """Return the comparisons begun at exactly that moment: an import recognises by it what is there already."""
+        with self._unit_of_work.read() as session:
             its = and_(ComparisonRow.owner == owner, ComparisonRow.begun == moment)
             return self._comparisons(session, its)
 
     def headshot(self, owner: str, shot: str) -> StoredHeadshot | None:
+        """Return a visitor's headshot by its id."""
         its = (
             select(ShotRow, ComparisonRow)
             .join(ComparisonRow, ComparisonRow.id == ShotRow.comparison)
             .where(ShotRow.owner == owner, ShotRow.id == shot)
         )
-        with self._ground.read() as session:
+        with self._unit_of_work.read() as session:
             found = session.execute(its).one_or_none()
             if found is None:
                 return None
-            row, of = found
-            return headshot_from_row(row, of, self._ground.pictures)
+            row, comparison = found
+            return headshot_from_row(row, comparison, self._unit_of_work.pictures)
 
-    def by_content_id(self, owner: str, mark: str) -> StoredHeadshot | None:
-        """The latest headshot that landed with that `mark` among its facts."""
-        its = select(ShotRow.id).where(ShotRow.owner == owner, ShotRow.facts["mark"].as_string() == mark)
-        with self._ground.read() as session:
+    def by_content_id(self, owner: str, content_id: str) -> StoredHeadshot | None:
+        """Return the visitor's latest headshot that was saved with that content id, as `facts["mark"]`."""
+        its = select(ShotRow.id).where(ShotRow.owner == owner, ShotRow.facts["mark"].as_string() == content_id)
+        with self._unit_of_work.read() as session:
             found = session.scalar(its.order_by(ShotRow.made.desc(), ShotRow.id).limit(1))
         return None if found is None else self.headshot(owner, found)
 
     def thumbnail(self, owner: str, shot: str) -> bytes | None:
-        """A WebP file's bytes."""
+        """Return the thumbnail of a visitor's headshot, a WebP file's bytes."""
         its = select(ThumbnailRow.webp).join(ShotRow, ShotRow.id == ThumbnailRow.shot)
-        with self._ground.read() as session:
+        with self._unit_of_work.read() as session:
             return session.scalar(its.where(ShotRow.owner == owner, ShotRow.id == shot))
 
     def usage(self, owner: str) -> Usage:
+        """Return the size of a visitor's history."""
         once = select(ShotRow.picture_sha256, func.max(ShotRow.size_bytes).label("size")).where(ShotRow.owner == owner)
         files = once.group_by(ShotRow.picture_sha256).subquery()
-        with self._ground.read() as session:
+        with self._unit_of_work.read() as session:
             return Usage(
                 comparisons=session.scalars(select(func.count()).where(ComparisonRow.owner == owner)).one(),
                 headshots=session.scalars(select(func.count()).where(ShotRow.owner == owner)).one(),
                 bytes=int(session.scalars(select(func.coalesce(func.sum(files.c.size), 0))).one()),
             )
 
-    # What changes.
+    # Changing.
 
     def rename(self, owner: str, comparison: str, name: str) -> bool:
-        """Raises RequestError where the name is too long. "" takes its name away."""
+        """Change the name of a comparison. False if there is none.
+
+        Args:
+            owner: the hash of the visitor's token.
+            comparison: its id.
+            name: "" removes the name.
+
+        Raises:
+            RequestError: if the name is too long.
+        """
         line = one_line(name, "The name", MAX_NAME_CHARACTERS)
-        with self._ground.write(lock=True) as session:
+        with self._unit_of_work.write(lock=True) as session:
             its = select(ComparisonRow).where(ComparisonRow.owner == owner, ComparisonRow.id == comparison)
             row = session.scalars(its).one_or_none()
             if row is None:
                 return False
             row.name = line
-            row.search = _searchable(row)
+            row.search = search_text_of(row)
             return True
 
     def rename_group(self, owner: str, group: str, name: str) -> bool:
-        """As `rename`, for what belongs together. Nothing belongs to the group ""."""
+        """Change the name of a group, like `rename`. The group "" has no comparisons."""
         line = one_line(name, "The name", MAX_NAME_CHARACTERS)
-        with self._ground.write(lock=True) as session:
+        with self._unit_of_work.write(lock=True) as session:
             rows = session.scalars(select(ComparisonRow).where(_of_group(owner, group))).all() if group else ()
             for row in rows:
                 row.group_name = line
-                row.search = _searchable(row)
+                row.search = search_text_of(row)
             return bool(rows)
 
     def favourite(self, owner: str, what: str, on: bool) -> bool:
-        """what: the id of a comparison or of a headshot. False where there is none."""
-        with self._ground.write(lock=True) as session:
+        """Mark a comparison or a headshot as a favourite, or remove the mark. False if there is none.
+
+        Args:
+            owner: the hash of the visitor's token.
+            what: the id of a comparison or of a headshot.
+            on: False removes the mark.
+        """
+        with self._unit_of_work.write(lock=True) as session:
             for row in (ComparisonRow, ShotRow):
                 this = update(row).where(row.owner == owner, row.id == what).values(favourite=on)
                 if session.scalar(this.returning(row.id)) is not None:
                     return True
             return False
 
-    # What goes.
+    # Deleting.
 
     def delete(self, owner: str, comparison: str) -> bool:
-        """Delete a comparison, its headshots and their pictures, and the votes on it. False where there is none."""
+        """Delete a comparison, its headshots and their pictures, and the votes on it. False if there is none."""
         return self._delete(and_(ComparisonRow.owner == owner, ComparisonRow.id == comparison)) > 0
 
     def delete_headshot(self, owner: str, shot: str) -> bool:
-        """Delete a headshot and its picture. It leaves its votes, and what was said of it there goes with it."""
+        """Delete a headshot, its picture, and its ballots in votes. False if there is none."""
         this = delete(ShotRow).where(ShotRow.owner == owner, ShotRow.id == shot).returning(ShotRow.picture_sha256)
-        with self._ground.write(lock=True) as session:
+        with self._unit_of_work.write(lock=True) as session:
             gone = session.scalars(this).all()
-        self._ground.delete_files(gone)
-        self._ground.vacuum(len(gone))
+        self._unit_of_work.delete_files(gone)
+        self._unit_of_work.vacuum(len(gone))
         return bool(gone)
 
     def forget(self, owner: str) -> int:
-        """Delete everything of a visitor: the history, the looks, the votes. Returns how many comparisons."""
+        """Delete everything of a visitor: history, saved settings, votes. Returns the number of comparisons."""
         return self._delete(ComparisonRow.owner == owner, LookRow.owner == owner)
 
     def expire(self, before: datetime) -> int:
-        """Delete the comparisons that came in before that moment, with all that `delete` deletes. Returns how many.
+        """Delete the comparisons added before that moment, like `delete`, and return how many.
 
-        Looks are no pictures: they stay until nobody can come back for them.
+        Saved settings are not pictures: they stay until nobody can ask for them any more.
         """
-        gone = self._delete(ComparisonRow.kept_since < before, self._looks.forgotten())
-        with translate_disk_errors(), self._ground.write(lock=True) as session:
-            self._ground.collect_garbage(session)
+        gone = self._delete(ComparisonRow.kept_since < before, self._saved_settings.expired())
+        with translate_disk_errors(), self._unit_of_work.write(lock=True) as session:
+            self._unit_of_work.collect_garbage(session)
         return gone
 
-    # Inside.
-
-    def _delete(self, which: ColumnElement[bool], looks: ColumnElement[bool] | None = None) -> int:
-        with self._ground.write(lock=True) as session:
+    def _delete(self, which: ColumnElement[bool], saved: ColumnElement[bool] | None = None) -> int:
+        with self._unit_of_work.write(lock=True) as session:
             those = select(ComparisonRow.id).where(which)
             pictures = set(session.scalars(select(ShotRow.picture_sha256).where(ShotRow.comparison.in_(those))))
             gone = session.scalars(delete(ComparisonRow).where(which).returning(ComparisonRow.id)).all()
             settings = []
-            if looks is not None:
-                settings = list(session.scalars(delete(LookRow).where(looks).returning(LookRow.id)))
-        self._ground.delete_files(pictures)
-        self._ground.vacuum(len(gone) + len(settings))
+            if saved is not None:
+                settings = list(session.scalars(delete(LookRow).where(saved).returning(LookRow.id)))
+        self._unit_of_work.delete_files(pictures)
+        self._unit_of_work.vacuum(len(gone) + len(settings))
         return len(gone)
 
     def _comparisons(
         self, session: Session, which: ColumnElement[bool], *, limit: int | None = None
     ) -> tuple[HistoryEntry, ...]:
-        """The latest first."""
+        """Return the comparisons of that condition, the latest first."""
         latest = select(ComparisonRow).where(which).order_by(ComparisonRow.begun.desc(), ComparisonRow.id.desc())
         rows = session.scalars(latest.limit(limit)).all()
         of_these = [row.id for row in rows]
@@ -384,7 +434,7 @@ class History:
             ended=row.ended,
             begun=row.begun,
             kept_since=row.kept_since,
-            headshots=tuple(headshot_from_row(shot, row, self._ground.pictures) for shot in shots),
+            headshots=tuple(headshot_from_row(shot, row, self._unit_of_work.pictures) for shot in shots),
         )
 
 
@@ -395,15 +445,3 @@ def _check_position(row: ComparisonRow, position: int) -> None:
 
 def _of_group(owner: str, group: str) -> ColumnElement[bool]:
     return and_(ComparisonRow.owner == owner, ComparisonRow.group == group)
-
-
-def _searchable(row: ComparisonRow) -> str:
-    """What a comparison is found by: its names and its texts, each once."""
-    asked = [request[field] for request in row.requests for field in ("prompt", "negative_prompt")]
-    return "\n".join(dict.fromkeys(_folded(text) for text in (row.name, row.group_name, *asked)))
-
-
-def _folded(text: str) -> str:
-    """A text as a search sees it: without capitals, with one form for each letter, and one blank between words."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(unicodedata.normalize("NFKC", plain).split())

@@ -1,4 +1,4 @@
-"""The machine's arrows as data, and the sentences that go with them. The drawing stands in `headshot.storage`."""
+"""The allowed changes of a job's state as data, and their sentences. `headshot.storage` has a drawing of them."""
 
 from typing import Literal, NamedTuple
 
@@ -6,11 +6,17 @@ from .schema import JobState
 
 
 class StateError(RuntimeError):
-    """A bug: the job's state does not allow what was asked. Nothing was changed, and nothing may be sent."""
+    """A bug: the job's state does not allow this change. Nothing was changed, and nothing may be sent."""
 
 
 class Transition(NamedTuple):
-    """Where a job may come from. `ignore_from`: where the event is a late duplicate, and nothing happens."""
+    """One change of a job's state.
+
+    Attributes:
+        to: the new state.
+        allowed_from: the states that may change to it.
+        ignore_from: states in which the event is a late duplicate and is dropped.
+    """
 
     to: JobState
     allowed_from: frozenset[JobState]
@@ -21,17 +27,17 @@ ENDS = frozenset({JobState.DONE, JobState.FAILED})
 IN_FLIGHT = frozenset({JobState.SENT, JobState.PROCESSING})
 
 SENDING = Transition(JobState.SENT, frozenset({JobState.PENDING}), frozenset())
-# UNKNOWN: another process has recovered meanwhile. What it has told the visitor stays.
+# UNKNOWN: another process has recovered meanwhile. The sentence that the visitor has read by then stays.
 WITHDRAWN = Transition(JobState.PENDING, frozenset({JobState.SENT}), frozenset({JobState.PENDING, JobState.UNKNOWN}))
 ACCEPTED = Transition(JobState.PROCESSING, frozenset({JobState.SENT, JobState.UNKNOWN}), ENDS | {JobState.PROCESSING})
 UNANSWERED = Transition(JobState.UNKNOWN, IN_FLIGHT, ENDS | {JobState.UNKNOWN})
 DONE = Transition(JobState.DONE, frozenset({JobState.PROCESSING, JobState.UNKNOWN}), ENDS)
 FAILED = Transition(JobState.FAILED, frozenset(JobState) - ENDS, ENDS)
 
-StateNotReached = Literal["not connected", "rate limited"]
-"""Why the service cannot have accepted a POST that was sent: no connection came about, or it said that it declines."""
+NotAcceptedReason = Literal["not connected", "rate limited"]
+"""Why the service cannot have accepted a POST: no connection was made, or it declined with 429."""
 
-NOT_TAKEN: dict[StateNotReached, str] = {
+NOT_ACCEPTED: dict[NotAcceptedReason, str] = {
     "not connected": "The service could not be reached, so nothing was sent.",
     "rate limited": "The service takes no more jobs just now, so nothing was sent.",
 }

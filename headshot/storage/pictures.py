@@ -1,4 +1,4 @@
-"""Pictures as files named by what is in them: the same picture lies there once, whoever it belongs to."""
+"""Picture files named by their SHA-256: the same picture is stored once, however many rows need it."""
 
 import os
 import secrets
@@ -10,10 +10,14 @@ _UNFINISHED = "unfinished-"
 
 
 class Pictures:
-    """The pictures of the database with this name, in the store's folder. All three folders may be missing.
+    """The pictures of one database, in the store's folder. Missing folders are made.
 
-    Who writes or deletes holds the database's lock meanwhile (`database.lock`). A file is there whole or not at all,
-    and stays through a power cut once `keep` has returned.
+    Callers that write or delete hold the database's lock meanwhile (`database.lock`). A file is there whole or not at
+    all, and survives a power cut once `save` has returned.
+
+    Args:
+        folder: the store's.
+        name: the database's, from its table `store`.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -23,10 +27,19 @@ class Pictures:
             own.mkdir(mode=0o700, exist_ok=True)
 
     def path(self, digest: str) -> Path:
-        """Where the picture with that SHA-256 lies. 256 folders keep each small."""
+        """Return the file of the picture with that SHA-256. 256 folders keep each one small."""
         return self.root / digest[:2] / digest
 
-    def keep(self, data: bytes, digest: str) -> None:
+    def save(self, data: bytes, digest: str) -> None:
+        """Write a picture to the disk, unless it is there.
+
+        Args:
+            data: the file's bytes.
+            digest: their SHA-256, in hex.
+
+        Raises:
+            OSError: if the disk fails or is full; no half-written file is left.
+        """
         path = self.path(digest)
         if not path.exists():
             path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -40,17 +53,18 @@ class Pictures:
             except OSError:  # a full disk must not stay full
                 unfinished.unlink(missing_ok=True)
                 raise
-        # Also where the file was there: who wrote it may have been killed before this.
+        # Also if the file was there: the process that wrote it may have been killed before this.
         _sync(path.parent)
         _sync(self.root)
 
-    def drop(self, digest: str) -> None:
+    def delete(self, digest: str) -> None:
+        """Delete a picture, if it is there."""
         self.path(digest).unlink(missing_ok=True)
 
-    def sweep(self, wanted: Collection[str]) -> None:
-        """Delete every other file, those that were never finished included."""
+    def delete_all_but(self, digests: Collection[str]) -> None:
+        """Delete every other picture, and the files that were never finished."""
         for path in self._files():
-            if path.name not in wanted:
+            if path.name not in digests:
                 path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[Path]:
@@ -59,6 +73,7 @@ class Pictures:
 
 
 def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
     return sha256(data).hexdigest()
 
 
@@ -67,7 +82,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _sync(folder: Path) -> None:
-    """A new name in a folder stays through a power cut only after this. Windows opens no folders."""
+    """Make a new name in a folder survive a power cut. Windows opens no folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

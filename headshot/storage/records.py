@@ -1,4 +1,4 @@
-"""What the store takes and gives: plain values, which outlive the transaction they were read in."""
+"""The values that the store receives and returns. They outlive the transaction in which they were read."""
 
 import hmac
 import re
@@ -19,20 +19,34 @@ JobId = NewType("JobId", str)  # 128 random bits
 Kind = Literal["comparison", "matrix", "team"]
 Outcome = Literal["left", "right", "tie"]
 
-_MARK = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class ModelsLabJob:
-    """One paid headshot, as it stood when it was read.
+    """One paid headshot, in the state in which it was read.
 
-    owner: the mark of its visitor's token.  comparison, position: where it stands on the page.
-    key_fingerprint: which API key it was or will be sent with.
-    stranded: PENDING, and the server that was to send it is gone: it is sent when its visitor asks, or never.
-    remote_id: the service's name for it; None while unknown.  eta_seconds: counted from `changed_at`.
-    sentence: what the visitor should know about its state, "" where that is nothing.
-    picture: the file of a DONE job.  filename: the name a visitor saves it under.  facts: what `done` was told of it.
-    polls: how often the service was asked about it.
+    Attributes:
+        id: the job's id in this store.
+        owner: the hash of its visitor's token.
+        comparison: the run it belongs to.
+        position: its place in that run, from 0.
+        request: with its seed.
+        api: the service's API it was or will be sent to.
+        key_fingerprint: of the API key it was or will be sent with.
+        photo_sha256: of the photo it is made from.
+        track_id: the id sent along with it, which a webhook repeats; None if none was sent.
+        state: see `headshot.storage`.
+        stranded: it is PENDING, and the server that would have sent it is gone. It is sent only if its visitor asks.
+        remote_id: the service's id for it; None while unknown.
+        eta_seconds: estimated time until it is done, counted from `changed_at`.
+        sentence: explains its state to the visitor, or "".
+        picture: the file of a DONE job.
+        filename: the name under which a visitor saves it.
+        facts: those given to `Store.add` and `Store.done`.
+        polls: how often the service was asked about it.
+        created_at: when it was added.
+        changed_at: when its state last changed.
     """
 
     id: JobId
@@ -59,7 +73,14 @@ class ModelsLabJob:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a job's timeline. what: `added`, a state it came to, or a word given to `Store.note`."""
+    """One line of a job's timeline.
+
+    Attributes:
+        at: when it happened.
+        what: `added`, the job's new state, or a word given to `Store.note`.
+        sentence: for the visitor, or "".
+        details: of a reply, without secrets and pictures.
+    """
 
     at: datetime
     what: str
@@ -69,10 +90,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What a server finds that starts after another one ended, however it ended.
+    """The unfinished jobs that a new server finds after another one has ended.
 
-    unknown: were sent and not answered: they may have been billed.  never_sent: wait for their visitors to ask.
-    to_poll: the service has accepted them, and their results are to be fetched, with the key that each names.
+    Attributes:
+        unknown: sent without an answer: they may have been billed.
+        never_sent: wait until their visitors ask for them.
+        to_poll: accepted by the service; fetch their results with the key whose fingerprint each one has.
     """
 
     unknown: tuple[ModelsLabJob, ...]
@@ -81,23 +104,37 @@ class Recovery:
 
 
 def hash_token(secret: str) -> str:
-    """What is stored of a visitor's or a webhook's token: its SHA-256. The token must be random, 128 bits or more."""
+    """Return the SHA-256 of a visitor's or a webhook's token, which is stored instead of it.
+
+    Args:
+        secret: must be random, 128 bits or more.
+    """
     return sha256(secret.encode()).hexdigest()
 
 
 def key_fingerprint(key: str, salt: bytes) -> str:
-    """What is stored of an API key: tells whether two are the same to who holds the database's salt, and no more."""
+    """Return a keyed hash of an API key, which is stored instead of it and only shows whether two keys are the same.
+
+    Args:
+        key: the API key.
+        salt: the database's, `Store.salt`.
+    """
     return hmac.new(salt, key.encode(), sha256).hexdigest()
 
 
-def checked(**marks: str | None) -> None:
-    """Raises ValueError where a mark is none, for then it may be the secret itself. The error does not show it."""
-    for name, value in marks.items():
-        if value is not None and not _MARK.fullmatch(value):
+def check_hashes(**hashes: str | None) -> None:
+    """Check that each value is a SHA-256 in hex, or None.
+
+    Raises:
+        ValueError: if one is not: it may be the secret itself. The error does not show it.
+    """
+    for name, value in hashes.items():
+        if value is not None and not _SHA256.fullmatch(value):
             raise ValueError(f"{name} must be a SHA-256 in hexadecimal")
 
 
 def job_from_row(row: JobRow, pictures: Pictures) -> ModelsLabJob:
+    """Convert a row of the database to a job."""
     return ModelsLabJob(
         id=JobId(row.id),
         owner=row.owner,
@@ -126,9 +163,20 @@ def job_from_row(row: JobRow, pictures: Pictures) -> ModelsLabJob:
 class StoredHeadshot:
     """One headshot of the history.
 
-    request: with its seed, as the comparison asked for it at this position.  filename: a visitor saves it as that.
-    size: width and height in pixels.  facts: what `History.land` was told.  picture: the PNG file.
-    photo_sha256, face: as in Comparison.
+    Attributes:
+        id: the headshot's id in this store.
+        comparison: the id of its `HistoryEntry`.
+        position: the index of its request there.
+        request: with its seed, the comparison's request at this position.
+        backend: the one that made it.
+        filename: the name under which a visitor saves it.
+        size: width and height in pixels.
+        facts: those given to `History.land`.
+        favourite: whether the visitor marked it.
+        picture: the PNG file.
+        made: when it was made.
+        photo_sha256: as in `HistoryEntry`.
+        face: as in `HistoryEntry`.
     """
 
     id: str
@@ -148,14 +196,25 @@ class StoredHeadshot:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One run of the history, as it stood when it was read.
+    """One run of the history, in the state in which it was read.
 
-    group: "" or what the runs that belong together have in common, as those of a team.  group_name: what all of those
-    are called.  backend: the one that was asked.
-    face: which of the photo's, None for the first.  failures: by position, why one did not come.
-    ended: nothing more comes of it. False is one that is under way, or whose server has gone.
-    headshots: by position, and where one was made twice, in the order of their making.
-    begun: when it was.  kept_since: when it came into this store; its time here counts from then.
+    Attributes:
+        id: the run's id in this store.
+        owner: the hash of its visitor's token.
+        kind: a comparison, a matrix, or one member of a team.
+        group: an id that runs which belong together share, as those of a team; "" for none.
+        name: given by the visitor, or "".
+        group_name: the name of the whole group, or "".
+        favourite: whether the visitor marked it.
+        backend: the one that was chosen.
+        photo_sha256: of the cleaned photo.
+        face: the index of the face in the photo; None for the first.
+        requests: with their seeds, by position.
+        failures: by position, why a headshot is missing.
+        ended: no more headshots will come. False while it runs, and if its server was killed.
+        begun: when it was begun.
+        kept_since: when it came into this store; it expires some time after that.
+        headshots: by position; if one was made twice, the earlier one first.
     """
 
     id: str
@@ -178,7 +237,13 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a visitor's history takes. bytes: of its pictures' files, of which each counts once."""
+    """The size of a visitor's history.
+
+    Attributes:
+        comparisons: how many.
+        headshots: how many.
+        bytes: of the picture files, each of which counts once.
+    """
 
     comparisons: int
     headshots: int
@@ -187,7 +252,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class SavedSettings:
-    """Settings under a name. settings: what `History.save_look` was given."""
+    """Settings under a name.
+
+    Attributes:
+        id: their id in this store.
+        name: one line.
+        settings: those given to `History.save_look`.
+    """
 
     id: str
     name: str
@@ -196,7 +267,17 @@ class SavedSettings:
 
 @dataclass(frozen=True)
 class Poll:
-    """Shots to choose between. shots: their ids, without those that were deleted since.  open: ballots are taken."""
+    """A vote on some headshots.
+
+    Attributes:
+        code: lets voters in.
+        owner: the hash of its visitor's token.
+        comparison: the run with which it is deleted.
+        title: one line, or "".
+        shots: the headshots' ids in their order, without those that were deleted since.
+        open: whether it accepts ballots.
+        begun: when it was opened.
+    """
 
     code: str
     owner: str
@@ -209,7 +290,15 @@ class Poll:
 
 @dataclass(frozen=True)
 class Ballot:
-    """What one voter said of one pair. left, right: the shots as they stood on the screen."""
+    """One voter's answer on one pair.
+
+    Attributes:
+        voter: the hash of the voter's token.
+        left: the id of the headshot on the left of the screen.
+        right: the id of the other one.
+        outcome: the side that was preferred, or "tie".
+        at: when it was cast.
+    """
 
     voter: str
     left: str
@@ -218,13 +307,13 @@ class Ballot:
     at: datetime
 
 
-def headshot_from_row(row: ShotRow, of: ComparisonRow, pictures: Pictures) -> StoredHeadshot:
-    """of: its comparison."""
+def headshot_from_row(row: ShotRow, comparison: ComparisonRow, pictures: Pictures) -> StoredHeadshot:
+    """Convert a row of the database, with the row of its comparison, to a headshot."""
     return StoredHeadshot(
         id=row.id,
         comparison=row.comparison,
         position=row.position,
-        request=HeadshotRequest.model_validate(of.requests[row.position]),
+        request=HeadshotRequest.model_validate(comparison.requests[row.position]),
         backend=row.backend,
         filename=row.filename,
         size=(row.width, row.height),
@@ -232,13 +321,22 @@ def headshot_from_row(row: ShotRow, of: ComparisonRow, pictures: Pictures) -> St
         favourite=row.favourite,
         picture=pictures.path(row.picture_sha256),
         made=row.made,
-        photo_sha256=of.photo_sha256,
-        face=of.face,
+        photo_sha256=comparison.photo_sha256,
+        face=comparison.face,
     )
 
 
 def one_line(text: str, what: str, most: int) -> str:
-    """A person's words for a name: one line, trimmed. Raises RequestError where it is longer than `most` characters."""
+    """Return a name that a person typed as one line, trimmed.
+
+    Args:
+        text: as it was typed.
+        what: names it in the error, as its first words.
+        most: characters.
+
+    Raises:
+        RequestError: if it is longer than that.
+    """
     line = " ".join(text.split())
     if len(line) > most:
         raise RequestError(f"{what} is too long: keep it within {most} characters.")

@@ -1,4 +1,4 @@
-"""The tables. What a column may hold at which moment is the machine of `headshot.storage`."""
+"""The tables of the database. `headshot.storage` has a drawing of the states that `JobRow.state` goes through."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class JobState(StrEnum):
-    """Where a job stands; the arrows between them are drawn in `headshot.storage`."""
+    """The state of a job; `headshot.storage` has a drawing of the changes between them."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -36,49 +36,58 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Nothing changes it any more."""
+        """Whether the job can no longer change."""
         return self in (JobState.DONE, JobState.FAILED)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no zone with a time, so it is put off on the way in and on again on the way out."""
+    """A moment in UTC. SQLite stores no zone: it is removed when a value is written, and added when it is read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; raises TypeError for a moment without a zone."""
         if value is not None and value.tzinfo is None:
             raise TypeError("a moment needs its time zone")
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment with its zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class SafeText(TypeDecorator[str]):
-    """A strange service, and a strange visitor, may say anything. PostgreSQL takes no null character, neither database
-    half a character: both become a replacement, in what is stored and in what is looked for."""
+    """Text from a service or a visitor, which may hold anything.
+
+    PostgreSQL refuses null characters, and both databases refuse half a character (a lone surrogate). Both become a
+    replacement character, in values that are stored and in values that are searched for.
+    """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Replace the characters that a database refuses."""
         return value and value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class JsonValue(TypeDecorator[Any]):
-    """JSON. NaN and the infinities, which Python reads in a reply and PostgreSQL refuses, become null."""
+    """JSON. NaN and infinities, which Python accepts in a reply and PostgreSQL refuses, become null."""
 
     impl = JSON
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Replace NaN and infinities by null."""
         return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
 class Base(DeclarativeBase):
+    """The base of all tables: its types, and the names of its constraints."""
+
     type_annotation_map: ClassVar = {
         str: SafeText,
         datetime: UtcDateTime,
@@ -86,7 +95,7 @@ class Base(DeclarativeBase):
         list[dict[str, Any]]: JsonValue,
         float: Double,
     }
-    # Named alike on both databases, so that a migration can name what it changes.
+    # The same names on both databases, so that a migration can refer to a constraint by its name.
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",
@@ -101,8 +110,9 @@ class Base(DeclarativeBase):
 class StoreRow(Base):
     """The store itself, one row that the first migration writes.
 
-    name: of the folder its pictures lie in, so that two databases never share, and never sweep, one folder.
-    salt: keys the marks of API keys, 32 bytes.
+    Attributes:
+        name: of the folder of its pictures: two databases never share one, so neither deletes the other's files.
+        salt: the key of `key_fingerprint`, 32 bytes.
     """
 
     __tablename__ = "store"
@@ -168,10 +178,11 @@ class EventRow(Base):
 
 
 class ComparisonRow(Base):
-    """One run of the history: what was asked for at once, over one photo.
+    """One run of the history: several requests over one photo.
 
-    kept_since: when it came into this store, from which its time here counts; `begun` is older where it was brought
-    along from another one.  search: what it can be found by, in the letters of `headshot.storage.history.searchable`.
+    Attributes:
+        kept_since: when it came into this store; it expires some time after that. `begun` is older if it was imported.
+        search: the text it can be found by, as `headshot.storage.search_text` writes it.
     """
 
     __tablename__ = "comparisons"
@@ -199,9 +210,10 @@ class ComparisonRow(Base):
 
 
 class ShotRow(Base):
-    """One headshot of the history. Its picture is a file, which jobs and other shots may want too.
+    """One headshot of the history. Its picture is a file, which jobs and other headshots may share.
 
-    size_bytes: of that file.
+    Attributes:
+        size_bytes: of that file.
     """
 
     __tablename__ = "shots"
@@ -223,7 +235,7 @@ class ShotRow(Base):
 
 
 class ThumbnailRow(Base):
-    """Apart from its shot, so that a list of many shots reads none."""
+    """The thumbnail of a headshot, in a table of its own so that a list of many headshots does not read it."""
 
     __tablename__ = "thumbnails"
 
@@ -232,7 +244,7 @@ class ThumbnailRow(Base):
 
 
 class FailureRow(Base):
-    """Why one headshot of a comparison did not come."""
+    """Why one headshot of a comparison is missing."""
 
     __tablename__ = "failures"
 
@@ -242,7 +254,7 @@ class FailureRow(Base):
 
 
 class LookRow(Base):
-    """Settings that a visitor keeps under a name."""
+    """Settings that a visitor saved under a name."""
 
     __tablename__ = "looks"
     __table_args__ = (UniqueConstraint("owner", "name"),)
@@ -255,7 +267,11 @@ class LookRow(Base):
 
 
 class VoteRow(Base):
-    """Some shots that several people choose between. code: what lets them in."""
+    """A vote on some headshots.
+
+    Attributes:
+        code: lets voters in.
+    """
 
     __tablename__ = "votes"
 
@@ -268,7 +284,7 @@ class VoteRow(Base):
 
 
 class CandidateRow(Base):
-    """One shot of a vote. A shot that is deleted leaves its votes, and its ballots go with it."""
+    """One headshot of a vote. If the headshot is deleted, so are this row and its ballots."""
 
     __tablename__ = "candidates"
 
@@ -278,7 +294,7 @@ class CandidateRow(Base):
 
 
 class BallotRow(Base):
-    """What one voter said of one pair."""
+    """One voter's answer on one pair."""
 
     __tablename__ = "ballots"
     __table_args__ = (CheckConstraint("outcome IN ('left', 'right', 'tie')", name="outcome"),)

@@ -1,4 +1,4 @@
-"""What all parts of the store stand on: one database, one folder of pictures, one clock."""
+"""Transactions over one database, one folder of pictures and one clock: the base of all parts of the store."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -13,66 +13,97 @@ from .database import StoreError
 from .pictures import Pictures
 from .schema import JobRow, ShotRow
 
-_AT_ONCE = 1_000  # SQLite takes some 32,000 values in one statement, and its older versions 999
+_DIGESTS_PER_STATEMENT = 1_000  # SQLite takes some 32,000 values in one statement
 
 
 class UnitOfWork:
-    """Transactions, and the pictures that go with them. Safe to use from any thread."""
+    """Begins transactions, and deletes the pictures that no row needs any more. Safe to use from any thread.
+
+    Attributes:
+        pictures: the files of this database's pictures.
+        clock: returns the present moment, with its zone.
+    """
 
     def __init__(self, engine: Engine, pictures: Pictures, clock: Callable[[], datetime]) -> None:
         self._reader = engine
         self._writer = database.writing(engine)
-        # SQLite lets one write and has the others look again at growing intervals, up to a tenth of a second: the
-        # threads of this process take their turns without that.
-        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        # SQLite lets one connection write, and the others try again at growing intervals, up to a tenth of a second.
+        # The threads of this process wait for this lock instead.
+        self._writing = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self.pictures = pictures
         self.clock = clock
 
     @contextmanager
     def read(self) -> Iterator[Session]:
+        """Open a session for reading.
+
+        Raises:
+            StoreError: if the database fails.
+        """
         with database.translate_database_errors(), Session(self._reader) as session:
             yield session
 
     @contextmanager
     def write(self, *, lock: bool = False) -> Iterator[Session]:
-        """One transaction. lock: of all who ask for it, one at a time; for files, and for many rows at once."""
-        with self._turn, database.translate_database_errors(), Session(self._writer) as session, session.begin():
+        """Open one transaction that writes; it is committed at the end of the block.
+
+        Args:
+            lock: take the global advisory lock. Needed when files or many rows change together.
+
+        Raises:
+            StoreError: if the database fails.
+        """
+        with self._writing, database.translate_database_errors(), Session(self._writer) as session, session.begin():
             if lock:
                 database.lock(session.connection())
             yield session
 
     def delete_files(self, digests: Collection[str]) -> None:
-        """Delete those of these pictures that no row wants any more.
+        """Delete those of these pictures that no row needs any more.
 
-        Only after the commit that has deleted their rows, or a crash could leave a row without its picture. Killed
-        before this, the next `collect_garbage` has the files.
+        Call it only after the commit that deleted their rows, or a crash could leave a row without its picture. After
+        a crash before this, the next `collect_garbage` deletes the files.
+
+        Args:
+            digests: SHA-256 of each picture, in hex.
+
+        Raises:
+            StoreError: if the database or the disk fails.
         """
         left = list(digests)
-        for start in range(0, len(left), _AT_ONCE):
-            some = left[start : start + _AT_ONCE]
+        for start in range(0, len(left), _DIGESTS_PER_STATEMENT):
+            some = left[start : start + _DIGESTS_PER_STATEMENT]
             with translate_disk_errors(), self.write(lock=True) as session:
                 jobs = select(JobRow.picture_sha256).where(JobRow.picture_sha256.in_(some))
                 shots = select(ShotRow.picture_sha256).where(ShotRow.picture_sha256.in_(some))
-                wanted = set(session.scalars(union(jobs, shots)))
+                needed = set(session.scalars(union(jobs, shots)))
                 for digest in some:
-                    if digest not in wanted:
-                        self.pictures.drop(digest)
+                    if digest not in needed:
+                        self.pictures.delete(digest)
 
     def collect_garbage(self, session: Session) -> None:
-        """Delete every file that no row wants. session: of a transaction that locks."""
+        """Delete every file that no row needs.
+
+        Args:
+            session: of a transaction that holds the lock.
+        """
         jobs = select(JobRow.picture_sha256).where(JobRow.picture_sha256.is_not(None))
-        self.pictures.sweep(set(session.scalars(union(jobs, select(ShotRow.picture_sha256)))))
+        self.pictures.delete_all_but(set(session.scalars(union(jobs, select(ShotRow.picture_sha256)))))
 
     def vacuum(self, deleted: int) -> None:
-        """After the commit that has deleted that many rows: nothing of them is left in SQLite's files."""
+        """Remove all traces of deleted rows from SQLite's files.
+
+        Args:
+            deleted: how many rows the last commit deleted; nothing is done for 0.
+        """
         if deleted:
-            with self._turn, database.translate_database_errors():
+            with self._writing, database.translate_database_errors():
                 database.vacuum(self._reader)
 
 
 @contextmanager
 def translate_disk_errors() -> Iterator[None]:
-    """The disk's troubles as StoreError."""
+    """Turn OSError into StoreError."""
     try:
         yield
     except OSError as error:

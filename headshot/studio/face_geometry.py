@@ -1,4 +1,4 @@
-"""The shape of what is lit: normals and height from the face mesh and the inflated outline, and where the skin is."""
+"""The person as a lit surface: normals and heights from face mesh and outline, and masks of skin, face and eyes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from headshot.imaging.face import BROWS, EYES, LIPS, OVAL
 
-from .kernel import disc
+from .morphology import disc
 
 Array = npt.NDArray[Any]
 
@@ -19,11 +19,13 @@ CHEEKS = ((50, 101, 118, 117, 123, 147, 187, 205), (280, 330, 347, 346, 352, 376
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Everything on one grid, a quarter of the canvas.
+    """The person's shape, everything on one grid of a quarter of the canvas's width.
 
-    normals: (h, w, 3) float32 of length 1; x right, y down, z towards the camera.
-    height: (h, w) float32, the surface's distance towards the camera in grid pixels.
-    face: (h, w) float32, 1 inside the mesh's oval, soft.  skin: (h, w) float32, 0…1.
+    Attributes:
+        normals: (h, w, 3) float32 of length 1; x right, y down, z towards the camera.
+        height: (h, w) float32, the surface's distance towards the camera in grid pixels.
+        face: (h, w) float32, 1 inside the mesh's oval, with a soft border.
+        skin: (h, w) float32, 0…1, where skin shows.
     """
 
     normals: Array
@@ -32,7 +34,7 @@ class Surface:
     skin: Array
 
     def halved(self) -> "Surface":
-        """The same on a grid of half the width and height."""
+        """Return the same surface on a grid of half the width and height."""
         normals, height, face, skin = (
             np.asarray(cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
             for part in (self.normals, self.height, self.face, self.skin)
@@ -41,11 +43,18 @@ class Surface:
         return Surface(normals, height * np.float32(0.5), face, skin)
 
 
-def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
-    """picture: (h, w, 3) float32 RGB and alpha (h, w), on the grid; mesh: (468, 3) in grid pixels; face_px likewise."""
-    oval = _filled(alpha.shape, mesh[list(OVAL), :2])
+def build_surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surface:
+    """Build the surface of a person: the face by its mesh, hair and body by their inflated outline.
+
+    Args:
+        picture: (h, w, 3) float32 RGB 0…1, on the grid.
+        alpha: (h, w) float32, the person, on the grid.
+        mesh: (468, 3), in grid pixels.
+        face_px: the face's height in grid pixels.
+    """
+    oval = _polygon_mask(alpha.shape, mesh[list(OVAL), :2])
     face = cv2.GaussianBlur(cv2.erode(oval, disc(0.03 * face_px)), (0, 0), 0.035 * face_px)
-    bulge = _inflated(alpha, face_px)
+    bulge = _inflated_outline(alpha, face_px)
     mask = cv2.GaussianBlur(_mesh_height(mesh, alpha.shape, face_px), (0, 0), 0.014 * face_px)
     # Light on the broad form makes a portrait; light on every fold of lip and lid costs likeness and looks carved.
     form = cv2.GaussianBlur(mask, (0, 0), 0.05 * face_px)
@@ -60,7 +69,7 @@ def surface(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Surfac
     inside = face > 0.5
     offset = float((bulge[inside] - mask[inside]).mean()) if inside.any() else 0.0
     height = face * (mask + offset) + (1 - face) * bulge
-    return Surface(normals.astype(np.float32), height, face, skin(picture, alpha, mesh, face_px))
+    return Surface(normals.astype(np.float32), height, face, skin_map(picture, alpha, mesh, face_px))
 
 
 def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
@@ -69,7 +78,7 @@ def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
     depth = -mesh[:, 2].astype(np.float64)
     centre = points.mean(axis=0)
     points -= centre
-    kernel = _plate(points, points) + 1e-3 * np.eye(len(points))  # a little slack: the network's depth is noisy
+    kernel = _thin_plate(points, points) + 1e-3 * np.eye(len(points))  # a little slack: the network's depth is noisy
     plane = np.hstack([np.ones((len(points), 1)), points])
     system = np.block([[kernel, plane], [plane.T, np.zeros((3, 3))]])
     # Not NumPy's solver: its threads spin, which costs eight times the CPU.
@@ -77,7 +86,7 @@ def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
     low, high = mesh[:, :2].min(0) - 0.1 * face_px, mesh[:, :2].max(0) + 0.1 * face_px
     columns, rows = np.linspace(low[0], high[0], 40), np.linspace(low[1], high[1], 52)
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2) / face_px - centre
-    coarse = _plate(grid, points) @ weights[:-3] + np.hstack([np.ones((len(grid), 1)), grid]) @ weights[-3:]
+    coarse = _thin_plate(grid, points) @ weights[:-3] + np.hstack([np.ones((len(grid), 1)), grid]) @ weights[-3:]
     step = (high - low) / (39, 51)
     affine = np.array([[step[0], 0, low[0]], [0, step[1], low[1]]], np.float32)
     return cv2.warpAffine(
@@ -89,13 +98,13 @@ def _mesh_height(mesh: Array, shape: tuple[int, ...], face_px: float) -> Array:
     )
 
 
-def _plate(one: Array, other: Array) -> Array:
+def _thin_plate(one: Array, other: Array) -> Array:
     squared = (one[:, :1] - other[:, 0]) ** 2
     squared += (one[:, 1:] - other[:, 1]) ** 2
     return 0.5 * squared * cv2.log(squared + 1e-12)
 
 
-def _inflated(alpha: Array, face_px: float) -> Array:
+def _inflated_outline(alpha: Array, face_px: float) -> Array:
     """The outline blown up like a balloon: a quarter circle of half a head's radius at the rim, flat inside."""
     radius = 0.55 * face_px
     # The picture's border is not the person's: padding keeps shoulders from rounding off at the bottom.
@@ -107,10 +116,17 @@ def _inflated(alpha: Array, face_px: float) -> Array:
     return bulge[1:-pad, pad:-pad]
 
 
-def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
-    """Where skin shows, (h, w) float32: one Gaussian in Lab from the cheeks, within reach of the face."""
+def skin_map(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
+    """Return where skin shows, (h, w) float32 0…1: by one Gaussian in Lab from the cheeks, within reach of the face.
+
+    Args:
+        picture: (h, w, 3) float32 RGB 0…1.
+        alpha: (h, w), the person.
+        mesh: (468, 3), in the picture's pixels.
+        face_px: the face's height in the picture's pixels.
+    """
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-    seeds = np.maximum(*(_filled(alpha.shape, mesh[list(cheek), :2]) for cheek in CHEEKS)) > 0.5
+    seeds = np.maximum(*(_polygon_mask(alpha.shape, mesh[list(cheek), :2]) for cheek in CHEEKS)) > 0.5
     if seeds.sum() < 12:
         return np.zeros(alpha.shape, np.float32)
     sample = lab[seeds]
@@ -119,36 +135,48 @@ def skin(picture: Array, alpha: Array, mesh: Array, face_px: float) -> Array:
     spread = np.maximum(1.4826 * np.median(np.abs(sample - middle), axis=0), [9, 4, 4]) * [2.2, 1.3, 1.3]
     distance = (((lab - middle) / spread) ** 2).sum(axis=2)
     likely = np.exp(-0.5 * np.maximum(distance - 1.5, 0)).astype(np.float32)
-    oval = _filled(alpha.shape, mesh[list(OVAL), :2])
+    oval = _polygon_mask(alpha.shape, mesh[list(OVAL), :2])
     reach = cv2.GaussianBlur(cv2.dilate(oval, disc(0.22 * face_px)), (0, 0), 0.1 * face_px)
     kept = cv2.GaussianBlur(likely, (0, 0), 0.012 * face_px) * reach * alpha
-    features = _filled(alpha.shape, mesh[list(LIPS), :2])
+    features = _polygon_mask(alpha.shape, mesh[list(LIPS), :2])
     for feature in (*EYES, *BROWS):
-        features = np.maximum(features, _filled(alpha.shape, mesh[list(feature), :2]))
+        features = np.maximum(features, _polygon_mask(alpha.shape, mesh[list(feature), :2]))
     features = cv2.GaussianBlur(cv2.dilate(features, disc(0.012 * face_px)), (0, 0), 0.012 * face_px)
     return np.clip(kept * (1 - features), 0, 1).astype(np.float32)
 
 
-def oval(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
-    """1 well inside the face's oval, soft at its border; (h, w) float32."""
+def oval_mask(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
+    """Return (h, w) float32: 1 well inside the face's oval, soft at its border.
+
+    Args:
+        shape: of the picture.
+        mesh: (468, 3), in the picture's pixels.
+        face_px: the face's height in the picture's pixels.
+    """
     outline = mesh[list(OVAL), :2]
     reach = 0.1 * face_px  # beyond it nothing shows
     left, top = np.clip(np.floor(outline.min(0) - reach), 0, None).astype(int).tolist()
     right, bottom = np.ceil(outline.max(0) + reach).astype(int).tolist()
-    filled = _filled(shape, outline)
+    filled = _polygon_mask(shape, outline)
     here = filled[top : max(bottom, 0), left : max(right, 0)]
     if here.size:
         here[:] = cv2.GaussianBlur(cv2.erode(here, disc(0.03 * face_px)), (0, 0), 0.015 * face_px)
     return filled
 
 
-def eyes(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
-    """1 in the openings of both eyes, soft; (h, w) float32."""
-    both = np.maximum(*(_filled(shape, mesh[list(eye), :2]) for eye in EYES))
+def eye_mask(shape: tuple[int, ...], mesh: Array, face_px: float) -> Array:
+    """Return (h, w) float32: 1 in the openings of both eyes, with a soft border.
+
+    Args:
+        shape: of the picture.
+        mesh: (468, 3), in the picture's pixels.
+        face_px: the face's height in the picture's pixels.
+    """
+    both = np.maximum(*(_polygon_mask(shape, mesh[list(eye), :2]) for eye in EYES))
     return cv2.GaussianBlur(both, (0, 0), 0.008 * face_px)
 
 
-def _filled(shape: tuple[int, ...], points: Array) -> Array:
+def _polygon_mask(shape: tuple[int, ...], points: Array) -> Array:
     canvas = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
     return canvas.astype(np.float32) / 255

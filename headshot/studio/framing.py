@@ -1,4 +1,4 @@
-"""Framing: where the head stands in the headshot, and never a body that ends in mid-air."""
+"""The crop of a headshot: where the head is in it, and never a body that ends in mid-air."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -20,11 +20,12 @@ _SHARE_BOUNDS = 0.452, 0.548  # photographers' rule of 45 to 55 %, with room for
 _TIGHT = 0.62  # a head larger than this no longer looks like a headshot: only where the photo shows nothing more
 _TIGHTEST = 0.95
 _EYE_LINE = 0.385  # of the headshot's height: the upper third, lowered by the hair's room; eyes at .365-.39 look right
-_LINE, _LINE_UNDER_A_CUT = 450, 250  # what eyes off their line cost; a frame that cuts the crown may have them higher
-_AIR, _MUCH_AIR = 0.03, 0.15  # of the height, above the hair: less cramps, more drowns the head
-_BESIDE = 0.02  # of the width, beside it
-_CHEST = 0.14  # of the height, below the chin: less shows no shoulders
-_OTHERS = 100  # the cost of a frame that is full of other people
+# The cost of eyes off their line; a frame that cuts the crown may have them higher.
+_EYE_LINE_COST, _EYE_LINE_COST_CUT_CROWN = 450, 250
+_MIN_AIR, _MAX_AIR = 0.03, 0.15  # of the height, above the hair: less cramps, more drowns the head
+_MIN_BESIDE = 0.02  # of the width, beside it
+_MIN_CHEST = 0.14  # of the height, below the chin: less shows no shoulders
+_OTHERS_COST = 100  # the cost of a frame that is full of other people
 _GAZE_ROOM = 0.035  # of the width, before a head that is turned by 45 degrees
 _GRID = 8  # canvas pixels to one pixel of the map that the search reads
 _TILT_REACH = 14  # canvas pixels by which a frame's corners move at the largest tilt
@@ -34,9 +35,15 @@ _TILT_REACH = 14  # canvas pixels by which a frame's corners move at the largest
 class Head:
     """A head on the canvas, in pixels.
 
-    eyes: the point between them.  left, right: of head and hair above the mouth.  middle: of the skull.
-    crown: the highest hair.  chin.  gaze: −1…1, where it looks: −1 is 45 degrees or more to the picture's left.
-    crown_is_cut: whether the photo's border cuts the hair at the top.
+    Attributes:
+        eyes: x and y of the point between the eyes.
+        left: x of the leftmost part of head and hair above the mouth.
+        right: x of the rightmost part.
+        middle: x of the skull's middle.
+        crown: y of the highest hair.
+        chin: y of the chin.
+        gaze: −1…1, the direction it looks; −1 is 45 degrees or more to the picture's left.
+        crown_is_cut: whether the photo's border cuts the hair at the top.
     """
 
     eyes: tuple[float, float]
@@ -50,10 +57,11 @@ class Head:
 
     @property
     def height(self) -> float:
+        """Crown to chin."""
         return self.chin - self.crown
 
     def scaled(self, scale: float) -> "Head":
-        """The same head in a picture of another size."""
+        """Return the same head in a picture of another size."""
         return replace(
             self,
             eyes=(self.eyes[0] * scale, self.eyes[1] * scale),
@@ -67,10 +75,13 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class FramingLimits:
-    """What the frame may show, on the canvas, as integral images on a grid of 8 px.
+    """The parts of the canvas that a frame must avoid, as integral images on a grid of 8 px.
 
-    forbidden: where the person goes on beyond the photo.  missing: where there is no photo.  others: where people are
-    who touch the person.
+    Attributes:
+        forbidden: where the person goes on beyond the photo.
+        missing: where there is no photo.
+        others: where other people touch the person.
+        head: of the person.
     """
 
     forbidden: Array
@@ -81,10 +92,17 @@ class FramingLimits:
 
 @dataclass(frozen=True)
 class Frame:
-    """A crop of the canvas. scale: headshot pixels to canvas pixels; left, top: canvas pixels.
+    """A crop of the canvas.
 
-    share: the head's part of the height.  air, chest: what of it is above the hair and below the chin.
-    cut: the part of the frame where the person goes on beyond the photo, 0 where framing alone could avoid it.
+    Attributes:
+        left: in canvas pixels.
+        top: in canvas pixels.
+        scale: headshot pixels to canvas pixels.
+        tilt_degrees: by which the frame is turned about its centre.
+        share: the head's part of the frame's height.
+        air: the part of the height above the hair.
+        chest: the part of the height below the chin.
+        cut: the part of the frame where the person goes on beyond the photo; 0 if framing could avoid it.
     """
 
     left: float
@@ -97,7 +115,7 @@ class Frame:
     cut: float
 
     def affine(self, size: float) -> Array:
-        """(2, 3) headshot from canvas, for a headshot of `size` times the full one; the tilt turns about its centre."""
+        """Return the (2, 3) float32 map from the canvas to a headshot of `size` times the full one."""
         zoom = self.scale * size
         centre = self.left + WIDTH / 2 / self.scale, self.top + HEIGHT / 2 / self.scale
         matrix: Array = cv2.getRotationMatrix2D(centre, self.tilt_degrees, zoom)
@@ -106,43 +124,50 @@ class Frame:
 
 
 def framing_limits(person: Array, inside: Array, others: Array, head: Head) -> FramingLimits:
-    """person, inside, others: (h, w) float32 on the 8 px grid; inside is 1 where the photo has pixels."""
+    """Build the limits of a photo.
+
+    Args:
+        person: (h, w) float32 0…1 on the 8 px grid, like the two others.
+        inside: 1 where the photo has pixels.
+        others: people who touch the person.
+        head: on the canvas.
+    """
     missing = inside < 0.98
     beyond = ((person > 0.12) & missing).astype(np.uint8)
     theirs = (others > 0.3).astype(np.uint8)
     return FramingLimits(cv2.integral(beyond), cv2.integral(missing.astype(np.uint8)), cv2.integral(theirs), head)
 
 
-def choose(
-    space: FramingLimits,
+def choose_frame(
+    limits: FramingLimits,
     crop: Crop,
-    share_play: float,
-    across_play: float,
-    down_play: float,
-    tilt_play: float,
+    share_jitter: float,
+    across_jitter: float,
+    down_jitter: float,
+    tilt_jitter: float,
     *,
     own_background: bool = False,
 ) -> Frame:
-    """The best frame for the crop, as far as the photo allows.
+    """Return the best frame for the crop, as far as the photo allows.
 
     In this order: nothing of the person is cut off by the photo's border; no head beyond 62 % of the height; crown,
-    hair and shoulders in, wherever the photo shows them; the head's share; the eyes' line; the head in the middle, with
-    room before a turned one. A crown that the photo cuts is cut by the frame too. Where the photo's own background
-    stays, people who touch the person are kept out as far as that goes.
+    hair and shoulders inside, if the photo shows them; the head's share; the eyes' line; the head in the middle, with
+    room before a turned one. A crown that the photo cuts is cut by the frame too. If the photo's own background stays,
+    people who touch the person are kept out as far as possible.
 
     Args:
-        space: of the analysed photo.
+        limits: of the analysed photo.
         crop: the look's.
-        share_play: −1…1, like the other three: how this frame differs from the look's own.
-        across_play: of the middle.
-        down_play: of the eyes' line.
-        tilt_play: of the level.
-        own_background: the photo stays behind the person, so the frame keeps within it where it can.
+        share_jitter: −1…1, like the other three: how this frame differs from the look's own.
+        across_jitter: of the middle.
+        down_jitter: of the eyes' line.
+        tilt_jitter: of the level.
+        own_background: whether the photo stays behind the person, so that the frame should keep within it.
     """
-    head = space.head
-    wanted = float(np.clip(HEAD_SHARE[crop] * (1 + 0.05 * share_play), *_SHARE_BOUNDS))
-    middle = 0.5 + 0.036 * across_play - _GAZE_ROOM * head.gaze
-    line = _EYE_LINE + 0.012 * down_play
+    head = limits.head
+    wanted = float(np.clip(HEAD_SHARE[crop] * (1 + 0.05 * share_jitter), *_SHARE_BOUNDS))
+    middle = 0.5 + 0.036 * across_jitter - _GAZE_ROOM * head.gaze
+    line = _EYE_LINE + 0.012 * down_jitter
     shares = np.concatenate([[wanted], np.linspace(wanted, _TIGHTEST, 40)[1:], np.linspace(wanted, 0.42, 6)[1:]])
     across = middle + np.linspace(-0.16, 0.16, 17)
     down = line + np.linspace(-0.16, 0.32, 49)
@@ -150,7 +175,7 @@ def choose(
     scale = share * HEIGHT / head.height
     width, height = WIDTH / scale, HEIGHT / scale
     left, top = head.middle - at_x * width, head.eyes[1] - at_y * height
-    cut = _covered(space.forbidden, left, top, width, height)
+    cut = _marked_share(limits.forbidden, left, top, width, height)
     above = (head.crown - top) / height
     beside = np.minimum(head.left - left, left + width - head.right) / width
     below = (top + height - head.chin) / height
@@ -161,22 +186,22 @@ def choose(
     cost = (
         30 * np.maximum(share - wanted, 0)
         + 200 * np.maximum(share - _TIGHT, 0)
-        + 60 * np.maximum(above - _MUCH_AIR, 0)
+        + 60 * np.maximum(above - _MAX_AIR, 0)
         + 120 * np.maximum(wanted - share, 0)
         + 900 * (at_x - middle) ** 2
-        + np.where(head.crown_is_cut & (at_y < line), _LINE_UNDER_A_CUT, _LINE) * (at_y - line) ** 2
-        + (0 if head.crown_is_cut else 160) * np.maximum(_AIR - above, 0)
-        + 60 * np.maximum(_BESIDE - beside, 0)
-        + 60 * np.maximum(_CHEST - below, 0)
+        + np.where(head.crown_is_cut & (at_y < line), _EYE_LINE_COST_CUT_CROWN, _EYE_LINE_COST) * (at_y - line) ** 2
+        + (0 if head.crown_is_cut else 160) * np.maximum(_MIN_AIR - above, 0)
+        + 60 * np.maximum(_MIN_BESIDE - beside, 0)
+        + 60 * np.maximum(_MIN_CHEST - below, 0)
         + 400 * np.maximum(0.04 - below, 0)
         + np.where(cut > 0, 400 + 400 * cut, 0)
         + np.where(off_canvas > 0, 1000 + off_canvas, 0)
     )
     if own_background:
-        cost += 40 * _covered(space.missing, left, top, width, height)
-        cost += _OTHERS * _covered(space.others, left, top, width, height)
+        cost += 40 * _marked_share(limits.missing, left, top, width, height)
+        cost += _OTHERS_COST * _marked_share(limits.others, left, top, width, height)
     best = int(cost.argmin())
-    tilt = 0.9 * tilt_play if cut[best] == 0 else 0.0
+    tilt = 0.9 * tilt_jitter if cut[best] == 0 else 0.0
     return Frame(
         left=float(left[best]),
         top=float(top[best]),
@@ -189,7 +214,7 @@ def choose(
     )
 
 
-def _covered(integral: Array, left: Array, top: Array, width: Array, height: Array) -> Array:
+def _marked_share(integral: Array, left: Array, top: Array, width: Array, height: Array) -> Array:
     """The marked part of each rectangle, 0…1; a margin of one grid pixel allows for the tilt."""
     rows, columns = integral.shape[0] - 1, integral.shape[1] - 1
     x0 = np.clip(np.floor(left / _GRID).astype(int), 0, columns)

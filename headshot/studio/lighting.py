@@ -1,4 +1,4 @@
-"""Relight the person: the portrait patterns that photographers name, in linear light, by the surface's normals."""
+"""Light on the person: the portrait patterns that photographers name, in linear light, by the surface's normals."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from .face_geometry import Surface
-from .prompt.look import Pattern
+from .prompt.style_spec import Pattern
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class LightingSetup:
-    """Where the key stands, in degrees from the camera's axis, and key plus fill over fill.
+    """A portrait pattern.
 
-    swap: 0…1, the power to which the photo's own shading is taken out; a full swap looks like a mask.
-    hardest: how hard a side light of the photo's own is believed, as SourceLight.x: a shadow of hair can look like one.
+    Attributes:
+        azimuth: of the key, in degrees from the camera's axis.
+        elevation: of the key, in degrees.
+        ratio: key plus fill over fill.
+        swap: 0…1, the power to which the photo's own shading is removed; a full swap looks like a mask.
+        hardest: the largest SourceLight.x that is believed: a shadow of hair can look like a hard side light.
     """
 
     azimuth: float
@@ -35,27 +39,29 @@ SETUPS: dict[Pattern, LightingSetup] = {
     "butterfly": LightingSetup(5, 46, 2.2),
     "split": LightingSetup(80, 14, 5.0),
     "broad window": LightingSetup(60, 14, 2.6),
-    # Whoever asks for soft light wants hard light gone.
+    # A person who asks for soft light wants hard light gone.
     "soft": LightingSetup(20, 26, 1.6, swap=0.85, hardest=1.5),
 }
-# Natural logarithms of luminance. From above no light falls harder: what seems so is a beard, a fringe or a hat.
-_FROM_THE_SIDE, _FROM_ABOVE, _SHADED = 1.5, 0.8, 0.875
-_SEEN, _PLAIN = 0.06, 0.25  # own.x: what tells the side of a head that looks ahead, and of one that is turned …
-_TURNED = 18.0  # … by so many degrees
+# Natural logarithms of luminance, as all of SourceLight. No light from above is harder: if it seems so, a beard, a
+# fringe or a hat is dark.
+_MAX_X, _MAX_Y, _SHADING_PER_X = 1.5, 0.8, 0.875
+# The least SourceLight.x that tells the light's side: on a head that looks ahead, and on one that is turned …
+_SIDE_X, _SIDE_X_TURNED = 0.06, 0.25
+_TURNED_DEGREES = 18.0  # … by so many degrees
 _TEMPLES = 127, 356  # in the mesh's numbering
-_HARD, _SWAP_MORE = (0.6, 1.2), 0.15  # own.x: a window behind the camera's shoulder, and one at the side
-_WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
-_LOW, _HIGH = (
-    0.5,
-    1.7,
-)  # a stop and a half down, one up: more shows the flatness of the source
+_HARD_RANGE, _HARD_SWAP = (0.6, 1.2), 0.15  # SourceLight.x: a window behind the camera's shoulder, and one at the side
+_TERMINATOR_WRAP = 0.25  # a softbox an arm's length away lights this far round the terminator
+_MIN_GAIN, _MAX_GAIN = 0.5, 1.7  # a stop down and less than one up: more shows the flatness of the source
 
 
 @dataclass(frozen=True)
 class SourceLight:
     """The photo's own light: log luminance = constant + x·nx + y·ny on the skin.
 
-    turn: degrees that the head is turned by, positive towards the picture's right.
+    Attributes:
+        x: how hard the light is from the picture's right; negative from its left.
+        y: how hard the light is from below; negative from above.
+        turn: degrees by which the head is turned, positive towards the picture's right.
     """
 
     x: float
@@ -64,25 +70,31 @@ class SourceLight:
 
     @property
     def side(self) -> float:
-        """−1 where the key belongs to the picture's left, 1 to its right; 0 where neither can be told.
+        """The key's side: −1 for the picture's left, 1 for its right, 0 if the photo does not tell.
 
-        That is the side of the photo's light. On a turned head little is seen of one cheek, and a weak slope says
-        nothing: there the key stands where the face looks to, for from the other side it would light the ear.
+        It is the side of the photo's light. A turned head shows little of one cheek, so a weak slope says nothing:
+        then the key is on the side to which the face looks, because from the other side it would light the ear.
         """
-        turned = abs(self.turn) > _TURNED
-        if abs(self.x) >= (_PLAIN if turned else _SEEN):
+        turned = abs(self.turn) > _TURNED_DEGREES
+        if abs(self.x) >= (_SIDE_X_TURNED if turned else _SIDE_X):
             return float(np.sign(self.x))
         return float(np.sign(self.turn)) if turned else 0.0
 
     def shading(self, surface: Surface, hardest: float) -> Array:
-        """(h, w) float32 around 1; hardest: what x is held to."""
-        normals, most = surface.normals, _SHADED * hardest
+        """Return the light's factors on the surface, (h, w) float32 around 1, with |x| limited to `hardest`."""
+        normals, most = surface.normals, _SHADING_PER_X * hardest
         x = float(np.clip(self.x, -hardest, hardest))
         return np.exp(np.clip(x * normals[..., 0] + self.y * normals[..., 1], -most, most))
 
 
-def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
-    """Fit the light on the skin, robustly. picture: (h, w, 3) float32 sRGB and mesh (468, 3), on the surface's grid."""
+def estimate_source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
+    """Fit the photo's own light to the skin's luminance, robustly.
+
+    Args:
+        picture: (h, w, 3) float32 sRGB 0…1, on the surface's grid.
+        surface: of the person.
+        mesh: (468, 3), in pixels of the grid.
+    """
     across = mesh[_TEMPLES[1]] - mesh[_TEMPLES[0]]
     turn = float(np.degrees(np.arctan2(across[2], abs(across[0]))))
     chosen = (surface.skin > 0.6) & (surface.face > 0.3)
@@ -92,18 +104,23 @@ def source(picture: Array, surface: Surface, mesh: Array) -> SourceLight:
     log = np.log(np.maximum(luminance, 1e-3))
     design = np.column_stack([np.ones(log.size), surface.normals[chosen][:, :2]])
     weight = np.ones(log.size)
-    answer = np.zeros(3)
+    fit = np.zeros(3)
     for _ in range(6):  # iteratively reweighted: highlights and shadows of the nose must not tip the fit
         weighted = design * weight[:, None]
-        answer = np.linalg.lstsq(weighted.T @ design + 1e-3 * np.eye(3), weighted.T @ log, rcond=None)[0]
-        off = np.abs(log - design @ answer)
+        fit = np.linalg.lstsq(weighted.T @ design + 1e-3 * np.eye(3), weighted.T @ log, rcond=None)[0]
+        off = np.abs(log - design @ fit)
         weight = 1 / np.maximum(off / (1.5 * np.median(off) + 1e-4), 1)
-    x, y = np.clip(answer[1:], [-_FROM_THE_SIDE, -_FROM_ABOVE], [_FROM_THE_SIDE, _FROM_ABOVE])
+    x, y = np.clip(fit[1:], [-_MAX_X, -_MAX_Y], [_MAX_X, _MAX_Y])
     return SourceLight(float(x), float(y), turn)
 
 
-def direction(setup: LightingSetup, side: float) -> Array:
-    """The unit vector towards the key; side −1 is the picture's left. x right, y down, z towards the camera."""
+def key_direction(setup: LightingSetup, side: float) -> Array:
+    """Return the unit vector towards the key, (3,) float32: x right, y down, z towards the camera.
+
+    Args:
+        setup: the pattern.
+        side: −1 for the picture's left, 1 for its right.
+    """
     azimuth, elevation = np.radians([setup.azimuth, setup.elevation])
     return np.array(
         [side * np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)],
@@ -112,41 +129,57 @@ def direction(setup: LightingSetup, side: float) -> Array:
 
 
 def relight(
-    surface: Surface, own: SourceLight, setup: LightingSetup, side: float, strength: float, face_px: float
+    surface: Surface, source_light: SourceLight, setup: LightingSetup, side: float, strength: float, face_px: float
 ) -> Array:
-    """(h, w) float32 factors in linear light whose mean on the skin is 1: exposure is not the light's to change.
+    """Return factors in linear light, (h, w) float32, that replace the photo's light by a pattern.
 
-    The photo's own shading is taken out in part only, to the power setup.swap, and more of it the harder it is: a
-    pattern on top of hard light from the same side would be harder than either.
-    strength: 0 leaves the photo's light, 1 is the full pattern.
+    Their mean on the skin is 1, because light must not change the exposure. The photo's own shading is removed in part
+    only, to the power setup.swap, and more of it the harder it is: a pattern on top of hard light from the same side
+    would be harder than either.
+
+    Args:
+        surface: of the person.
+        source_light: the photo's own light.
+        setup: the pattern.
+        side: of the key, −1 for the picture's left, 1 for its right.
+        strength: 0 leaves the photo's light, 1 is the full pattern.
+        face_px: the face's height in pixels of the grid.
     """
-    towards = direction(setup, side)
+    towards = key_direction(setup, side)
     facing = surface.normals @ towards
-    key = np.clip((facing + _WRAP) / (1 + _WRAP), 0, 1) * _shadow(surface.height, towards, face_px)
+    key = np.clip((facing + _TERMINATOR_WRAP) / (1 + _TERMINATOR_WRAP), 0, 1) * _cast_shadow(
+        surface.height, towards, face_px
+    )
     fill = 0.65 + 0.35 * surface.normals[..., 2]
     shading = (setup.ratio - 1) * key + fill
-    hard = float(np.interp(abs(own.x), _HARD, [0, 1])) if own.x * side > 0 else 0.0
-    ratio = shading / own.shading(surface, setup.hardest) ** min(1.0, setup.swap + _SWAP_MORE * hard)
+    hard = float(np.interp(abs(source_light.x), _HARD_RANGE, [0, 1])) if source_light.x * side > 0 else 0.0
+    ratio = shading / source_light.shading(surface, setup.hardest) ** min(1.0, setup.swap + _HARD_SWAP * hard)
     # Cloth and hair have shapes the balloon does not know: they get the light's direction, not its full contrast.
     trust = 0.6 + 0.4 * surface.face
     weight = surface.skin * surface.face
     log = np.log(np.maximum(ratio, 0.05))
     level = float((log * weight).sum() / max(float(weight.sum()), 1e-3)) if weight.sum() > 1 else float(log.mean())
-    log = np.clip((log - level) * trust * strength, np.log(_LOW), np.log(_HIGH))
+    log = np.clip((log - level) * trust * strength, np.log(_MIN_GAIN), np.log(_MAX_GAIN))
     gain = np.exp(cv2.GaussianBlur(log, (0, 0), 0.02 * face_px))
     return (gain / _skin_mean(gain, weight)).astype(np.float32)
 
 
-def rim(surface: Surface, side: float, face_px: float) -> Array:
-    """(h, w) float32, 0…1: what a light behind the shoulder opposite the key touches, to be added by screening."""
+def rim_light(surface: Surface, side: float, face_px: float) -> Array:
+    """Return a light from behind the shoulder opposite the key, (h, w) float32 0…1, to be added by screening.
+
+    Args:
+        surface: of the person.
+        side: of the key, −1 for the picture's left, 1 for its right.
+        face_px: the face's height in pixels of the grid.
+    """
     normals = surface.normals
     grazing = np.clip(1 - normals[..., 2], 0, 1) ** 2
     turned = np.clip(-side * normals[..., 0] * 0.9 - normals[..., 1] * 0.45, 0, 1)
     return cv2.GaussianBlur(grazing * turned * (1 - 0.7 * surface.face), (0, 0), 0.01 * face_px)
 
 
-def _shadow(height: Array, towards: Array, face_px: float) -> Array:
-    """1 where the key reaches, less where the surface itself stands in the way: a march towards the light."""
+def _cast_shadow(height: Array, towards: Array, face_px: float) -> Array:
+    """1 where the key reaches, less where the surface itself blocks it: found by steps towards the light."""
     across, down, up = (float(part) for part in towards)
     flat = float(np.hypot(across, down))
     if flat < 1e-3:

@@ -1,4 +1,4 @@
-"""Gentle work on the picture itself: enlarging small faces, evening the skin's middle scale, clearing the eyes."""
+"""Retouching: enlargement of small faces, evening of the skin's middle scale, clear eyes."""
 
 from typing import Any
 
@@ -11,33 +11,41 @@ from headshot.imaging.warp import downsampled, scale_factor, source_region
 Array = npt.NDArray[Any]
 
 
-# Canvas to photo pixels, by eye on ten small faces: up to the first a photo has detail that can be steepened, from the
-# second on edges that were steepened look etched, and what JPEG left of the skin looks like scales.
+# Canvas to photo pixels, by eye on ten small faces. Up to the first, edges can be steepened; from the second on,
+# steepened edges look etched, and JPEG blocks on the skin look like scales.
 _DETAILED, _DETAIL_IS_GONE = 1.6, 2.4
 _JPEG = 0.012  # sRGB: detail of this strength is halved; pores and blocks are weaker, lashes and wrinkles stronger
 _CLARITY = 0.25  # unsharp masking before the enlargement, wide, so that eyes and mouth keep their contrast
 
 
 def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
-    """Warp photo pixels onto the canvas: (H, W, 3) uint8 -> (height, width, 3) float32, 0…1.
+    """Warp photo pixels onto the canvas.
 
     Reduction is by area. Enlargement goes in steps of at most two. A face that has nearly enough pixels is kept
     crisp: after each step its edges are steepened, held between the neighbourhood's darkest and brightest value so
-    that they get no halos. A small face is quietened first and then enlarged softly.
+    that they get no halos. A small face is denoised first and then enlarged softly.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        affine: (2, 3) canvas from photo.
+        size: width and height of the canvas.
+
+    Returns:
+        (height, width, 3) float32, 0…1.
     """
     scale = scale_factor(affine)
     region, affine = downsampled(*source_region(pixels, affine, size, margin=6 + 4 / scale))
     picture: Array = region.astype(np.float32) / 255
     softness = float(np.clip((scale - _DETAILED) / (_DETAIL_IS_GONE - _DETAILED), 0, 1))
     if softness > 0:
-        picture = _quiet(picture, softness)
+        picture = _denoised(picture, softness)
     affine = affine.copy()
     while scale > 1.35:
         step = min(2.0, scale)
         interpolation = cv2.INTER_LANCZOS4 if softness < 1 else cv2.INTER_CUBIC
         picture = cv2.resize(picture, None, fx=step, fy=step, interpolation=interpolation)
         if softness < 1:
-            picture = _held(picture, 0.5 * step, 0.32 * (step - 1) * (1 - softness))
+            picture = _sharpened_without_halos(picture, 0.5 * step, 0.32 * (step - 1) * (1 - softness))
         affine[:, :2] /= step
         affine[:, 2] += affine[:, :2] @ [0.5 - 0.5 * step, 0.5 - 0.5 * step]  # pixel centres, not corners
         scale /= step
@@ -45,11 +53,11 @@ def enlarge(pixels: Array, affine: Array, size: tuple[int, int]) -> Array:
     return np.clip(warped, 0, 1)
 
 
-def _quiet(picture: Array, softness: float) -> Array:
-    """Take JPEG blocks and sensor noise out before they are enlarged into blotches. softness: 0…1, how far.
+def _denoised(picture: Array, softness: float) -> Array:
+    """Remove JPEG blocks and sensor noise before they are enlarged into blotches; `softness`, 0…1, is how much.
 
-    Of the luminance the weak fine detail is taken and the strong kept ("coring"); colour, of which a JPEG has half the
-    pixels anyway, is blurred.
+    In the luminance, weak fine detail is removed and strong detail kept ("coring"). Colour is blurred: a JPEG has only
+    half its pixels anyway.
     """
     luminance, *colour = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     blurred = cv2.GaussianBlur(luminance, (0, 0), 0.6)
@@ -62,7 +70,7 @@ def _quiet(picture: Array, softness: float) -> Array:
     return cv2.cvtColor(cv2.merge([clear, *smooth]), cv2.COLOR_YCrCb2RGB)
 
 
-def _held(picture: Array, sigma: float, amount: float) -> Array:
+def _sharpened_without_halos(picture: Array, sigma: float, amount: float) -> Array:
     kernel = np.ones((3, 3), np.uint8)
     low, high = cv2.erode(picture, kernel) - 0.008, cv2.dilate(picture, kernel) + 0.008
     for _ in range(2):
@@ -72,11 +80,16 @@ def _held(picture: Array, sigma: float, amount: float) -> Array:
 
 
 def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
-    """(H, W) float32: what to add to each channel for the full retouch.
+    """Return the full retouch of the skin, (H, W) float32, to be added to each channel.
 
     Frequency separation: of the middle scale (spots, blotches, hard small shadows: sigma .0055 to .028 of the face)
     a third is left, the fine scale (pores) and the coarse one (form) are kept, and strong structure (lines, a beard,
-    moles) is spared, for it is the person. Luminance only: colour is not touched.
+    moles) is spared, because it is the person. Only luminance changes.
+
+    Args:
+        canvas: (H, W, 3) float32 RGB 0…1.
+        skin: (h, w), 0…1, where skin shows; of any size.
+        face_px: the face's height on the canvas.
     """
     luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
     half = cv2.resize(luminance, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -92,7 +105,13 @@ def skin_layer(canvas: Array, skin: Array, face_px: float) -> Array:
 
 
 def eye_layer(canvas: Array, eyes: Array, face_px: float) -> Array:
-    """(H, W) float32: what to add to each channel for clear eyes: local contrast and a little light in the opening."""
+    """Return what makes eyes clear, (H, W) float32, to be added to each channel: local contrast and a little light.
+
+    Args:
+        canvas: (H, W, 3) float32 RGB 0…1.
+        eyes: (H, W), 1 in the eyes' openings.
+        face_px: the face's height on the canvas.
+    """
     luminance = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
     detail = luminance - cv2.GaussianBlur(luminance, (0, 0), 0.012 * face_px)
     return np.clip(0.45 * detail + 0.03 * luminance, -0.06, 0.06) * eyes

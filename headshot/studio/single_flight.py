@@ -1,4 +1,4 @@
-"""The last few results of something slow, made once however many threads ask."""
+"""A cache of slow results in which each is computed once, however many threads want it at the same time."""
 
 import threading
 from collections import OrderedDict
@@ -11,12 +11,16 @@ Value = TypeVar("Value")
 
 
 class SingleFlightLru(Generic[Key, Value]):
-    """Keeps the `most` results that were asked for last. Safe to use from any thread."""
+    """A thread-safe cache that keeps the results used most recently.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Args:
+        capacity: how many results are kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._values: OrderedDict[Key, Value] = OrderedDict()
-        self._making: dict[Key, Future[Value | None]] = {}
+        self._in_progress: dict[Key, Future[Value | None]] = {}
         self._lock = threading.Lock()
 
     def __contains__(self, key: Key) -> bool:
@@ -24,44 +28,54 @@ class SingleFlightLru(Generic[Key, Value]):
             return key in self._values
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The result for `key`. A thread that asks while another makes it waits, and makes it itself if that fails."""
+        """Return the result for `key`, computed by `make` if it is not kept.
+
+        A thread that comes while another computes the result waits for it, and computes it itself if that fails.
+
+        Args:
+            key: identifies the result.
+            make: computes it; its errors are raised here and nothing is kept.
+        """
         while True:
             with self._lock:
                 if key in self._values:
                     self._values.move_to_end(key)
                     return self._values[key]
-                others = self._making.get(key)
-                if others is None:
-                    own = self._making[key] = Future()
-            if others is None:
-                return self._make(key, make, own)
-            value = others.result()
+                running = self._in_progress.get(key)
+                if running is None:
+                    future = self._in_progress[key] = Future()
+            if running is None:
+                return self._make(key, make, future)
+            value = running.result()
             if value is not None:
                 return value
 
-    def first(self, which: Callable[[Key], bool]) -> Value | None:
-        """A result that is there already for one of these keys, the one asked for last; None where there is none."""
+    def newest(self, matches: Callable[[Key], bool]) -> Value | None:
+        """Return the most recently used result whose key matches; None if there is none."""
         with self._lock:
-            return next((value for key, value in reversed(self._values.items()) if which(key)), None)
+            return next((value for key, value in reversed(self._values.items()) if matches(key)), None)
 
-    def drop(self, which: Callable[[Key], bool]) -> None:
-        """Forget the results of these keys, and those in the making: who waits for one gets it, and nobody after."""
+    def drop(self, matches: Callable[[Key], bool]) -> None:
+        """Remove the results whose keys match.
+
+        A result that is being computed is still returned to the threads that wait for it, but it is not kept.
+        """
         with self._lock:
-            for known in (self._values, self._making):
-                for key in [key for key in known if which(key)]:
+            for known in (self._values, self._in_progress):
+                for key in [key for key in known if matches(key)]:
                     del known[key]
 
-    def _make(self, key: Key, make: Callable[[], Value], own: "Future[Value | None]") -> Value:
+    def _make(self, key: Key, make: Callable[[], Value], future: "Future[Value | None]") -> Value:
         made: Value | None = None
         try:
             made = make()
-        finally:  # also after an error: who waits must not wait for ever
+        finally:  # also after an error, or the waiting threads would wait for ever
             with self._lock:
-                if self._making.get(key) is own:  # else it was dropped meanwhile
-                    del self._making[key]
+                if self._in_progress.get(key) is future:  # otherwise it was dropped meanwhile
+                    del self._in_progress[key]
                     if made is not None:
                         self._values[key] = made
-                        while len(self._values) > self._most:
+                        while len(self._values) > self._capacity:
                             self._values.popitem(last=False)
-            own.set_result(made)
+            future.set_result(made)
         return made

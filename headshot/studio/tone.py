@@ -20,13 +20,18 @@ _DIM = 0.55  # sRGB: no well exposed photo has its brightest 2 % below; the dark
 _LIFT_SHARE, _LIFT_AT_MOST = 0.7, 1.35  # of the way, and half a stop of sRGB: more shows the noise
 
 
-def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Array:
-    """(3,) float32 factors on sRGB values that correct cast and exposure, on the surface's grid.
+def colour_balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Array:
+    """Return (3,) float32 factors on sRGB values that correct colour cast and exposure.
 
-    scene_white: the grey value that only the brightest 2 % of the photo exceed.
     The cast is judged by the skin's hue alone and leaves its lightness; black and white stays black and white. The
     exposure is judged by what is brightest in the photo and on the person (eyes, teeth, collar), never by how light
     the skin is: only a photo in which nothing at all is bright is lifted, and dark skin in good light stays as it is.
+
+    Args:
+        picture: (h, w, 3) float32 sRGB 0…1, the person's colours, on the surface's grid.
+        alpha: (h, w), the person.
+        skin: (h, w), 0…1, where skin shows.
+        scene_white: the grey value, 0…1, that only the brightest 2 % of the photo exceed.
     """
     factors = np.ones(3, np.float32)
     chosen = skin > 0.6
@@ -41,8 +46,8 @@ def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Ar
             [[[lightness, a, b], [lightness, wanted_chroma * np.cos(wanted_hue), wanted_chroma * np.sin(wanted_hue)]]],
             np.float32,
         )
-        is_now, wanted = cv2.cvtColor(pair, cv2.COLOR_LAB2RGB)[0]
-        factors = np.clip(wanted / np.maximum(is_now, 0.02), *_BALANCE_BOUNDS).astype(np.float32)
+        present, wanted = cv2.cvtColor(pair, cv2.COLOR_LAB2RGB)[0]
+        factors = np.clip(wanted / np.maximum(present, 0.02), *_BALANCE_BOUNDS).astype(np.float32)
     person = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[alpha > 0.9]
     if person.size >= 100:
         brightest = max(float(np.percentile(person, 99.3)), scene_white)
@@ -51,10 +56,15 @@ def balance(picture: Array, alpha: Array, skin: Array, scene_white: float) -> Ar
     return factors
 
 
-def curve(picture: Array, contrast: float, pivot: float) -> Array:
-    """An S-curve of the luminance through 0, `pivot` and 1, in place: the pivot's tone, the skin's, stays.
+def apply_curve(picture: Array, contrast: float, pivot: float) -> Array:
+    """Apply an S-curve of the luminance through 0, `pivot` and 1, in place; returns `picture`.
 
-    contrast: 0…1. All channels move alike: a curve on each would push skin towards orange.
+    All channels move alike: a curve on each would push skin towards orange.
+
+    Args:
+        picture: (h, w, 3) float32 sRGB 0…1.
+        contrast: 0…1.
+        pivot: the tone that stays as it is, the skin's.
     """
     if contrast == 0:
         return picture
@@ -66,6 +76,9 @@ def curve(picture: Array, contrast: float, pivot: float) -> Array:
 
 
 def black_and_white(picture: Array) -> Array:
-    """(h, w, 3) grey. Red weighs more than in luminance, as through a yellow filter: it is kind to skin."""
+    """Return the picture as (h, w, 3) grey.
+
+    Red weighs more than in luminance, as through a yellow filter: it is kind to skin.
+    """
     grey = cv2.transform(picture, np.array([[0.36, 0.51, 0.13]], np.float32))
     return cv2.merge([grey, grey, grey])

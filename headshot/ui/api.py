@@ -1,4 +1,4 @@
-"""The door for programs: `/generate`, which `gradio_client` calls by name. They stand in the same lines as the page."""
+"""The endpoint for programs: `/generate`, for `gradio_client`. Its calls wait in the same queues as the page's."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from gradio.components.api_component import Api
 from headshot import backends
 from headshot.backend_names import AUTO
 from headshot.backends import Backend
-from headshot.comparison.comparing import parse_seeds, plan
+from headshot.comparison.axes import parse_seeds, plan
 from headshot.errors import BackendError, PhotoError, RequestError
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
@@ -25,7 +25,7 @@ from headshot.runs.execution import execute
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.run import Run
 from headshot.runs.saved_headshot import SavedHeadshot
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 
 from .headshots.photo import delete_upload, is_upload, look_at, open_upload
@@ -35,15 +35,15 @@ NAME = "generate"
 _SETTINGS = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
 _SCHEMA = HeadshotRequest.model_json_schema()["properties"]
 _FILE = {name: part for name, part in gr.FileData.model_json_schema().items() if name != "description"}
-# Each call holds a photo of up to 50 MB and one of Gradio's places from here to its end. Those that come on top wait in
-# Gradio's own queue, where they hold neither, and a program reads its rank.
+# Each running call holds a photo of up to 50 MB and one of Gradio's slots. Further calls wait in Gradio's own queue,
+# where they hold neither, and the program sees its position.
 _AT_ONCE = 8
 
 
 class Endpoint:
-    """One comparison over one photo, for a program: it gets the headshots' files.
+    """One comparison of one photo, for a program, which receives the headshots' files.
 
-    Becomes part of the page that is being built.
+    Making one adds the endpoint to the page that is being built.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Endpoint:
         self._queues = queues
         self._cache = cache
         self._recorder = recorder
-        self._calls: dict[str, set[asyncio.Task[Any]]] = {}  # that run, by session
+        self._calls: dict[str, set[asyncio.Task[Any]]] = {}  # the running ones, by session hash
         self._reading = asyncio.Lock()  # reading a photo of 40 megapixels takes 300 MB for a second
-        # An upload's path follows from its name and bytes: a program that sends one photo with several calls names one
-        # path in all of them, and the first to read it deletes it.
+        # An upload's path follows from its name and bytes: a program that sends one photo with several calls names the
+        # same path in all of them, and the first call that reads the file deletes it.
         self._photos: WeakValueDictionary[str, Photo] = WeakValueDictionary()
         gr.on(
             [],
@@ -91,7 +91,7 @@ class Endpoint:
         ]
 
     def stop(self, session_hash: str | None) -> None:
-        """The program with Gradio's session hash is gone: its calls end. From any thread."""
+        """End the calls of a program that has disconnected. Thread-safe."""
         for call in list(self._calls.get(session_hash or "", ())):
             call.get_loop().call_soon_threadsafe(call.cancel)
 
@@ -106,18 +106,18 @@ class Endpoint:
         backend: Any,
         request: gr.Request,
     ) -> list[dict[str, Any]]:
-        # Any: nothing that was sent is what was asked for before it has been looked at.
+        # Any: Gradio does not check the types.
         settings = dict(zip(_SETTINGS, (prompt, negative_prompt, num_inference_steps, guidance_scale), strict=True))
         session_hash = request.session_hash or ""
         try:
-            # A program without a heartbeat is here as long as its call runs.
-            with self._sessions.connected(session_hash), self._called(session_hash):
-                return await self._shoot(session_hash, photo, settings, seeds, backend)
+            # A program has no heartbeat: it counts as connected while its call runs.
+            with self._sessions.connected(session_hash), self._stoppable(session_hash):
+                return await self._run(session_hash, photo, settings, seeds, backend)
         except Exception as error:
             raise gr.Error(message_for(error), print_exception=False) from error
 
     @contextmanager
-    def _called(self, session_hash: str) -> Iterator[None]:
+    def _stoppable(self, session_hash: str) -> Iterator[None]:
         """While the call runs, `stop` ends it."""
         call = asyncio.current_task()
         if call is None:
@@ -131,7 +131,7 @@ class Endpoint:
             if not calls:
                 del self._calls[session_hash]
 
-    async def _shoot(
+    async def _run(
         self, session_hash: str, sent: Any, settings: dict[str, Any], seeds: Any, backend: Any
     ) -> list[dict[str, Any]]:
         path = self._path(sent)
@@ -141,32 +141,30 @@ class Endpoint:
             requests = plan(HeadshotRequest.model_validate(settings), parse_seeds(seeds, at_most=self._most))
             session = self._sessions.get(session_hash)
             chain = backends.choose(session.backends(self._registry), backend)
-            photo, check, preview = await self._look_at(path)
+            photo, check, preview = await self._read_photo(path)
         finally:
             delete_upload(path)
-        run = Run(requests, photo, check.taken(), None, chain)
-        session.set_photo(
-            photo, check, None, preview
-        )  # so that a backend remembers it from call to call, and no longer
+        run = Run(requests, photo, check.require_face(), None, chain)
+        # So that a backend remembers the photo from call to call, but not longer.
+        session.set_photo(photo, check, None, preview)
         self._sessions.evict()
         try:
-            news = execute(run, photo, self._queues, session, self._recorder)
-            async with aclosing(news):
-                async for item in news:
-                    if isinstance(item, Step):
-                        gr.Progress()((item.done, item.total), desc=item.stage, unit="headshots")
+            async with aclosing(execute(run, photo, self._queues, session, self._recorder)) as events:
+                async for event in events:
+                    if isinstance(event, Step):
+                        gr.Progress()((event.done, event.total), desc=event.stage, unit="headshots")
         except BackendError as error:
             if not run.headshots:
                 raise
-            toast(message_for(error))  # the program reads it beside what has landed, which may be paid for
+            toast(message_for(error))  # the program gets it beside the finished headshots, which may be paid for
         finally:
-            if session.photo is None or session.photo.sha256 != photo.sha256:  # another call brought another one
+            if session.photo is None or session.photo.sha256 != photo.sha256:  # another call has replaced it
                 for backend in chain:
-                    backend.forget(photo)
+                    backend.drop_cache(photo)
         return [_file(shot) for shot in run.completed]
 
     def _path(self, sent: Any) -> str:
-        """Where the photo lies that a call names: nothing but an upload can be named."""
+        """The path of the photo in a call. Only uploads are accepted."""
         path = sent.get("path") if isinstance(sent, dict) else None
         if not isinstance(path, str):
             raise PhotoError('Send the photo as a file, for example photo=handle_file("me.jpg").')
@@ -174,7 +172,7 @@ class Endpoint:
             raise PhotoError("The photo did not arrive: send it again.")
         return path
 
-    async def _look_at(self, path: str) -> tuple[Photo, PhotoCheck, bytes]:
+    async def _read_photo(self, path: str) -> tuple[Photo, PhotoCheck, bytes]:
         async with self._reading:
             known = self._photos.get(path)
             found = await anyio.to_thread.run_sync(look_at, lambda: open_upload(path) if known is None else known)
@@ -183,26 +181,26 @@ class Endpoint:
 
 
 def _setting(name: str) -> Api:
-    """A parameter with type, help, bounds and default as the request has them."""
+    """A parameter with the type, help, bounds and default of the request's field."""
     field = _SCHEMA[name]
     about = field["description"]
     if field["type"] != "string":
         about += f" Must be {allowed(field)}."
-    # Without its "enum", for of that Gradio tells programs that the choices are strings.
+    # Without "enum", because Gradio would tell programs that the choices are strings.
     return _parameter(name, {"type": field["type"]}, about, field["default"])
 
 
 def _parameter(name: str, schema: dict[str, Any], about: str, default: Any = None) -> Api:
-    """What `gr.api` would make of a function's parameter, and the words that `view_api` shows."""
+    """A parameter as `gr.api` would make it, with the help that `view_api` shows."""
     return Api(default, {**schema, "additional_description": about}, name)
 
 
 def _headshots() -> Api:
-    # A schema's definitions are looked up at its top.
+    # Definitions must be at the top of a schema.
     schema: dict[str, Any] = {"type": "array", "items": _FILE, "$defs": _FILE["$defs"]}
     return Api(None, {**schema, "description": "PNG files, in the seeds' order"}, "headshots")
 
 
 def _file(shot: SavedHeadshot) -> dict[str, Any]:
-    """What `gradio_client` downloads, under the name that the path ends in."""
+    """A file that `gradio_client` downloads, with its name."""
     return gr.FileData(path=str(shot.path), orig_name=shot.filename, mime_type="image/png").model_dump()

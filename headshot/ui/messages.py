@@ -1,4 +1,4 @@
-"""The one place where an error becomes a sentence on the page."""
+"""Errors as sentences on the page, and the wrapper that every event handler gets."""
 
 import functools
 import html
@@ -12,25 +12,25 @@ import gradio as gr
 
 from headshot.errors import HeadshotError
 
-Updates = dict[Any, Any]  # by component, as Gradio wants them
-BUG = "Something went wrong here, and it is not your doing. Try again; if it stays, tell whoever runs this page."
-_TOAST_SECONDS = 6  # the sentence stays on the page itself; the toast is for an eye that is elsewhere
+Updates = dict[Any, Any]  # by component
+BUG = "Something went wrong on the server. Try again. If it happens again, tell whoever runs this page."
+_TOAST_SECONDS = 6  # the sentence stays on the page itself; the toast is for a reader who looks elsewhere
 
 _log = logging.getLogger(__name__)
 
 
 def toast(sentence: str) -> None:
-    """Say a sentence at the page's edge for a moment."""
+    """Show a warning at the page's edge for a moment. The sentence is plain text."""
     gr.Warning(html.escape(sentence), duration=_TOAST_SECONDS)  # Gradio renders a toast's text as HTML
 
 
 def note(sentence: str) -> None:
-    """Confirm something at the page's edge for a moment."""
+    """Show a confirmation at the page's edge for a moment. The sentence is plain text."""
     gr.Info(html.escape(sentence), duration=_TOAST_SECONDS)
 
 
 def message_for(error: Exception) -> str:
-    """What a person is told of this error, as plain text. A bug is BUG to them, and a traceback in the log."""
+    """The sentence for this error, as plain text. A bug becomes BUG, and a traceback in the log."""
     if isinstance(error, HeadshotError):
         return str(error)
     _log.error("A handler failed", exc_info=error)
@@ -42,19 +42,24 @@ def event_handler(
     *,
     otherwise: Callable[[str, gr.Request], Updates] | None = None,
 ) -> Callable[..., Any]:
-    """A handler, or async generator of updates, that cannot end in a traceback on the page.
+    """Wrap a handler so that its errors become a toast and updates, and never a traceback on the page.
 
-    A HeadshotError is said as it is; anything else is a bug, which stays a traceback in the server's log and becomes
-    BUG on the page. `otherwise(sentence, request)` gives the updates that put the page right again; what it leaves
-    out, and without it everything, stays as it was, so the form keeps its contents and the page its pictures. The
-    sentence it gets is plain text. A handler of an event with data receives the data as a third argument. A generator
-    may end without any update.
+    A HeadshotError is shown with its own sentence; any other error is a bug: BUG on the page, a traceback in the log.
+
+    Args:
+        handler: a coroutine function that returns updates, or an async generator function that yields any number of
+            them. It gets the values by component, the request, and the event's data if the event has data.
+        otherwise: makes the updates after an error, from the sentence (plain text) and the request. Components that it
+            leaves out stay as they are; without it all do.
+
+    Returns:
+        The function to give to Gradio.
     """
 
-    def say(error: Exception, request: gr.Request) -> Any:
-        words = message_for(error)
-        toast(words)
-        return gr.skip() if otherwise is None else otherwise(words, request)
+    def _to_update(error: Exception, request: gr.Request) -> Any:
+        sentence = message_for(error)
+        toast(sentence)
+        return gr.skip() if otherwise is None else otherwise(sentence, request)
 
     if inspect.isasyncgenfunction(handler):
 
@@ -65,9 +70,9 @@ def event_handler(
                 async with aclosing(handler(values, request, *data)) as updates:
                     async for update in updates:
                         yield update
-            except Exception as error:  # noqa: BLE001  logged in say()
-                yield say(error, request)
-            # Gradio sends the last update once more at the end, over whatever another event has shown since then.
+            except Exception as error:  # noqa: BLE001  logged in message_for()
+                yield _to_update(error, request)
+            # Gradio sends the last update once more at the end, over anything that another event has shown since.
             yield gr.skip()
 
         return stream
@@ -76,7 +81,7 @@ def event_handler(
     async def once(values: Updates, request: gr.Request, *data: gr.EventData) -> Any:
         try:
             return await handler(values, request, *data)  # type: ignore[misc]
-        except Exception as error:  # noqa: BLE001  logged in say()
-            return say(error, request)
+        except Exception as error:  # noqa: BLE001  logged in message_for()
+            return _to_update(error, request)
 
     return once

@@ -1,4 +1,4 @@
-// Gradio gives every radio button a name of its own, so that the arrow keys find no neighbour: as one group they do.
+// Gradio gives every radio button its own name, so the arrow keys do not move between them. Make them one group.
 document.addEventListener("focusin", (event) => {
   if (!event.target.matches?.("fieldset input[type=radio]")) return;
   const group = event.target.closest("fieldset");

@@ -1,12 +1,11 @@
-// The buttons of a headshot that has not landed: ask for it again, or send it again.
-const ANSWERED_WITHIN_MS = 2000;
+// The buttons of a failed or missing headshot: check it again, send it again, generate it.
+const DISABLED_MS = 2000; // then the buttons are needed again, if the action was refused and the card is unchanged
 
 element.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-act]");
   if (!button) return;
   const buttons = [...button.parentElement.querySelectorAll("button[data-act]")];
-  for (const each of buttons) each.disabled = true; // against the double click; the server sends once however often
-  // What was refused leaves the card as it is, and its buttons are needed again.
-  setTimeout(() => buttons.forEach((each) => (each.disabled = false)), ANSWERED_WITHIN_MS);
+  for (const each of buttons) each.disabled = true; // against a double click, although the server sends only once
+  setTimeout(() => buttons.forEach((each) => (each.disabled = false)), DISABLED_MS);
   trigger("select", { action: button.dataset.act, id: button.dataset.job });
 });

@@ -1,10 +1,10 @@
-// Other tabs of this browser hear what is deleted in this one, and draw anew what is left.
-const siblings = new BroadcastChannel(`headshots ${location.pathname}`);
+// Tells the other tabs of this browser about deletions in this one, so that they redraw what is left.
+const channel = new BroadcastChannel(`headshots ${location.pathname}`);
 
-document.addEventListener("headshots-deleted", () => element.isConnected && siblings.postMessage("deleted"));
+document.addEventListener("headshots-deleted", () => element.isConnected && channel.postMessage("deleted"));
 
-siblings.addEventListener("message", () => {
-  if (!element.isConnected) return siblings.close(); // the component was mounted again
+channel.addEventListener("message", () => {
+  if (!element.isConnected) return channel.close(); // the component was mounted again, with a channel of its own
   const headshots = document.querySelector("#shots .shot:is(.landed, .waiting)") !== null;
-  trigger("renew", { headshots, photo: document.querySelector("#photo img") !== null });
+  trigger("refresh", { headshots, photo: document.querySelector("#photo img") !== null });
 });

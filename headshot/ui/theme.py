@@ -6,11 +6,13 @@ import gradio as gr
 
 from headshot.comparison.presets import PRESETS
 
+# In this order: later rules win.
 STYLESHEETS = [
     Path(__file__).parent / f"{name}.css"
     for name in (
-        *("page", "headshots/matrix", "voting/voting", "headshots/account", "history/history", "team/team"),
-        *("check/check", "headshots/viewer", "headshots/card", "headshots/viewer_shell", "headshots/details"),
+        *("page", "headshots/form", "headshots/results", "responsive", "headshots/matrix", "voting/voting"),
+        *("headshots/account", "history/history_top", "history/history", "team/team", "check/check"),
+        *("headshots/viewer", "headshots/card", "headshots/viewer_shell", "headshots/details"),
         *("headshots/compare_view", "headshots/selection", "headshots/fullscreen"),
     )
 ]
@@ -35,6 +37,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def theme() -> gr.themes.Base:
+    """The colours, fonts and sizes of Gradio's components."""
     return gr.themes.Base(
         primary_hue=_PINE,
         secondary_hue=_PINE,
@@ -106,7 +109,7 @@ def theme() -> gr.themes.Base:
 
 
 def swatches() -> str:
-    """The backdrop of each look on its chip, as CSS."""
+    """CSS that shows the backdrop of each look on its chip."""
     return "\n".join(
         f"#presets label:nth-of-type({number}) {{ --swatch: linear-gradient(135deg, {light}, {dark}); }}"
         for number, (light, dark) in enumerate((preset.swatch for preset in PRESETS), start=1)

@@ -1,4 +1,4 @@
-"""What the votes on a comparison came to: who leads and how certain that is, as numbers and as files."""
+"""The results of the votes on a comparison, as ranks and as files."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ from PIL import Image
 from headshot.comparison.labels import labels
 from headshot.imaging.encoding import png
 
-from .ranking import Rank, chart, fit, table
+from .chart import ranking_chart, ranking_csv
+from .ranking import Rank, fit
 
 if TYPE_CHECKING:
     from headshot.storage import Ballot, History, HistoryEntry, Poll, StoredHeadshot
@@ -20,59 +21,89 @@ TABLE, CHART = "ranking.csv", "ranking.png"
 
 @dataclass(frozen=True)
 class PollResult:
-    """A vote as it stands. names: of its headshots, by their ids."""
+    """A poll with its ballots.
 
-    vote: "Poll"
+    Attributes:
+        poll: Open or closed.
+        ballots: All of the poll.
+        shots: The headshots that voters choose from, by their ids, without those deleted since.
+        names: What they are called in the table and the chart, by their ids.
+    """
+
+    poll: "Poll"
     ballots: "tuple[Ballot, ...]"
     shots: "Mapping[str, StoredHeadshot]"
     names: Mapping[str, str]
 
     @property
-    def standings(self) -> list[Rank]:
-        return fit(self.vote.shots, self.ballots)
+    def ranks(self) -> list[Rank]:
+        """One rank a headshot, the strongest first."""
+        return fit(self.poll.shots, self.ballots)
 
     @property
-    def counted(self) -> str:
+    def turnout(self) -> str:
+        """How many have voted how often, for people: “12 votes by 3 people”."""
         voters = len({ballot.voter for ballot in self.ballots})
-        return f"{_counted(len(self.ballots), 'vote')} by {_counted(voters, 'person', 'people')}"
+        return f"{_count(len(self.ballots), 'vote')} by {_count(voters, 'person', 'people')}"
 
     def csv(self) -> bytes:
-        return table(self.standings, self.names)
+        """The table as a CSV file."""
+        return ranking_csv(self.ranks, self.names)
 
     def png(self) -> bytes:
-        """Raises FileNotFoundError where a picture is gone."""
-        pictures = {name: Image.open(io.BytesIO(kept.picture.read_bytes())) for name, kept in self.shots.items()}
-        return png(chart(self.standings, pictures, self.names, self.vote.title, footer=self.counted))
+        """Draw the chart as a PNG file.
+
+        Raises:
+            FileNotFoundError: if the file of a headshot is gone.
+        """
+        pictures = {shot: Image.open(io.BytesIO(stored.picture.read_bytes())) for shot, stored in self.shots.items()}
+        return png(ranking_chart(self.ranks, pictures, self.names, self.poll.title, footer=self.turnout))
 
 
 def results_of(history: "History", owner: str, comparison: str) -> list[PollResult]:
-    """Of all votes on a comparison, the latest first."""
-    found = [one for one in history.votes(owner) if one.comparison == comparison]
-    entry = history.comparison(owner, comparison) if found else None
-    return [] if entry is None else [_ranking(history, one, entry) for one in found]
+    """The results of all polls on a comparison, the latest first.
+
+    Args:
+        history: Read in this thread.
+        owner: Whose polls they are; those of others are left out.
+        comparison: The comparison's id.
+    """
+    polls = [poll for poll in history.votes(owner) if poll.comparison == comparison]
+    entry = history.comparison(owner, comparison) if polls else None
+    return [] if entry is None else [_result(history, poll, entry) for poll in polls]
 
 
 def result_of(history: "History", owner: str, code: str) -> PollResult | None:
-    """Of one of this visitor's votes."""
-    found = next((one for one in history.votes(owner) if one.code == code), None)
-    entry = None if found is None else history.comparison(owner, found.comparison)
-    return None if found is None or entry is None else _ranking(history, found, entry)
+    """The result of one poll, or None if this owner has no such poll or its comparison is gone.
+
+    Args:
+        history: Read in this thread.
+        owner: Whose poll it is.
+        code: The poll's code, as it is stored.
+    """
+    poll = next((poll for poll in history.votes(owner) if poll.code == code), None)
+    entry = None if poll is None else history.comparison(owner, poll.comparison)
+    return None if poll is None or entry is None else _result(history, poll, entry)
 
 
-def _ranking(history: "History", found: "Poll", entry: "HistoryEntry") -> PollResult:
-    shots = {kept.id: kept for kept in entry.headshots if kept.id in found.shots}
+def _result(history: "History", poll: "Poll", entry: "HistoryEntry") -> PollResult:
+    shots = {stored.id: stored for stored in entry.headshots if stored.id in poll.shots}
     titles = labels(entry.requests)
-    names = {name: titles[kept.request] for name, kept in shots.items()}
-    return PollResult(found, history.ballots(found.code), shots, names)
+    names = {shot: titles[stored.request] for shot, stored in shots.items()}
+    return PollResult(poll, history.ballots(poll.code), shots, names)
 
 
-def files(found: Sequence[PollResult]) -> dict[str, bytes]:
-    """Table and chart of the latest vote in which somebody has voted, for the comparison's ZIP."""
-    for one in found:
-        if one.ballots:
-            return {TABLE: one.csv(), CHART: one.png()}
+def files(results: Sequence[PollResult]) -> dict[str, bytes]:
+    """Table and chart of the first result that has ballots, by their file names; empty if none has.
+
+    Args:
+        results: Of one comparison, the latest first.
+    """
+    for result in results:
+        if result.ballots:
+            return {TABLE: result.csv(), CHART: result.png()}
     return {}
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
+def _count(count: int, singular: str, plural: str = "") -> str:
+    return f"{count} {singular if count == 1 else plural or f'{singular}s'}"

@@ -1,7 +1,8 @@
-"""The page where people vote, by a code and without knowing what they look at: two pictures, one answer, the next two.
+"""The voting pages: whoever has a poll's code sees two pictures, chooses one, and sees the next two.
 
-Nothing that a voter receives tells one picture from another but the picture itself: its address is a token of this
-voter alone, and its file is made anew. The tokens hold until the server ends; a page then asks for its pair again.
+The vote is blind: nothing that a voter receives tells pictures apart except the pictures themselves. A picture's
+address is a token that differs for each voter, and its file is encoded again without metadata. Tokens are valid until
+the server stops; afterwards the page asks for its pair again.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
 from hashlib import blake2b, sha256
@@ -25,6 +26,7 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.to_thread
 from PIL import Image
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -34,21 +36,22 @@ from headshot.errors import HeadshotError, RequestError
 from headshot.imaging.encoding import jpeg
 from headshot.streams import read_limited
 
-from .ranking import OUTCOMES, BallotLike, Outcome, is_valid_ballot, next_pair, pairs_for
+from .pairs import count_judged, next_pair, pairs_for
+from .ranking import OUTCOMES, BallotLike, Outcome
 
 NO_VOTE = "There is no such vote, or it has ended."
 
 _WELCOME = "Two pictures at a time, without their settings: you say which one you prefer."
 _CODE = re.compile(r"[0-9A-Z]{8}")
 _LONG_SIDE_PX = 1280  # a headshot's own; on a screen two of them stand beside each other
-_QUALITY = 90  # JPEG, full colour resolution: no artefact that could be taken for the picture's own; about 200 KB
+_QUALITY = 90  # JPEG at full colour resolution: no artefacts that could be mistaken for the picture's own; about 200 KB
 _PICTURES_AT_ONCE = 2  # each keeps a core busy for a twentieth of a second
-_BODY_BYTES = 1024  # an answer has about 60
-_BODY_SECONDS = 10.0
-# Wrong codes that the whole server hears: 30⁸ codes at five a second are four thousand years, or forty for the first of
-# a hundred open votes. Those who are in a vote already are not held up by who guesses.
+_BODY_BYTES = 1024  # a choice has about 60
+_BODY_SECONDS = 10.0  # far more than so few bytes need on a slow line
+# Wrong codes accepted by the whole server: trying 30⁸ codes at five a second takes four thousand years, or forty to
+# find the first of a hundred open polls. Voters who already had a right code are not limited.
 _GUESSES, _GUESSES_A_SECOND = 50, 5.0
-_ADMITTED = 10_000  # voters who are remembered to have had a right code; who is forgotten is counted once more
+_MAX_ADMITTED = 10_000  # voters remembered to have had a right code; a forgotten one counts as a guess once more
 _HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": (
@@ -66,101 +69,121 @@ _T = TypeVar("_T")
 
 
 class PollView(Protocol):
-    """shots: their ids, without those that were deleted since.  open: ballots are taken."""
+    """The part of a poll that the voting pages need."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """Shown to voters; may be empty."""
+        ...
+
     @property
-    def shots(self) -> tuple[str, ...]: ...
+    def shots(self) -> tuple[str, ...]:
+        """The headshots' ids, without those deleted since."""
+        ...
+
     @property
-    def open(self) -> bool: ...
+    def open(self) -> bool:
+        """Whether ballots are accepted."""
+        ...
 
 
 class PictureView(Protocol):
+    """The part of a stored headshot that the voting pages need."""
+
     @property
-    def picture(self) -> Path: ...
+    def picture(self) -> Path:
+        """The headshot's file, which may have been deleted."""
+        ...
 
 
 class PollAccess(Protocol):
-    """The part of the history that voters need. Everything in it may raise StoreError, and blocks for a moment."""
+    """The part of the history that the voting pages need. Every method blocks briefly and may raise StoreError."""
 
-    def vote(self, code: str, /) -> PollView | None: ...
+    def vote(self, code: str, /) -> PollView | None:
+        """The poll of that code, open or closed; None if there is none."""
+        ...
 
-    def ballots(self, code: str, /) -> Sequence[BallotLike]: ...
+    def ballots(self, code: str, /) -> Sequence[BallotLike]:
+        """All ballots of the poll, in the order in which they were cast."""
+        ...
 
     def cast(self, code: str, voter: str, left: str, right: str, outcome: Outcome, /) -> bool:
-        """In the place of what the same voter said of the pair before. False where the vote takes none of it.
+        """Save a ballot in place of the same voter's earlier one on the pair.
 
-        Raises RequestError where the vote is full.
+        Returns:
+            False if the poll is closed or the pair does not belong to it.
+
+        Raises:
+            RequestError: if the poll has as many ballots as it can have.
         """
         ...
 
-    def shot_of_vote(self, code: str, shot: str, /) -> PictureView | None: ...
+    def shot_of_vote(self, code: str, shot: str, /) -> PictureView | None:
+        """A headshot of an open poll; None if it does not belong to one."""
+        ...
 
 
 class RunWithHistory(Protocol):
-    """Do something with the votes in a worker thread."""
+    """Calls a function with the polls in a worker thread and returns its result."""
 
-    async def __call__(self, act: Callable[[PollAccess], _T], /) -> _T: ...
+    async def __call__(self, function: Callable[[PollAccess], _T], /) -> _T:
+        """Run `function`; its exceptions are raised here."""
+        ...
 
 
-def routes(ask: RunWithHistory, *, clock: Callable[[], float] = time.monotonic) -> list[Route]:
-    """Everything under /vote."""
-    booth = _VotePages(ask, clock)
+def routes(run_with_history: RunWithHistory, *, clock: Callable[[], float] = time.monotonic) -> list[Route]:
+    """All routes under /vote.
+
+    Args:
+        run_with_history: Gives access to the polls.
+        clock: Seconds, for the limit on wrong codes.
+    """
+    pages = _VotePages(run_with_history, clock)
     return [
-        Route("/vote", _answering(booth.door, partial(_code_form, here="vote"))),
-        Route("/vote/assets/{name}", booth.asset),
-        Route("/vote/{code}", _answering(booth.page, partial(_code_form, here="../vote"))),
-        Route("/vote/{code}", _answering(booth.cast, _message_page), methods=["POST"]),
-        Route("/vote/{code}/pair", _answering(booth.pair, _message_page)),
-        Route("/vote/{code}/picture/{token}", _answering(booth.picture, _message_page)),
+        Route("/vote", _with_errors(pages.code_form, partial(_code_form_error, here="vote"))),
+        Route("/vote/assets/{name}", pages.asset),
+        Route("/vote/{code}", _with_errors(pages.vote_page, partial(_code_form_error, here="../vote"))),
+        Route("/vote/{code}", _with_errors(pages.submit, _json_error), methods=["POST"]),
+        Route("/vote/{code}/pair", _with_errors(pages.next_pair, _json_error)),
+        Route("/vote/{code}/picture/{token}", _with_errors(pages.picture, _json_error)),
     ]
 
 
-class _Sentence(Exception):
-    """An answer in words, instead of what was asked for."""
-
-    def __init__(self, sentence: str, status: int, **headers: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.headers = headers
-
-
 @dataclass
-class _Guesses:
-    """How many wrong codes are listened to: some at once, and then so many a second."""
+class _GuessLimiter:
+    """A token bucket for wrong codes: `_GUESSES` at once, refilled by `_GUESSES_A_SECOND`."""
 
     clock: Callable[[], float]
-    left: float = _GUESSES
-    at: float = 0.0
+    available: float = _GUESSES
+    updated: float = 0.0
 
-    def take(self) -> bool:
+    def consume(self) -> bool:
         now = self.clock()
-        self.left = min(_GUESSES, self.left + max(0.0, now - self.at) * _GUESSES_A_SECOND)
-        self.at = now
-        if self.left < 1:
+        self.available = min(_GUESSES, self.available + max(0.0, now - self.updated) * _GUESSES_A_SECOND)
+        self.updated = now
+        if self.available < 1:
             return False
-        self.left -= 1
+        self.available -= 1
         return True
 
-    def give_back(self) -> None:
-        self.left += 1
+    def refund(self) -> None:
+        self.available += 1
 
 
 class _VotePages:
-    def __init__(self, ask: RunWithHistory, clock: Callable[[], float]) -> None:
-        self._ask = ask
+    def __init__(self, run_with_history: RunWithHistory, clock: Callable[[], float]) -> None:
+        self._run_with_history = run_with_history
         self._secret = secrets.token_bytes(32)
-        self._guesses = _Guesses(clock, at=clock())
+        self._guesses = _GuessLimiter(clock, updated=clock())
         self._admitted: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._at_once = anyio.CapacityLimiter(_PICTURES_AT_ONCE)
+        self._limiter = anyio.CapacityLimiter(_PICTURES_AT_ONCE)
         self._assets = {name: (_FOLDER / name).read_bytes() for name in _ASSETS}
 
-    async def door(self, request: Request) -> Response:
+    async def code_form(self, request: Request) -> Response:
         typed = request.query_params.get("code")
         if typed is None:
-            return _code_form(_Sentence(_WELCOME, 200), "vote")
-        code = _read(typed)
+            return _code_form(_WELCOME, 200, "vote")
+        code = _normalized(typed)
         if code is None:
             raise _not_found()
         return _redirect(f"vote/{code}")
@@ -169,150 +192,151 @@ class _VotePages:
         name = request.path_params["name"]
         if name not in _ASSETS:
             return PlainTextResponse("There is nothing here.", 404)
-        # Asked for anew with each page: a few kilobytes, and never those of the version before.
+        # Fetched again with each page: only a few kilobytes, and never those of an older version.
         return Response(self._assets[name], media_type=_ASSETS[name], headers=_HEADERS | {"Cache-Control": "no-cache"})
 
-    async def page(self, request: Request) -> Response:
+    async def vote_page(self, request: Request) -> Response:
         typed = request.path_params["code"]
-        code = _read(typed)
+        code = _normalized(typed)
         if code is not None and code != typed:
             return _redirect(code)
         secret = secret_in(request.cookies, VOTE_COOKIE) or new_secret()
-        vote = await self._vote(typed, _voter_hash(secret))
-        title = html.escape(vote.title or "Which headshot is best?")
-        answer = HTMLResponse(_template("vote.html").substitute(title=title), headers=_HEADERS)
-        answer.headers.append("Set-Cookie", vote_cookie(request, secret))
-        return answer
+        poll = await self._open_poll(typed, _voter_hash(secret))
+        title = html.escape(poll.title or "Which headshot is best?")
+        response = HTMLResponse(_template("vote.html").substitute(title=title), headers=_HEADERS)
+        response.headers.append("Set-Cookie", vote_cookie(request, secret))
+        return response
 
-    async def pair(self, request: Request) -> Response:
-        code, voter = _caller(request)
-        await self._vote(code, voter)
-        return await self._next(code, voter)
+    async def next_pair(self, request: Request) -> Response:
+        code, voter = _code_and_voter(request)
+        await self._open_poll(code, voter)
+        return await self._next_pair(code, voter)
 
-    async def cast(self, request: Request) -> Response:
-        code, voter = _caller(request)
-        vote = await self._vote(code, voter)
-        answer = _answer_in(await _body(request))
-        if answer is None:
-            raise _Sentence("The answer cannot be read: load this page anew.", 400)
-        token, choice = answer
+    async def submit(self, request: Request) -> Response:
+        code, voter = _code_and_voter(request)
+        poll = await self._open_poll(code, voter)
+        parsed = _parse_choice(await _read_body(request))
+        if parsed is None:
+            raise HTTPException(400, "The answer cannot be read: reload this page.")
+        token, choice = parsed
         shown = next(
-            (pair for pair in permutations(vote.shots, 2) if self._is(token, "pair", code, voter, *pair)), None
+            (pair for pair in permutations(poll.shots, 2) if self._is_token_of(token, "pair", code, voter, *pair)), None
         )
-        if shown is None:  # of before the server's start, or of before a picture was deleted
-            raise _Sentence("This pair is no longer asked about.", 409)
-        await self._ask(
-            lambda votes: votes.cast(code, voter, *shown, choice)
-        )  # False: it ended meanwhile, as is said next
-        return await self._next(code, voter)
+        if shown is None:  # the token is older than the server's start, or one of the pictures was deleted
+            raise HTTPException(409, "This pair is no longer part of the vote.")
+        # False means that the poll was closed meanwhile: `_next_pair` then answers 404.
+        await self._run_with_history(lambda polls: polls.cast(code, voter, *shown, choice))
+        return await self._next_pair(code, voter)
 
     async def picture(self, request: Request) -> Response:
-        code, voter = _caller(request)
-        vote = await self._vote(code, voter)
+        code, voter = _code_and_voter(request)
+        poll = await self._open_poll(code, voter)
         token = request.path_params["token"]
-        shot = next((shot for shot in vote.shots if self._is(token, "picture", code, voter, shot)), None)
-        kept = None if shot is None else await self._ask(lambda votes: votes.shot_of_vote(code, shot))
-        if kept is None:
+        shot = next((shot for shot in poll.shots if self._is_token_of(token, "picture", code, voter, shot)), None)
+        stored = None if shot is None else await self._run_with_history(lambda polls: polls.shot_of_vote(code, shot))
+        if stored is None:
             raise _not_found()
         try:
-            picture = await anyio.to_thread.run_sync(_picture_file, kept.picture, limiter=self._at_once)
-        except FileNotFoundError as error:  # it was deleted in this moment
+            picture = await anyio.to_thread.run_sync(_encode_without_metadata, stored.picture, limiter=self._limiter)
+        except FileNotFoundError as error:  # deleted at this moment
             raise _not_found() from error
         return Response(picture, media_type="image/jpeg", headers=_HEADERS)
 
-    async def _vote(self, code: str, voter: str) -> PollView:
-        """Raises _Sentence for codes that open nothing, and for all new ones where too many of these were tried."""
+    async def _open_poll(self, code: str, voter: str) -> PollView:
+        """The poll of that code. Raises HTTPException: 404 if no poll of it is open, 429 after too many wrong codes."""
         if not _CODE.fullmatch(code):
             raise _not_found()
         known = (voter, code) in self._admitted
-        if not known and not self._guesses.take():
-            raise _Sentence(
-                "Too many wrong codes were tried just now. Try again in a minute.", 429, **{"Retry-After": "10"}
+        if not known and not self._guesses.consume():
+            raise HTTPException(
+                429, "Too many wrong codes were tried just now. Try again in a minute.", {"Retry-After": "10"}
             )
-        vote = await self._ask(lambda votes: votes.vote(code))
-        if vote is not None and not known:
-            self._guesses.give_back()
+        poll = await self._run_with_history(lambda polls: polls.vote(code))
+        if poll is not None and not known:
+            self._guesses.refund()
             self._admitted[voter, code] = None
-            if len(self._admitted) > _ADMITTED:
+            if len(self._admitted) > _MAX_ADMITTED:
                 self._admitted.popitem(last=False)
-        if vote is None or not vote.open:
+        if poll is None or not poll.open:
             raise _not_found()
-        return vote
+        return poll
 
-    async def _next(self, code: str, voter: str) -> Response:
-        """What this voter is asked next, and how far they are."""
+    async def _next_pair(self, code: str, voter: str) -> Response:
+        """The voter's next pair and progress, as JSON."""
 
-        def look(votes: PollAccess) -> tuple[tuple[str, str] | None, int, int] | None:
-            vote = votes.vote(code)
-            if vote is None or not vote.open:
+        def read(polls: PollAccess) -> tuple[tuple[str, str] | None, int, int] | None:
+            poll = polls.vote(code)
+            if poll is None or not poll.open:
                 return None
-            ballots = votes.ballots(code)
+            ballots = polls.ballots(code)
             return (
-                next_pair(vote.shots, voter, ballots),
-                is_valid_ballot(vote.shots, voter, ballots),
-                pairs_for(len(vote.shots)),
+                next_pair(poll.shots, voter, ballots),
+                count_judged(poll.shots, voter, ballots),
+                pairs_for(len(poll.shots)),
             )
 
-        seen = await self._ask(look)
-        if seen is None:
+        found = await self._run_with_history(read)
+        if found is None:
             raise _not_found()
-        pair, done, of = seen
-        told: dict[str, object] = {"pair": None, "done": min(done, of), "of": of}
+        pair, done, of = found
+        body: dict[str, object] = {"pair": None, "done": min(done, of), "of": of}
         if pair is not None:
-            told["pair"] = self._token("pair", code, voter, *pair)
-            told |= {
+            body["pair"] = self._token("pair", code, voter, *pair)
+            body |= {
                 side: f"picture/{self._token('picture', code, voter, shot)}"
                 for side, shot in zip(("left", "right"), pair, strict=True)
             }
-        return JSONResponse(told, headers=_HEADERS)
+        return JSONResponse(body, headers=_HEADERS)
 
-    def _token(self, *of: str) -> str:
-        """What stands for this, here and until the server ends; nobody can tell or make it without the secret."""
-        digest = blake2b("\n".join(of).encode(), key=self._secret, digest_size=16).digest()
+    def _token(self, *parts: str) -> str:
+        """A keyed hash of the parts, valid until the server stops; it can neither be read nor made without the key."""
+        digest = blake2b("\n".join(parts).encode(), key=self._secret, digest_size=16).digest()
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def _is(self, token: str, *of: str) -> bool:
-        return hmac.compare_digest(token.encode(errors="replace"), self._token(*of).encode())
+    def _is_token_of(self, token: str, *parts: str) -> bool:
+        return hmac.compare_digest(token.encode(errors="replace"), self._token(*parts).encode())
 
 
-def _answering(
-    route: Callable[[Request], Awaitable[Response]], say: Callable[[_Sentence], Response]
+def _with_errors(
+    endpoint: Callable[[Request], Awaitable[Response]], respond: Callable[[HTTPException], Response]
 ) -> Callable[[Request], Awaitable[Response]]:
-    @wraps(route)
-    async def answering(request: Request) -> Response:
+    """The endpoint, whose errors become the response that `respond` makes of them."""
+
+    @wraps(endpoint)
+    async def wrapper(request: Request) -> Response:
         try:
-            return await route(request)
-        except _Sentence as sentence:
-            return say(sentence)
+            return await endpoint(request)
+        except HTTPException as error:
+            return respond(error)
         except ClientDisconnect:
-            return say(_Sentence("The answer did not arrive whole.", 400))
+            return respond(HTTPException(400, "The answer did not arrive completely."))
         except RequestError as error:
-            return say(_Sentence(str(error), 422))
+            return respond(HTTPException(422, str(error)))
         except HeadshotError as error:
-            return say(_Sentence(str(error), 503))
+            return respond(HTTPException(503, str(error)))
 
-    return answering
-
-
-def _not_found() -> _Sentence:
-    return _Sentence(NO_VOTE, 404)
+    return wrapper
 
 
-def _caller(request: Request) -> tuple[str, str]:
-    """The code and the voter's mark."""
+def _not_found() -> HTTPException:
+    return HTTPException(404, NO_VOTE)
+
+
+def _code_and_voter(request: Request) -> tuple[str, str]:
+    """The poll's code and the voter's hash. Raises HTTPException 403 without the cookie."""
     secret = secret_in(request.cookies, VOTE_COOKIE)
     if secret is None:
-        raise _Sentence("This page needs its cookie, by which your answers are told from others'.", 403)
+        raise HTTPException(403, "This page needs its cookie, which tells your answers from those of other voters.")
     return request.path_params["code"], _voter_hash(secret)
 
 
 def _voter_hash(secret: str) -> str:
-    """What is stored of a voter."""
+    """What the ballots store in place of the voter's secret."""
     return sha256(secret.encode()).hexdigest()
 
 
-def _read(typed: str) -> str | None:
-    """A code as it is stored, from what somebody has typed: small letters, blanks, hyphens. None for what is none."""
+def _normalized(typed: str) -> str | None:
+    """A typed code, perhaps with small letters, blanks or hyphens, as it is stored; None if it cannot be a code."""
     code = re.sub(r"[\s-]", "", typed[:40]).upper()
     return code if _CODE.fullmatch(code) else None
 
@@ -321,22 +345,27 @@ def _redirect(address: str) -> Response:
     return RedirectResponse(address, 303, headers=_HEADERS)
 
 
-def _code_form(sentence: _Sentence, here: str) -> Response:
-    """The page with the field for a code. here: the address of /vote from where the browser is."""
-    page = _template("enter_code.html").substitute(message=html.escape(str(sentence)), here=here)
-    return HTMLResponse(page, sentence.status, headers=_HEADERS | sentence.headers)
+def _code_form(message: str, status: int, here: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The page with the field for a code. `here` is the address of /vote, relative to the browser's."""
+    page = _template("enter_code.html").substitute(message=html.escape(message), here=here)
+    return HTMLResponse(page, status, headers={**_HEADERS, **(headers or {})})
 
 
-def _message_page(sentence: _Sentence) -> Response:
-    return JSONResponse({"detail": str(sentence)}, sentence.status, headers=_HEADERS | sentence.headers)
+def _code_form_error(error: HTTPException, here: str) -> Response:
+    return _code_form(error.detail, error.status_code, here, error.headers)
+
+
+def _json_error(error: HTTPException) -> Response:
+    headers = {**_HEADERS, **(error.headers or {})}
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=headers)
 
 
 def _template(name: str) -> Template:
     return Template((_FOLDER / name).read_text(encoding="utf-8"))
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body, or nothing of one that is too large or too slow, which is not read to its end."""
+async def _read_body(request: Request) -> bytes:
+    """The whole body, or b"" if it is too large or too slow; such a body is not read to its end."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             return await read_limited(_BODY_BYTES, request.stream())
@@ -344,20 +373,20 @@ async def _body(request: Request) -> bytes:
         return b""
 
 
-def _answer_in(body: bytes) -> tuple[str, Outcome] | None:
-    """The pair's token and what was chosen."""
+def _parse_choice(body: bytes) -> tuple[str, Outcome] | None:
+    """The pair's token and the choice; None if the body does not hold them."""
     try:
-        said = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    match said:
+    match parsed:
         case {"pair": str(token), "choice": str(choice)}:
             return next(((token, outcome) for outcome in OUTCOMES if outcome == choice), None)
     return None
 
 
-def _picture_file(path: Path) -> bytes:
-    """A picture as a file of its own, in which nothing stands but the picture."""
+def _encode_without_metadata(path: Path) -> bytes:
+    """The picture as a JPEG file that holds nothing but the picture."""
     with Image.open(path) as file:
         picture = file.convert("RGB")
     picture.thumbnail((_LONG_SIDE_PX, _LONG_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=3.0)

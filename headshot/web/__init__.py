@@ -1,1 +1,1 @@
-"""The server around the page: routes, request filter, downloads."""
+"""The server around the page: routes, one middleware a file, background tasks, downloads."""

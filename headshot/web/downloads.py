@@ -1,4 +1,4 @@
-"""What is made of a visitor's headshots when it is asked for: contact sheet, ZIP, the photo laid over a headshot."""
+"""Files made from a visitor's headshots on request: contact sheet, ZIP, other formats, the photo laid over one."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from headshot.comparison.labels import label
 from headshot.comparison.matrix import Matrix
 from headshot.errors import PhotoError
 from headshot.exports import overlay, sheet, team_files
-from headshot.exports.comparison_csv import CsvRow, csv_of
+from headshot.exports.comparison_csv import CsvRow, comparison_csv
 from headshot.exports.grid import grid_sheet
 from headshot.exports.pdf import as_pdf
 from headshot.exports.zip_bundle import zip_bundle
@@ -24,55 +24,64 @@ from headshot.request import HeadshotRequest
 from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.saved_headshot import PhotoCopy, SavedHeadshot
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.voting import results
 
 Failures = Mapping[HeadshotRequest, str]  # why one is missing
 
 _TITLE = "Headshot Playground"
-_KEPT = re.compile(r"[0-9a-f]{32}")  # an id of the history
+_HISTORY_ID = re.compile(r"[0-9a-f]{32}")
 _KINDS: dict[str, Kind] = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 
 
-def make(
-    sessions: SessionRegistry, recorder: HistoryRecorder, session_token: str, corner: str, name: str
-) -> bytes | None:
-    """The file at that address, made now or found in the history; None where there is nothing to make it of.
+def make(sessions: SessionRegistry, recorder: HistoryRecorder, token: str, slot: str, name: str) -> bytes | None:
+    """Return the file at that address, made now or read from the history. Takes up to half a second.
 
-    Takes up to half a second. Raises StoreError.
+    Args:
+        sessions: the open tabs.
+        recorder: the history.
+        token: of the tab's session.
+        slot: id of a run, a headshot, a team or a vote.
+        name: of the file.
+
+    Returns:
+        None if there is nothing to make it from.
+
+    Raises:
+        StoreError: if the store fails.
     """
-    session = sessions.by_token(session_token)
+    session = sessions.by_token(token)
     if session is None:
         return None
-    if _KEPT.fullmatch(corner) and name == THUMBNAIL:
-        return recorder.thumbnail(session.owner, corner)
-    if _KEPT.fullmatch(corner) and name in team_files.NAMES:
-        team, group = session.team, recorder.group(session.owner, corner)
-        if team.group != corner or team.look is None:
+    if _HISTORY_ID.fullmatch(slot) and name == THUMBNAIL:
+        return recorder.thumbnail(session.owner, slot)
+    if _HISTORY_ID.fullmatch(slot) and name in team_files.NAMES:
+        team, group = session.team, recorder.group(session.owner, slot)
+        if team.group != slot or team.look is None:
             return _existing(lambda: team_files.make(group, name))
         words, absent = team.look.words, team.without_result
         return _existing(lambda: team_files.make(group, name, words=words, absent=absent))
     if name in (results.TABLE, results.CHART):
-        vote = recorder.run_sync(lambda history: results.result_of(history, session.owner, corner))
+        vote = recorder.run_sync(lambda history: results.result_of(history, session.owner, slot))
         return None if vote is None else _existing(vote.csv if name == results.TABLE else vote.png)
-    shot = session.headshot(corner)
+    shot = session.headshot(slot)
     if name == OVERLAID:
         original = None if shot is None else shot.photo_copy
         return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))
-    kept = corner if shot is None else shot.history_id
-    if _KEPT.fullmatch(kept) and (found := recorder.headshot(session.owner, kept)) is not None:
+    history_id = slot if shot is None else shot.history_id
+    if _HISTORY_ID.fullmatch(history_id) and (found := recorder.headshot(session.owner, history_id)) is not None:
         return _existing(lambda: _as_named(recorder, found.picture.read_bytes(), found.filename, name))
     if shot is not None:
         return _existing(lambda: _as_named(recorder, shot.path.read_bytes(), shot.filename, name))
     run = session.run
-    if run is None or run.id != corner:
+    if run is None or run.id != slot:
         return None
-    shots, requests = run.completed, run.requests  # once: more may land meanwhile
+    shots, requests = run.completed, run.requests  # read once: more may be completed meanwhile
     if not shots:
         return None
     if name == ZIP:
-        kept = run.history_id
-        votes = recorder.run_sync(lambda history: results.results_of(history, session.owner, kept)) if kept else []
+        entry = run.history_id
+        votes = recorder.run_sync(lambda history: results.results_of(history, session.owner, entry)) if entry else []
         return _existing(lambda: _zip(shots, requests, run.failures, results.files(votes)))
     whole = {SHEET: _sheet, PDF: _pdf, TABLE: _table}.get(name)
     return None if whole is None else _existing(lambda: whole(shots, requests, run.failures))
@@ -81,18 +90,18 @@ def make(
 def _existing(make: Callable[[], bytes | None]) -> bytes | None:
     try:
         return make()
-    except FileNotFoundError:  # its pictures have been kept for their time
+    except FileNotFoundError:  # its pictures have expired
         return None
 
 
 def _as_named(recorder: HistoryRecorder, png: bytes, filename: str, name: str) -> bytes | None:
-    """A headshot's file, in the format and with or without the recipe, as the name says."""
+    """A headshot's file, in the format and with or without the metadata that the name asks for."""
     stem = filename.removesuffix(".png")
     if name == filename:
         return png
     for ending, kind in _KINDS.items():
         if name == f"{stem}{ending}":
-            return recorder.signer.signed(convert(png, kind), kind, parent=png)
+            return recorder.signer.sign(convert(png, kind), kind, parent=png)
         if name == f"{stem}{CLEAN}{ending}":
             return stripped_copy(png, kind)
     return None
@@ -106,13 +115,13 @@ def _overlaid(shot: SavedHeadshot, original: PhotoCopy) -> bytes:
         if found is None:
             raise PhotoError("The photo's face was not found again.")
         pixels = overlay.overlay(photo, found, np.asarray(headshot))
-    except PhotoError:  # then the two lie side by side, if not over each other
+    except PhotoError:  # then the two are fitted to the same size without aligning the faces
         pixels = overlay.fitted(photo, headshot.size)
     return jpeg(Image.fromarray(pixels), 92)
 
 
 def _page(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures) -> Image.Image:
-    """All of them as one picture: a matrix as a grid, else one beside the other."""
+    """All of them as one picture: a matrix as a grid, anything else as a contact sheet."""
     matrix = Matrix.spanned(requests)
     if matrix is not None and len(matrix.rows()) > 1:
         there = {shot.request: shot.path for shot in shots}
@@ -148,13 +157,13 @@ def _table(shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], 
         )
         for shot, name in _named(shots)
     ]
-    return csv_of([*lines, *(CsvRow(request, error=why) for request, why in failures.items())])
+    return comparison_csv([*lines, *(CsvRow(request, error=why) for request, why in failures.items())])
 
 
 def _zip(
     shots: Sequence[SavedHeadshot], requests: Sequence[HeadshotRequest], failures: Failures, votes: Mapping[str, bytes]
 ) -> bytes:
-    told = [
+    records = [
         {
             "file": name,
             "backend": shot.backend,
@@ -171,13 +180,13 @@ def _zip(
             SHEET: _sheet(shots, requests, failures),
             TABLE: _table(shots, requests, failures),
             **votes,
-            "headshots.json": json.dumps(told, indent=2, ensure_ascii=False).encode(),
+            "headshots.json": json.dumps(records, indent=2, ensure_ascii=False).encode(),
         }
     )
 
 
 def _named(shots: Sequence[SavedHeadshot]) -> list[tuple[SavedHeadshot, str]]:
-    """Each with a name of its own: where only the prompt differs, a file's own name is another's too."""
+    """Each with a unique name: headshots that differ in the prompt alone have the same file name."""
     names: dict[str, SavedHeadshot] = {}
     for shot in shots:
         stem, number = shot.filename.removesuffix(".png"), 1

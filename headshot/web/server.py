@@ -1,93 +1,77 @@
-"""The server around the page: what it lets in, what it lets out, and when it forgets."""
+"""Starts the server around the page, on its own or mounted in another app."""
 
-import asyncio
 import logging
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.to_thread
 import gradio as gr
-from gradio.route_utils import CustomCORSMiddleware
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 from headshot import ui
 from headshot.backends import Backend
-from headshot.errors import HeadshotError
-from headshot.imaging import photo_check
-from headshot.imaging.photo import MAX_FILE_BYTES, Photo
-from headshot.modelslab import webhook
+from headshot.imaging.photo import MAX_FILE_BYTES
 from headshot.modelslab.backend import ModelsLab
 from headshot.modelslab.jobs import JobService
-from headshot.pipeline.backend import Pipeline
-from headshot.runs.files import THUMBNAIL
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.sessions import folder
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
-from headshot.ui.headshots.photo import EXAMPLE
 from headshot.ui.theme import STYLESHEETS, swatches, theme
-from headshot.voting import routes
 
-from . import downloads
-from .request_filter import REDACT_KEYS, REDACT_URLS, RequestFilterMiddleware, not_found
+from .background_tasks import lifespan_of
+from .middleware import middleware_of
+from .routes import routes_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _log = logging.getLogger(__name__)
 
-_WARM_UP_AFTER_SECONDS = 3.0  # until the page stands in the first browser, which needs both cores for a second
-_SWEEP_SECONDS = 5.0  # the tabs that closed are looked for this often; a pass over forty visitors takes under 1 ms
-_EXPIRE_SECONDS = 60.0  # what is kept for minutes need not go to the second, and every pass is a write on the disk
 _QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
-_MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in lines of their own
-_EXPORTS_AT_ONCE = 2  # each keeps a core busy for up to half a second
-_MEDIA_TYPES = {
-    ".csv": "text/csv; charset=utf-8",
-    ".jpg": "image/jpeg",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".zip": "application/zip",
-}
+_MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in queues of their own
 
 
-def serve(settings: Settings, registry: Mapping[str, Backend]) -> None:
-    """Serve the page until Ctrl-C, or a container's SIGTERM; what visitors left is deleted either way."""
+def serve(settings: Settings, registry: Mapping[str, Backend], *, port: int | None = None) -> None:
+    """Serve the page until Ctrl-C, or a container's SIGTERM. Visitors' files are deleted either way.
+
+    Args:
+        settings: of this server.
+        registry: its backends, by name.
+        port: as in `start`.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        site = start(settings, registry)
+        site = start(settings, registry, port=port)
         try:
             site.wait()
         finally:
             site.close()
     except KeyboardInterrupt:
-        _log.info("Ended before it had started")
+        _log.info("Stopped before the server had started")
 
 
 @dataclass(frozen=True)
 class Site:
-    """A running server. `sessions` are the people on it."""
+    """A running server.
+
+    Attributes:
+        address: of the page.
+        sessions: the open tabs.
+    """
 
     address: str
     sessions: SessionRegistry
     _page: gr.Blocks
 
     def wait(self) -> None:
-        """Return when the server ends."""
+        """Block until the server ends."""
         self._page.block_thread()
 
     def close(self) -> None:
+        """Stop the server and delete its visitors' files."""
         self._page.close(verbose=False)
         self.sessions.close()
 
@@ -101,7 +85,11 @@ def start(
 ) -> Site:
     """Serve the page in a thread.
 
-    Address and port follow GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as in every Gradio app, where `port` is None.
+    Args:
+        settings: of the server.
+        registry: the backends by name.
+        port: None for the one of GRADIO_SERVER_PORT; the address follows GRADIO_SERVER_NAME, as in every Gradio app.
+        sessions: the open tabs; None for an empty registry.
     """
     sessions = sessions or _sessions(settings, registry)
     recorder = HistoryRecorder.of(settings)
@@ -129,11 +117,17 @@ def mount(
     path: str = "/",
     sessions: SessionRegistry | None = None,
 ) -> None:
-    """Put the page into an app of your own, whose lifespan has to run: it is there once that has started.
+    """Mount the page in an app of your own. It is served once that app's lifespan has started.
 
-    path: where it lies in that app. What holds strangers off stands before the page only, not before the app.
-    Every open page holds a connection: a server that waits for these when it ends needs a limit to that, as Uvicorn's
-    `timeout_graceful_shutdown`.
+    Every open page holds a connection: a server that waits for its connections when it ends needs a limit for that,
+    such as Uvicorn's `timeout_graceful_shutdown`. The page's middleware protects the page only, not the app.
+
+    Args:
+        app: yours; its lifespan has to run.
+        settings: of the page.
+        registry: the backends by name.
+        path: of the page in the app.
+        sessions: the open tabs; None for an empty registry.
     """
     sessions = sessions or _sessions(settings, registry)
     recorder = HistoryRecorder.of(settings)
@@ -151,7 +145,7 @@ def _page(
     settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
 ) -> gr.Blocks:
     page = ui.build(settings, registry, sessions, recorder)
-    # A comparison that waits in its line holds one of these places, and what is clicked meanwhile needs one too.
+    # A comparison that waits in its queue holds one of these threads, and what is clicked meanwhile needs one too.
     page.max_threads = _QUICK_CALLS + sum(backend.max_concurrent + settings.queue_size for backend in registry.values())
     page.queue(max_size=_MAX_CALLS, api_open=False)
     return page
@@ -160,16 +154,16 @@ def _page(
 def _options(
     settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
 ) -> dict[str, Any]:
-    """What Gradio is told wherever the page runs."""
+    """Gradio's options, the same on its own and mounted."""
     job_service = _job_service(registry)
     return {
         "theme": theme(),
         "css": swatches(),
         "css_paths": STYLESHEETS,
         "app_kwargs": {
-            "middleware": [Middleware(RequestFilterMiddleware, sessions=sessions)],
-            "routes": _routes(sessions, recorder, job_service if settings.public_url else None),
-            "lifespan": _lifespan(settings, registry, sessions, recorder, job_service),
+            "middleware": middleware_of(sessions),
+            "routes": routes_of(sessions, recorder, job_service if settings.public_url else None),
+            "lifespan": lifespan_of(settings, registry, sessions, recorder, job_service),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -186,156 +180,5 @@ def _options(
 
 
 def _job_service(registry: Mapping[str, Backend]) -> JobService | None:
-    """Where the paid jobs are looked after, if there may be any."""
+    """The service that runs paid jobs, if there may be any."""
     return next((backend.jobs for backend in registry.values() if isinstance(backend, ModelsLab)), None)
-
-
-def _routes(sessions: SessionRegistry, recorder: HistoryRecorder, called: JobService | None) -> list[Route]:
-    """called: the desk that webhooks call, None where the service is told of none."""
-    at_once = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
-
-    async def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    async def picture(request: Request) -> Response:
-        address = [request.path_params[part] for part in ("visitor", "corner", "name")]
-        path = sessions.picture(*address)
-        if path is not None and path.suffix == ".zip":  # a whole history, which may be larger than the memory
-            return FileResponse(path, content_disposition_type="inline")
-        if path is not None:
-            # The bytes at once: a picture that is deleted while it is sent would break off in the middle.
-            with suppress(FileNotFoundError):
-                return _inline(path.name, await anyio.to_thread.run_sync(path.read_bytes))
-        # Thumbnails come by the dozen and take no time.
-        own_line = None if address[-1] == THUMBNAIL else at_once
-        try:
-            made = await anyio.to_thread.run_sync(downloads.make, sessions, recorder, *address, limiter=own_line)
-        except HeadshotError as error:
-            return PlainTextResponse(str(error), 503)
-        if made is not None:
-            return _inline(address[-1], made)
-        return PlainTextResponse("This picture is no longer here: pictures are deleted after a while.", 404)
-
-    async def hook(request: Request) -> Response:
-        if called is None:
-            return not_found()
-        try:
-            fits = await webhook.receive(called, request.path_params["token"], request.stream())
-        except ClientDisconnect:
-            return not_found()
-        except HeadshotError:
-            _log.exception("A webhook's call could not be looked up; its job is asked for all the same")
-            return PlainTextResponse("Try again in a moment.", 503)
-        return PlainTextResponse("ok") if fits else not_found()
-
-    return [
-        Route("/healthz", healthz),
-        Route("/webhooks/{token}", hook, methods=["POST"]),
-        Route("/headshots/{visitor}/{corner}/{name}", picture),
-        *routes.routes(recorder.run),
-    ]
-
-
-def _inline(name: str, data: bytes) -> Response:
-    """A file that a browser shows where it is linked, and saves under the link's name, or else under its address's."""
-    return Response(data, media_type=_MEDIA_TYPES[Path(name).suffix], headers={"Content-Disposition": "inline"})
-
-
-def _lifespan(
-    settings: Settings,
-    registry: Mapping[str, Backend],
-    sessions: SessionRegistry,
-    recorder: HistoryRecorder,
-    job_service: JobService | None,
-) -> Any:
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # Gradio puts its own CORS outside of every middleware it is given, and off localhost that one lets every
-        # origin in, with credentials. Guard refuses other origins; here the headers that invite them go too.
-        app.user_middleware = [
-            entry for entry in app.user_middleware if cast(object, entry.cls) is not CustomCORSMiddleware
-        ]
-        app.middleware_stack = app.build_middleware_stack()
-        logging.getLogger("uvicorn.access").addFilter(REDACT_URLS)
-        logging.getLogger("uvicorn.error").addFilter(REDACT_KEYS)  # its handlers are its own
-        tasks = [
-            asyncio.create_task(chore)
-            for chore in (_sweep(sessions), _warm_up(registry), _expire(recorder, settings.history_hours))
-        ]
-        try:
-            async with _looked_after(job_service, settings.keep_minutes * 60):
-                yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)  # one may have the store open in a thread just now
-            await recorder.close()
-            await anyio.to_thread.run_sync(sessions.close)
-
-    return lifespan
-
-
-async def _sweep(sessions: SessionRegistry) -> None:
-    while True:
-        await asyncio.sleep(min(_SWEEP_SECONDS, sessions.grace_seconds, sessions.keep_seconds))
-        try:
-            await anyio.to_thread.run_sync(sessions.sweep)
-        except Exception:  # noqa: BLE001  one bad pass must not be the last
-            _log.exception("A pass over the visitors failed; the next comes all the same")
-
-
-async def _expire(recorder: HistoryRecorder, hours: float) -> None:
-    """Also what the server before has left, once nobody waits for the first page."""
-    while True:
-        await asyncio.sleep(_EXPIRE_SECONDS)
-        await _tried(recorder.expire(hours), "Old headshots could not be deleted; it is tried again in a minute")
-
-
-@asynccontextmanager
-async def _looked_after(job_service: JobService | None, keep_seconds: float) -> AsyncIterator[None]:
-    """The desk's life: it goes on with what was left, and leaves to the next what is not done at the end."""
-    if job_service is None:
-        yield
-        return
-    task = asyncio.create_task(_look_after(job_service, keep_seconds))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)  # it may have the store open in a thread just now
-        await job_service.close()
-
-
-async def _look_after(job_service: JobService, keep_seconds: float) -> None:
-    """Go on with what the server before has left, then delete what has been kept for its time."""
-    if job_service.has_jobs:
-        await _tried(job_service.recover(), "The jobs that were under way are not looked after before the next start")
-    while True:
-        await asyncio.sleep(_EXPIRE_SECONDS)
-        if job_service.has_jobs:
-            await _tried(
-                job_service.expire(keep_seconds), "Old jobs could not be deleted; it is tried again in a minute"
-            )
-
-
-async def _tried(deed: Awaitable[None], otherwise: str) -> None:
-    """Whatever happens to it, the page goes on."""
-    try:
-        await deed
-    except HeadshotError as error:
-        _log.error("%s: %s", otherwise, error)
-    except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
-        _log.exception(otherwise)
-
-
-async def _warm_up(registry: Mapping[str, Backend]) -> None:
-    """Load the networks of the photo check, and the local pipeline's, before the first visitor waits for them."""
-    await asyncio.sleep(_WARM_UP_AFTER_SECONDS)
-    for backend in registry.values():
-        if isinstance(backend, Pipeline):
-            backend.warm_up()
-    try:
-        photo = await anyio.to_thread.run_sync(Photo.open, EXAMPLE)
-        await anyio.to_thread.run_sync(photo_check.check, photo.pixels)
-    except Exception:  # noqa: BLE001  a task's own error would be heard by nobody
-        _log.exception("The check of photos could not be warmed up")

@@ -8,8 +8,8 @@ from hanging import never_hanging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headshot.comparison.comparing import varying_fields
-from headshot.comparison.matrix import Matrix, format_prompts, parse_prompts, told_apart
+from headshot.comparison.axes import varying_fields
+from headshot.comparison.matrix import Matrix, distinct_words, format_prompts, parse_prompts
 from headshot.errors import RequestError
 from headshot.pipeline.cost_model import passes
 from headshot.request import MAX_PROMPT_CHARACTERS, MAX_SEED, HeadshotRequest
@@ -270,13 +270,13 @@ def test_every_place_where_the_words_stand_is_replaced_and_capitals_count_where_
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Name the words to search for and then what takes their place, for example navy, grey, white."),
-        (" ,\n, ", "Name the words to search for and then what takes their place, for example navy, grey, white."),
-        ('"", grey', "Name the words to search for and then what takes their place, for example navy, grey, white."),
-        ("navy", "Nothing takes the place of “navy”: name it after a comma, for example navy, grey, white."),
+        ("", "Enter the term to find and then its replacements, for example navy, grey, white."),
+        (" ,\n, ", "Enter the term to find and then its replacements, for example navy, grey, white."),
+        ('"", grey', "Enter the term to find and then its replacements, for example navy, grey, white."),
+        ("navy", "“navy” has no replacement. Add one after a comma, for example navy, grey, white."),
         (
             "teal, grey",
-            "“teal” does not occur in the prompt: the first item is what the others take the place of.",
+            "“teal” isn't in the prompt. The first term must be.",
         ),
         ("navy, 1, 2, 3, 4", "That is 5 prompts; at most 4 run at once."),
         (
@@ -339,7 +339,7 @@ def test_a_pasted_book_takes_no_longer_than_reading_it(text: str) -> None:
     ],
 )
 def test_prompts_are_named_by_the_words_that_set_them_apart(prompts: list[str], apart: list[str]) -> None:
-    assert told_apart(prompts) == apart
+    assert distinct_words(prompts) == apart
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from headshot.comparison.presets import PRESETS, Preset
 from headshot.request import HeadshotRequest
-from headshot.studio.prompt import look
+from headshot.studio.prompt.reading import read
 
 each = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 
@@ -23,7 +23,7 @@ def test_a_presets_values_are_those_that_the_controls_can_show(preset: Preset) -
 
 @each
 def test_the_studio_understands_every_word_and_has_no_objection(preset: Preset) -> None:
-    notes = look.read(preset.prompt, preset.negative_prompt).notes
+    notes = read(preset.prompt, preset.negative_prompt).notes
     assert notes
     assert [str(note) for note in notes if note.kind != "applied"] == []
 
@@ -44,7 +44,7 @@ def test_what_a_preset_is_called_is_what_the_studio_makes_of_it(preset: Preset) 
         "Own background": {"backdrop": "own background", "light": "loop"},
     }
     expected = looks[preset.name]
-    chosen = dataclasses.asdict(look.read(preset.prompt, preset.negative_prompt).look)
+    chosen = dataclasses.asdict(read(preset.prompt, preset.negative_prompt).look)
     assert {name: chosen[name] for name in expected} == expected
 
 
@@ -62,7 +62,7 @@ def test_a_swatch_goes_from_light_to_dark(preset: Preset) -> None:
 def test_no_two_presets_share_a_name_a_look_or_a_swatch() -> None:
     assert len(PRESETS) == 11
     assert len({preset.name.casefold() for preset in PRESETS}) == 11
-    assert len({look.read(preset.prompt, preset.negative_prompt).look for preset in PRESETS}) == 11
+    assert len({read(preset.prompt, preset.negative_prompt).look for preset in PRESETS}) == 11
     assert len({preset.swatch for preset in PRESETS}) == 11
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headshot.exports.comparison_csv import CsvRow, csv_of
+from headshot.exports.comparison_csv import CsvRow, comparison_csv
 from headshot.request import MAX_SEED, HeadshotRequest, Note
 
 REQUEST = HeadshotRequest(prompt="navy, “soft”", negative_prompt="hat", guidance_scale=7.5, seed=MAX_SEED)
@@ -39,7 +39,7 @@ def _read(data: bytes) -> list[dict[str, str]]:
 
 def test_a_headshot_is_one_line_with_everything_that_is_told_of_it() -> None:
     notes = [Note("applied", "navy"), Note("not applied", "hat; scarf")]
-    [line] = _read(csv_of([CsvRow(REQUEST, "a.png", "studio", 0.51249, 0.93, notes)]))
+    [line] = _read(comparison_csv([CsvRow(REQUEST, "a.png", "studio", 0.51249, 0.93, notes)]))
     assert line == {
         "file": "a.png",
         "backend": "studio",
@@ -56,21 +56,21 @@ def test_a_headshot_is_one_line_with_everything_that_is_told_of_it() -> None:
 
 
 def test_what_did_not_come_has_its_reason_and_no_numbers_of_its_own() -> None:
-    [line] = _read(csv_of([CsvRow(REQUEST, error="The service refused, twice.")]))
+    [line] = _read(comparison_csv([CsvRow(REQUEST, error="The service refused, twice.")]))
     assert line["error"] == "The service refused, twice."
     assert (line["file"], line["seconds"], line["likeness"]) == ("", "", "")
 
 
 def test_the_photos_have_a_column_where_there_are_several() -> None:
-    assert csv_of([CsvRow(REQUEST)]).startswith(b"\xef\xbb\xbffile,backend,")
-    lines = _read(csv_of([CsvRow(REQUEST, photo="Zoë.jpg"), CsvRow(REQUEST)]))
+    assert comparison_csv([CsvRow(REQUEST)]).startswith(b"\xef\xbb\xbffile,backend,")
+    lines = _read(comparison_csv([CsvRow(REQUEST, photo="Zoë.jpg"), CsvRow(REQUEST)]))
     assert list(lines[0])[:2] == ["photo", "file"]
     assert [line["photo"] for line in lines] == ["Zoë.jpg", ""]
 
 
 @given(st.lists(LINES, max_size=4))
 def test_every_line_is_read_back_and_ends_as_the_standard_says(lines: list[CsvRow]) -> None:
-    data = csv_of(lines)
+    data = comparison_csv(lines)
     assert data.startswith(b"\xef\xbb\xbf") and data.endswith(b"\r\n")
     read = _read(data)
     assert len(read) == len(lines)
@@ -87,7 +87,7 @@ def test_every_line_is_read_back_and_ends_as_the_standard_says(lines: list[CsvRo
 
 @given(LINES)
 def test_no_text_begins_as_a_formula_would(line: CsvRow) -> None:
-    [told] = _read(csv_of([line]))
+    [told] = _read(comparison_csv([line]))
     for name in ("file", "backend", "prompt", "negative_prompt", "notes", "error"):
         assert told[name].lstrip()[:1] not in tuple("=+-@＝＋－＠")
         assert told[name][:1] not in tuple("\t\r\n")
@@ -96,20 +96,20 @@ def test_no_text_begins_as_a_formula_would(line: CsvRow) -> None:
 @pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠", " =", "\u00a0+"])
 def test_a_formula_becomes_a_text(start: str) -> None:
     prompt = f"{start}HYPERLINK(1)"
-    [told] = _read(csv_of([CsvRow(REQUEST.model_copy(update={"prompt": prompt}))]))
+    [told] = _read(comparison_csv([CsvRow(REQUEST.model_copy(update={"prompt": prompt}))]))
     assert told["prompt"] == f"'{prompt}"
 
 
 def test_numbers_stay_numbers_also_below_zero() -> None:
-    [told] = _read(csv_of([CsvRow(REQUEST, likeness=-0.12345, seconds=1234567.0)]))
+    [told] = _read(comparison_csv([CsvRow(REQUEST, likeness=-0.12345, seconds=1234567.0)]))
     assert (told["likeness"], told["seconds"]) == ("-0.1235", "1234567.0")
 
 
 @pytest.mark.parametrize("words", ["half\ud800", "bell\x07", "nul\0"])
 def test_what_no_file_can_hold_is_left_out(words: Any) -> None:
-    [told] = _read(csv_of([CsvRow(REQUEST, error=words)]))
+    [told] = _read(comparison_csv([CsvRow(REQUEST, error=words)]))
     assert told["error"].startswith(words[:3]) and words not in told["error"]
 
 
 def test_a_table_of_nothing_still_names_its_columns() -> None:
-    assert csv_of([]).count(b"\r\n") == 1
+    assert comparison_csv([]).count(b"\r\n") == 1

@@ -252,7 +252,7 @@ def test_an_empty_grid_and_a_place_outside_are_refused() -> None:
         with pytest.raises(ValueError, match="at least one row"):
             grid_sheet({}, rows, columns)
     for place in ((1, 0), (0, 1), (-1, 0)):
-        with pytest.raises(ValueError, match="not a place"):
+        with pytest.raises(ValueError, match="not a position"):
             grid_sheet({place: None}, [("a",)], [("b",)])
-        with pytest.raises(ValueError, match="not a place"):
+        with pytest.raises(ValueError, match="not a position"):
             grid_sheet({}, [("a",)], [("b",)], reasons={place: "No."})

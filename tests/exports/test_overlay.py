@@ -15,7 +15,7 @@ from headshot.imaging.warp import warp
 
 PHOTOS = {
     "astronaut": Photo.open(ROOT / "headshot" / "examples" / "astronaut.png"),  # the face is 114 px high
-    "portrait": Photo.open(ROOT / "tests" / "photos" / "portrait.jpg"),  # 328 px
+    "portrait": Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg"),  # 328 px
 }
 PIXELS = {name: photo.pixels for name, photo in PHOTOS.items()}
 SIZE = (1024, 1280)

@@ -282,7 +282,7 @@ def test_the_curl_for_an_ordinary_key_sends_what_the_client_sends(service: Servi
     [(path, _, body)] = service.got
     photo = base64.b64encode((service.folder / "photo.jpg").read_bytes()).decode()
     assert path == "/api/v6/image_editing/head_shot"
-    assert json.loads(body) == v6_body(KEY, request, f"data:image/jpeg;base64,{photo}")
+    assert json.loads(body) == v6_body(KEY, request, f"data:image/jpeg;base64,{photo}") | {"key": KEY}
 
 
 @given(REQUESTS)
@@ -373,7 +373,7 @@ def test_the_javascript_sends_every_character_and_writes_the_picture(program: Pr
     with hosted.Service(job_seconds=0, at_once=True) as service:
         done = program.run(as_javascript(request, api), service.base_url)
     assert (done.returncode, done.stderr) == (0, "")
-    body = {"enterprise": enterprise_body, "v6": v6_body}[api](KEY, request, PHOTO_AS_SENT)
+    body = {"enterprise": enterprise_body, "v6": v6_body}[api](KEY, request, PHOTO_AS_SENT) | {"key": KEY}
     assert [job.body for job in service.jobs.values()] == [body]
     [picture] = program.pictures
     assert picture.suffix == ".png"
@@ -390,7 +390,7 @@ def test_the_javascript_sends_any_request_unchanged(program: Program, request: H
     with hosted.Service(job_seconds=0, at_once=True) as service:
         done = program.run(as_javascript(request), service.base_url)
     assert done.returncode == 0, done.stderr
-    assert [job.body for job in service.jobs.values()] == [enterprise_body(KEY, request, PHOTO_AS_SENT)]
+    assert [job.body for job in service.jobs.values()] == [enterprise_body(KEY, request, PHOTO_AS_SENT) | {"key": KEY}]
 
 
 @pytest.mark.parametrize("api", get_args(Api))

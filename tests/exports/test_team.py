@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headshot.exports.sheet import HAIRLINE, PAPER
-from headshot.exports.team import SHEET, TABLE, TeamRow, names_of, team_sheet, team_zip
+from headshot.exports.team import SHEET, TABLE, TeamRow, headshot_names, team_sheet, team_zip
 from headshot.exports.zip_bundle import zip_bundle
 
 NAMES = st.text(max_size=120) | st.sampled_from(
@@ -61,12 +61,12 @@ NAMES = st.text(max_size=120) | st.sampled_from(
     ],
 )
 def test_a_headshot_is_named_as_its_photo(photo: str, name: str) -> None:
-    assert names_of([photo]) == [name]
+    assert headshot_names([photo]) == [name]
 
 
 def test_names_that_are_alike_are_numbered_also_where_they_differ_only_in_capitals() -> None:
     photos = ["anna.jpg", "Anna.png", "anna 2.jpg", "b/anna.heic", "x" * 90, "x" * 91]
-    assert names_of(photos) == [
+    assert headshot_names(photos) == [
         *("anna.png", "Anna 2.png", "anna 2 2.png", "anna 3.png"),
         *("x" * 76 + ".png", "x" * 74 + " 2.png"),
     ]
@@ -74,7 +74,7 @@ def test_names_that_are_alike_are_numbered_also_where_they_differ_only_in_capita
 
 @given(st.lists(NAMES, max_size=12))
 def test_whatever_the_photos_are_called_their_headshots_can_be_packed_beside_the_sheet(photos: list[str]) -> None:
-    names = names_of(photos)
+    names = headshot_names(photos)
     assert len(names) == len(photos)
     assert all(len(name) <= 80 and name.endswith(".png") for name in names)
     assert all(unicodedata.normalize("NFC", name) == name for name in names)
@@ -84,12 +84,12 @@ def test_whatever_the_photos_are_called_their_headshots_can_be_packed_beside_the
 
 
 def test_the_letters_of_a_name_of_four_bytes_each_leave_room_on_every_disk() -> None:
-    [name] = names_of(["𠀀" * 100])
+    [name] = headshot_names(["𠀀" * 100])
     assert name.startswith("𠀀" * 30) and len(name.encode()) <= 240
     zip_bundle({name: b"1"})
 
 
-def _members(count: int) -> list[TeamRow]:
+def _rows(count: int) -> list[TeamRow]:
     return [
         TeamRow(f"Person {at}.png", Image.new("RGB", (64, 80), (200, 30, 3 * at)), "likeness 0.9")
         for at in range(count)
@@ -105,12 +105,12 @@ def _boxes(sheet: Image.Image, count: int) -> list[tuple[int, int, int, int]]:
 
 
 def test_everybody_is_on_the_sheet_in_order_with_the_name_beneath() -> None:
-    members = _members(6)
-    sheet = team_sheet(members, title="The team", footer="navy backdrop")
+    rows = _rows(6)
+    sheet = team_sheet(rows, title="The team", footer="navy backdrop")
     boxes = _boxes(sheet, 6)
     assert [(left, top) for left, top, _, _ in boxes] == sorted(((b[0], b[1]) for b in boxes), key=lambda at: at[::-1])
     renamed = team_sheet(
-        [*members[:4], TeamRow("Zoë.png", members[4].picture, "likeness 0.9"), members[5]],
+        [*rows[:4], TeamRow("Zoë.png", rows[4].picture, "likeness 0.9"), rows[5]],
         title="The team",
         footer="navy backdrop",
     )
@@ -120,9 +120,9 @@ def test_everybody_is_on_the_sheet_in_order_with_the_name_beneath() -> None:
     assert bottom < changed[0].min() and changed[0].max() < bottom + 60
 
 
-def test_who_has_no_headshot_stands_there_with_the_reason() -> None:
-    members = [_members(1)[0], TeamRow("Ben.png", reason="No face was found in this photo."), TeamRow("Zoë.png")]
-    pixels = np.asarray(team_sheet(members))
+def test_a_missing_headshot_is_replaced_by_its_reason() -> None:
+    rows = [_rows(1)[0], TeamRow("Ben.png", reason="No face was found in this photo."), TeamRow("Zoë.png")]
+    pixels = np.asarray(team_sheet(rows))
     lefts = [at for at in range(1, pixels.shape[1]) if (pixels[200, at] == HAIRLINE).all()]
     cells = [pixels[100:600, lefts[at] + 2 : lefts[at + 1] - 1] for at in (0, 2, 4)]
     assert (cells[1].reshape(-1, 3).min(axis=0) < 130).all()  # grey letters on
@@ -131,15 +131,15 @@ def test_who_has_no_headshot_stands_there_with_the_reason() -> None:
 
 
 def test_pictures_come_from_files_as_from_memory(tmp_path: Path) -> None:
-    members = _members(2)
+    rows = _rows(2)
     on_disk = []
-    for member in members:
-        path = tmp_path / member.name
-        assert isinstance(member.picture, Image.Image)
-        member.picture.save(path)
-        on_disk.append(TeamRow(member.name, path, member.told))
-    assert team_sheet(on_disk).tobytes() == team_sheet(members).tobytes()
-    (tmp_path / members[0].name).unlink()
+    for row in rows:
+        path = tmp_path / row.name
+        assert isinstance(row.picture, Image.Image)
+        row.picture.save(path)
+        on_disk.append(TeamRow(row.name, path, row.caption))
+    assert team_sheet(on_disk).tobytes() == team_sheet(rows).tobytes()
+    (tmp_path / rows[0].name).unlink()
     with pytest.raises(FileNotFoundError):
         team_sheet(on_disk)
 
@@ -147,10 +147,10 @@ def test_pictures_come_from_files_as_from_memory(tmp_path: Path) -> None:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=4))
 @settings(deadline=None, max_examples=20)
 def test_any_name_can_be_written(photos: list[str]) -> None:
-    assert team_sheet([TeamRow(name) for name in names_of(photos)]).mode == "RGB"
+    assert team_sheet([TeamRow(name) for name in headshot_names(photos)]).mode == "RGB"
 
 
 def test_a_team_of_nobody_has_no_sheet() -> None:
-    assert names_of([]) == []
+    assert headshot_names([]) == []
     with pytest.raises(ValueError, match="make no sheet"):
         team_sheet([])

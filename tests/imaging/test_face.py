@@ -10,7 +10,7 @@ from headshot.imaging.photo import Photo
 
 PICTURES = {
     "astronaut": Photo.open(ROOT / "headshot" / "examples" / "astronaut.png").pixels,  # face 114 px high
-    "portrait": Photo.open(ROOT / "tests" / "photos" / "portrait.jpg").pixels,  # face 328 px high
+    "portrait": Photo.open(ROOT / "headshot" / "examples" / "portrait.jpg").pixels,  # face 328 px high
 }
 both = pytest.mark.parametrize("name", PICTURES)
 
@@ -100,9 +100,9 @@ def test_who_stands_before_somebody_comes_first():
 @both
 def test_the_mesh_trusts_a_face_that_looks_at_the_camera_and_none_that_stands_on_its_head(name):
     pixels = PICTURES[name]
-    assert face.lay(pixels, face.find(pixels)[0])[1] > 2 * face.CLEAR_TRUST
+    assert face.fit_mesh(pixels, face.find(pixels)[0])[1] > 2 * face.CLEAR_TRUST
     upside_down = np.ascontiguousarray(pixels[::-1])
-    assert all(face.lay(upside_down, found)[1] < face.CLEAR_TRUST / 2 for found in face.find(upside_down))
+    assert all(face.fit_mesh(upside_down, found)[1] < face.CLEAR_TRUST / 2 for found in face.find(upside_down))
 
 
 def test_a_face_that_fills_the_frame_is_found():
@@ -125,7 +125,7 @@ def test_the_mesh_lies_on_the_five_points(name):
 @both
 def test_a_turn_to_upright_is_trusted_and_no_other(name):
     on_its_side = np.ascontiguousarray(np.rot90(PICTURES[name]))
-    trusts = face.turns(on_its_side)
+    trusts = face.trust_by_turn(on_its_side)
     assert trusts[90] > 2 * face.CLEAR_TRUST
     assert all(trust < face.CLEAR_TRUST / 2 for degrees, trust in trusts.items() if degrees != 90)
 

@@ -48,7 +48,7 @@ def test_loading_and_running_prints_nothing_of_its_own() -> None:
         [sys.executable, "-W", "error::DeprecationWarning:headshot", "-c", LOAD_ALL],
         capture_output=True,
         text=True,
-        cwd=models.FOLDER.parents[1],
+        cwd=models.FOLDER.parents[2],
         timeout=120,
         check=False,
     )

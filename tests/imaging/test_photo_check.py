@@ -261,7 +261,7 @@ def test_a_photo_on_its_side_says_how_to_turn_it_and_is_good_when_turned(name, d
     assert [advice.code for advice in checked.advice] == ["turned photo"]
     assert checked.turn == degrees
     with pytest.raises(PhotoError, match="stands on its head" if degrees == 180 else "lies on its side"):
-        photo_check.sitter(photo.pixels)
+        photo_check.face_for_headshot(photo.pixels)
     upright = photo.turned(checked.turn)
     assert np.array_equal(upright.pixels, PICTURES[name])
     assert photo_check.check(upright.pixels).turn == 0

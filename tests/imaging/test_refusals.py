@@ -17,7 +17,7 @@ def refused(pixels):
     checked = photo_check.check(pixels)
     assert not checked.usable
     (advice,) = checked.advice
-    for run in (checked.taken, lambda: photo_check.sitter(pixels)):
+    for run in (checked.require_face, lambda: photo_check.face_for_headshot(pixels)):
         with pytest.raises(PhotoError) as error:
             run()
         assert str(error.value) == advice.text
@@ -25,7 +25,7 @@ def refused(pixels):
 
 
 def used(pixels):
-    faces, chosen = photo_check.sitter(pixels)
+    faces, chosen = photo_check.face_for_headshot(pixels)
     assert chosen is faces[0]
     return photo_check.check(pixels).usable
 
@@ -125,7 +125,7 @@ def test_an_animal_is_answered_with_a_sentence(monkeypatch):
 def test_a_profile_is_refused_unless_the_mesh_can_be_laid_on_it():
     pixels = PICTURES["portrait"]
     found = face.find(pixels)[0]
-    mesh, trust = face.lay(pixels, found)
+    mesh, trust = face.fit_mesh(pixels, found)
     points = found.points.copy()
     points[1] = points[0] + (0.15 * found.height, 0)
     from_the_side = replace(found, points=points)

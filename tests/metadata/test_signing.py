@@ -26,7 +26,7 @@ MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 @pytest.fixture(scope="module")
 def seal(tmp_path_factory: pytest.TempPathFactory) -> C2paSigner:
-    return C2paSigner.of_folder(tmp_path_factory.mktemp("seal"))
+    return C2paSigner.self_signed(tmp_path_factory.mktemp("seal"))
 
 
 def picture(backend: str = "studio") -> bytes:
@@ -46,7 +46,7 @@ def manifest(data: bytes, kind: Kind) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_reader_finds_the_tool_and_the_action(seal: C2paSigner, kind: Kind) -> None:
-    told = manifest(seal.sealed(convert(picture(), kind), kind), kind)
+    told = manifest(seal.sign(convert(picture(), kind), kind), kind)
     assert told["claim_generator_info"][0]["name"] == "Headshot Playground"  # type: ignore[index]
     [actions] = [assertion for assertion in told["assertions"] if "actions" in assertion["label"]]  # type: ignore[attr-defined]
     assert actions["data"]["actions"] == [{"action": "c2pa.created", "digitalSourceType": str(Source.COMPOSITE)}]
@@ -54,7 +54,7 @@ def test_another_reader_finds_the_tool_and_the_action(seal: C2paSigner, kind: Ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_statement_holds_no_picture_and_no_time(seal: C2paSigner, kind: Kind) -> None:
-    told = manifest(seal.sealed(convert(picture(), kind), kind), kind)
+    told = manifest(seal.sign(convert(picture(), kind), kind), kind)
     assert "thumbnail" not in json.dumps(told)
     assert "time" not in told["signature_info"]  # type: ignore[operator]
     assert "when" not in json.dumps(told)
@@ -63,7 +63,7 @@ def test_the_statement_holds_no_picture_and_no_time(seal: C2paSigner, kind: Kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_recipe_and_the_pixels_stay_as_they_were(seal: C2paSigner, kind: Kind) -> None:
     before = convert(picture(), kind)
-    after = seal.sealed(before, kind)
+    after = seal.sign(before, kind)
     with Image.open(io.BytesIO(before)) as one, Image.open(io.BytesIO(after)) as two:
         assert one.tobytes() == two.tobytes()
         assert one.getexif() == two.getexif()
@@ -72,7 +72,7 @@ def test_the_recipe_and_the_pixels_stay_as_they_were(seal: C2paSigner, kind: Kin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_pictures_are_known_and_their_changes_seen(seal: C2paSigner, kind: Kind) -> None:
-    signed = seal.sealed(convert(picture(), kind), kind)
+    signed = seal.sign(convert(picture(), kind), kind)
     assert check_credentials(signed, kind, seal.chain).state == "ours"
     changed = bytearray(signed)
     changed[200 if kind == "webp" else -40] ^= 1  # among the pixels; a WebP's statement stands behind them
@@ -80,14 +80,14 @@ def test_its_own_pictures_are_known_and_their_changes_seen(seal: C2paSigner, kin
 
 
 def test_another_server_s_picture_is_a_stranger_s(seal: C2paSigner, tmp_path: Path) -> None:
-    signed = C2paSigner.of_folder(tmp_path).sealed(picture(), "png")
+    signed = C2paSigner.self_signed(tmp_path).sign(picture(), "png")
     found = check_credentials(signed, "png", seal.chain)
     assert found.state == "stranger" and "does not know" in found.sentence
     assert check_credentials(signed, "png").state == "stranger"
 
 
 def test_a_forged_statement_does_not_hold(seal: C2paSigner) -> None:
-    signed = seal.sealed(picture(), "png")
+    signed = seal.sign(picture(), "png")
     assert signed.count(b"c2pa.created") == 1
     forged = signed.replace(b"c2pa.created", b"c2pa.cropped")
     assert check_credentials(forged, "png", seal.chain).state in ("changed", "broken")
@@ -98,8 +98,8 @@ def test_a_forged_statement_does_not_hold(seal: C2paSigner) -> None:
 
 @pytest.mark.parametrize("sealed_parent", [True, False])
 def test_a_picture_made_from_another_names_it_by_its_hash(seal: C2paSigner, sealed_parent: bool) -> None:
-    parent = seal.sealed(picture(), "png") if sealed_parent else picture()
-    signed = seal.sealed(stripped_copy(parent, "jpeg"), "jpeg", parent=parent)
+    parent = seal.sign(picture(), "png") if sealed_parent else picture()
+    signed = seal.sign(stripped_copy(parent, "jpeg"), "jpeg", parent=parent)
     assert check_credentials(signed, "jpeg", seal.chain).state == "ours"
     told = manifest(signed, "jpeg")
     assert [one["relationship"] for one in told["ingredients"]] == ["parentOf"]  # type: ignore[attr-defined]
@@ -108,15 +108,15 @@ def test_a_picture_made_from_another_names_it_by_its_hash(seal: C2paSigner, seal
 
 
 def test_a_generated_picture_is_signed_as_one(seal: C2paSigner) -> None:
-    found = check_credentials(seal.sealed(picture("modelslab"), "png"), "png", seal.chain)
+    found = check_credentials(seal.sign(picture("modelslab"), "png"), "png", seal.chain)
     assert found.source == Source.GENERATED and found.tool.startswith("Headshot Playground ")
 
 
 def test_the_certificate_is_made_once_and_for_the_server_alone(tmp_path: Path) -> None:
-    first = C2paSigner.of_folder(tmp_path / "new")
+    first = C2paSigner.self_signed(tmp_path / "new")
     [file] = (tmp_path / "new").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert C2paSigner.of_folder(tmp_path / "new").chain == first.chain
+    assert C2paSigner.self_signed(tmp_path / "new").chain == first.chain
 
 
 def test_an_own_certificate_signs_too(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_own_certificate_signs_too(tmp_path: Path) -> None:
     (tmp_path / "chain.pem").write_bytes(certificate.chain)
     (tmp_path / "key.pem").write_bytes(certificate.key)
     seal = C2paSigner.of_files(tmp_path / "chain.pem", tmp_path / "key.pem")
-    assert check_credentials(seal.sealed(picture(), "png"), "png", seal.chain).state == "ours"
+    assert check_credentials(seal.sign(picture(), "png"), "png", seal.chain).state == "ours"
 
 
 def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -146,23 +146,23 @@ def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(tmp_path: Pat
 def test_a_damaged_certificate_file_is_said_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "seal.pem").write_bytes(b"-----BEGIN")
     with pytest.raises(SettingsError, match="not in PEM"):
-        C2paSigner.of_folder(tmp_path)
+        C2paSigner.self_signed(tmp_path)
     assert (tmp_path / "seal.pem").read_bytes() == b"-----BEGIN"
 
 
 def test_a_folder_that_cannot_keep_it_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SettingsError, match="cannot be kept"):
-        C2paSigner.of_folder(tmp_path / "file")
+        C2paSigner.self_signed(tmp_path / "file")
 
 
 def test_what_is_no_such_picture_is_not_signed(seal: C2paSigner) -> None:
     with pytest.raises(PhotoError, match="it is a png file"):
-        seal.sealed(picture(), "jpeg")
+        seal.sign(picture(), "jpeg")
     with pytest.raises(PhotoError, match="Only PNG"):
-        seal.sealed(b"text", "png")
+        seal.sign(b"text", "png")
     with pytest.raises(PhotoError, match="no picture file"):
-        seal.sealed(picture(), "png", parent=b"text")
+        seal.sign(picture(), "png", parent=b"text")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_reader_that_dies_or_hangs_costs_no_more_than_its_verdict(
     (tmp_path / "verify.py").write_text(does)
     monkeypatch.setattr(credentials, "_VERIFY", tmp_path / "verify.py")
     monkeypatch.setattr(credentials, "_SECONDS", 1)
-    assert check_credentials(seal.sealed(picture(), "png"), "png", seal.chain).state == "broken"
+    assert check_credentials(seal.sign(picture(), "png"), "png", seal.chain).state == "broken"
 
 
 def test_nobody_who_does_not_sign_pays_for_it() -> None:

@@ -22,14 +22,14 @@ from PIL import Image
 from service import Exchange, Service, closed_port
 
 from headshot.backends import Readiness
-from headshot.comparison.comparing import plan
+from headshot.comparison.axes import plan
 from headshot.errors import NotConfigured, PhotoError, RequestError, Stopped
 from headshot.imaging import face
 from headshot.imaging.photo import Photo
-from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
 from headshot.modelslab.job_runner import WebhookTarget
 from headshot.modelslab.jobs import JobService
+from headshot.modelslab.key import Key
 from headshot.progress import Progress, Step
 from headshot.request import Headshot, HeadshotRequest
 from headshot.settings import Settings
@@ -56,7 +56,7 @@ def portrait() -> bytes:
 
 def backend(service: Service, folder: Path, *, key: str = CANARY, **more: Any) -> ModelsLab:
     settings = Settings(modelslab_key=key, modelslab_url=service.base_url, data_dir=folder, **more)
-    return ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
+    return ModelsLab(JobService(settings, polling=QUICK, resolve=loopback))
 
 
 @asynccontextmanager
@@ -106,19 +106,21 @@ def test_a_visitors_key_makes_it_ready_where_the_server_has_none(service: Servic
 
 
 @pytest.mark.parametrize("key", ["two words", "schlüssel", "x" * 201])
-def test_what_can_be_no_key_is_told_before_anything_is_sent(key: str, service: Service, tmp_path: Path) -> None:
+def test_a_text_that_cannot_be_a_key_is_refused_before_anything_is_sent(
+    key: str, service: Service, tmp_path: Path
+) -> None:
     sentence = "The ModelsLab key holds a space or a character that no key has: copy it again from modelslab.com."
     assert backend(service, tmp_path, key=key).readiness() == Readiness(False, sentence)
     assert backend(service, tmp_path).for_user(ANN, Key(key)).readiness() == Readiness(False, sentence)
 
 
-def test_an_empty_key_of_a_visitors_does_not_spend_the_servers(service: Service, tmp_path: Path) -> None:
+def test_a_visitors_empty_key_does_not_spend_the_servers(service: Service, tmp_path: Path) -> None:
     readiness = backend(service, tmp_path).for_user(ANN, Key(" ")).readiness()
     assert readiness == Readiness(False, "There is no ModelsLab key: make one at modelslab.com and enter it.")
 
 
 @pytest.mark.parametrize("key", [None, Key("two words")])
-async def test_without_a_usable_key_nothing_is_written_down(key: Key | None, service: Service, tmp_path: Path) -> None:
+async def test_without_a_usable_key_nothing_is_stored(key: Key | None, service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path / "data", key="") as found:
         with pytest.raises(NotConfigured):
             await shot(found.for_user(ANN, key), 1)
@@ -128,7 +130,7 @@ async def test_without_a_usable_key_nothing_is_written_down(key: Key | None, ser
 # --- whose it is
 
 
-async def test_visitors_share_the_desk_and_each_sees_only_their_own(service: Service, tmp_path: Path) -> None:
+async def test_visitors_share_the_job_service_and_each_sees_only_their_own(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as found:
         ann, ben = found.for_user(ANN, Key(ANNS_KEY)), found.for_user(BEN, None)
         assert ann.jobs is ben.jobs is found.jobs
@@ -140,8 +142,8 @@ async def test_visitors_share_the_desk_and_each_sees_only_their_own(service: Ser
             with pytest.raises(RequestError, match="no longer here"):
                 await found.jobs.record(owner, other.job)
         [job] = await found.jobs.comparison(ANN)
-        assert [shot async for shot in ben.follow(job.comparison, 1, Progress())] == []
-        assert [shot.job async for shot in ann.follow(job.comparison, 1, Progress())] == [hers.job]
+        assert [shot async for shot in ben.watch(job.comparison, 1, Progress())] == []
+        assert [shot.job async for shot in ann.watch(job.comparison, 1, Progress())] == [hers.job]
 
 
 async def test_a_visitors_key_is_sent_with_that_visitors_headshots_alone(service: Service, tmp_path: Path) -> None:
@@ -171,18 +173,18 @@ def test_a_view_shows_no_key(service: Service, tmp_path: Path) -> None:
 # --- what is sent, and what comes of it
 
 
-async def test_a_headshot_tells_its_likeness_and_the_comparison_its_steps(service: Service, tmp_path: Path) -> None:
+async def test_a_headshot_has_a_likeness_and_the_comparison_reports_its_steps(service: Service, tmp_path: Path) -> None:
     steps: list[Step] = []
     async with opened(service, tmp_path) as found:
         assert found.estimate(PHOTO, plan(HeadshotRequest(), [1])) is None
         [one, two] = await shot(found, 1, 2, photo=Photo.open(PORTRAIT), progress=Progress(steps.append))
         estimate = found.estimate(None, plan(HeadshotRequest(), range(11)))
-        assert estimate == pytest.approx(3 * found.jobs.pace.seconds)  # five at once
+        assert estimate == pytest.approx(3 * found.jobs.durations.seconds)  # five at once
     for headshot in (one, two):
         assert headshot.likeness is not None and headshot.likeness > 0.9
         assert headshot.notes == ()
     assert steps[0] == Step("Sending your photo to ModelsLab", 0, 2)
-    assert steps[1:] == [Step("ModelsLab is at work", 1, 2), Step("Done", 2, 2)]
+    assert steps[1:] == [Step("Generating at ModelsLab", 1, 2), Step("Done", 2, 2)]
 
 
 async def test_only_the_part_around_the_chosen_face_is_sent(service: Service, tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ async def test_only_the_part_around_the_chosen_face_is_sent(service: Service, tm
     assert other.likeness is not None and other.likeness < face.SAME_PERSON
 
 
-async def test_a_stop_before_the_start_writes_nothing_down(service: Service, tmp_path: Path) -> None:
+async def test_a_stop_before_the_start_stores_nothing(service: Service, tmp_path: Path) -> None:
     progress = Progress()
     progress.cancel()
     async with opened(service, tmp_path / "data") as found:
@@ -280,14 +282,14 @@ def test_a_script_shoots_with_the_environments_key(service: Service, tmp_path: P
     service.script("submit", linger)
     first, second = script(service.base_url, tmp_path, [1, 2], [3])
     assert [seed for seed, *_ in first["landed"]] == [1, 2]  # though the second one landed first
-    assert [seed for seed, *_ in second["landed"]] == [3]  # in another event loop, at the same desk
+    assert [seed for seed, *_ in second["landed"]] == [3]  # in another event loop, with the same job service
     for _, name, likeness, notes in first["landed"] + second["landed"]:
         assert name == "modelslab" and likeness > 0.9 and not notes
     assert [body["key"] for body in bodies(service)] == [CANARY] * 3
     assert len(list((tmp_path / "data").glob("jobs.sqlite3"))) == 1
 
 
-def test_a_script_is_given_what_had_landed_with_the_error(service: Service, tmp_path: Path) -> None:
+def test_a_script_gets_the_finished_headshots_with_the_error(service: Service, tmp_path: Path) -> None:
     inline(service)
     service.script("submit", None, decline, None)
     [said] = script(service.base_url, tmp_path, [1, 2, 3], modelslab_in_flight="1")
@@ -296,7 +298,7 @@ def test_a_script_is_given_what_had_landed_with_the_error(service: Service, tmp_
     assert sorted(seed for seed, *_ in said["landed"]) == [1, 3]
 
 
-def test_where_modelslab_cannot_be_reached_auto_has_the_studio_make_them(tmp_path: Path) -> None:
+def test_if_modelslab_cannot_be_reached_auto_falls_back_to_the_studio(tmp_path: Path) -> None:
     with closed_port() as port:
         [said] = script(f"http://127.0.0.1:{port}", tmp_path, [1], name="auto")
     [[seed, name, likeness, note]] = said["landed"]

@@ -1,18 +1,13 @@
-"""What is sent, field by field."""
+"""The request bodies, field by field."""
 
-import base64
-import io
 import json
 from typing import Any
 
-import numpy as np
 import pytest
-from bad_photos import PORTRAIT
-from PIL import Image
 
 from headshot.errors import RequestError
-from headshot.imaging.photo import Photo
-from headshot.modelslab.bodies import MAX_JPEG_BYTES, MAX_SIDE_PX, enterprise_body, face_image, v6_body
+from headshot.modelslab.bodies import enterprise_body, redacted_body, v6_body
+from headshot.modelslab.key import MASK, SecretBody
 from headshot.request import HeadshotRequest
 
 REQUEST = HeadshotRequest(prompt="navy", negative_prompt="hat", num_inference_steps=31, guidance_scale=7.5, seed=3)
@@ -30,7 +25,7 @@ NINE = {
 
 
 def sent(body: dict[str, Any]) -> dict[str, Any]:
-    return dict(json.loads(json.dumps(body)))
+    return dict(json.loads(SecretBody(body).json()))
 
 
 def test_the_enterprise_body_has_exactly_the_nine_fields() -> None:
@@ -51,7 +46,7 @@ def test_the_v6_body_has_its_own_fields_beside_the_nine() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"width": 1024}, {"height": 769}, {"samples": 3}, {"samples": 0}, {"s_scale": 7.5}])
-def test_what_the_v6_endpoint_would_refuse_is_not_sent(wrong: dict[str, Any]) -> None:
+def test_a_value_that_the_v6_endpoint_would_refuse_is_not_sent(wrong: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
         v6_body("k", REQUEST, "https://a/b.jpg", **wrong)
 
@@ -62,33 +57,13 @@ def test_a_webhook_that_is_not_https_is_refused(webhook: str) -> None:
         enterprise_body("k", REQUEST, "https://a/b.jpg", webhook=webhook)
 
 
-def decoded(uri: str) -> tuple[Image.Image, int]:
-    prefix, _, data = uri.partition(",")
-    assert prefix == "data:image/jpeg;base64"
-    jpeg = base64.b64decode(data, validate=True)
-    return Image.open(io.BytesIO(jpeg)), len(jpeg)
-
-
-def test_a_photo_is_sent_as_a_jpeg_that_looks_like_it() -> None:
-    photo = Photo.open(PORTRAIT)
-    image, size = decoded(face_image(photo))
-    assert image.size == photo.image.size and size < 1_000_000
-    assert np.abs(np.asarray(image).astype(int) - photo.pixels).mean() < 2
-
-
-def test_a_large_photo_is_made_smaller_and_even_noise_stays_below_the_limit() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (2600, 3000, 3), np.uint8)
-    image, size = decoded(face_image(Photo.from_image(Image.fromarray(noise))))
-    assert max(image.size) == MAX_SIDE_PX and image.size == (2048, 1775)
-    assert size <= MAX_JPEG_BYTES
-
-
-@pytest.mark.parametrize("link", ["https://a.b/c.jpg?x=1", "http://a.b/c.jpg", "data:image/png;base64,AAAA"])
-def test_a_link_is_sent_as_it_is(link: str) -> None:
-    assert face_image(link) == link
-
-
-@pytest.mark.parametrize("text", ["", "me.jpg", "file:///etc/passwd", "iVBORw0KGgo", "https://"])
-def test_text_that_is_no_link_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="https://"):
-        face_image(text)
+@pytest.mark.parametrize("api", ["enterprise", "v6"])
+def test_a_body_to_be_shown_has_all_fields_and_neither_key_nor_webhook_secret(api: str) -> None:
+    photo = "data:image/jpeg;base64," + "A" * 5000
+    shown = redacted_body(api, REQUEST, photo, webhook="https://me/secret", track_id="t")
+    full = {"enterprise": enterprise_body, "v6": v6_body}[api](
+        "k", REQUEST, photo, webhook="https://me/x", track_id="t"
+    )
+    assert list(shown) == list(full)
+    assert (shown["key"], shown["webhook"], shown["seed"]) == (MASK, f"https://me/{MASK}", 3)
+    assert len(shown["face_image"]) < 100

@@ -9,8 +9,9 @@ from loopback import CANARY, LINK, REQUEST, client, listening, run, told, traces
 from service import Exchange, Service, closed_port
 
 from headshot.errors import NotConfigured
-from headshot.modelslab.account import Key
-from headshot.modelslab.client import HeadShotClient, _reason
+from headshot.modelslab.client import HeadShotClient
+from headshot.modelslab.key import Key
+from headshot.modelslab.transport import _reason
 
 
 def test_the_search_for_traces_finds_what_httpx_leaves() -> None:

@@ -205,7 +205,7 @@ FAULTS: dict[str, tuple[Fault, dict[At, Ends]]] = {
         lost("cannot be unpacked"),
     ),
     "100 MB body": (huge, lost("larger than anything")),
-    "endless processing": (endless, lost("without giving it a number", "still working", NO_PICTURE)),
+    "endless processing": (endless, lost("without giving it a job number", "still working", NO_PICTURE)),
     "success with empty output": (done_without_output, lost("sent no picture", "sends no picture", NO_PICTURE)),
     "expired link": (
         answers(404, HTML),
@@ -249,7 +249,7 @@ async def travel(service: Service, at: At, bad: Service | str = "", seconds: flo
     def of(part: At) -> Any:
         if part != at:
             return client(service, resolve=resolve)
-        short: dict[str, Any] = {"waits": SHORT, "give_up_after_seconds": GIVE_UP, "timeout": seconds}
+        short: dict[str, Any] = {"polling": SHORT, "give_up_after_seconds": GIVE_UP, "timeout": seconds}
         return client(bad or service, resolve=resolve, **short)
 
     async with of("submit") as found:
@@ -332,9 +332,7 @@ def _looked_up(real: Callable[..., object], host: object, *more: object, **optio
         *("429", "long retry_after", "500", "502", "503", "504", "expired link"),
     ],
 )
-def test_a_fault_that_passes_costs_a_question_or_a_download_no_more_than_time(
-    service: Service, name: str, at: At
-) -> None:
+def test_a_fault_that_passes_costs_a_poll_or_a_download_only_time(service: Service, name: str, at: At) -> None:
     service.script(at, FAULTS[name][0], forever=False)
     assert asyncio.run(travel(service, "submit")) == service.file
     assert service.posts == 1

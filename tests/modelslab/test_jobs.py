@@ -1,4 +1,4 @@
-"""The desk over a service on loopback: whatever happens, nothing paid is lost, and nothing is sent twice unasked."""
+"""The job service with ModelsLab on loopback: nothing paid is lost, and nothing is sent twice without a request."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ from paths import ROOT
 from PIL import Image
 from service import Exchange, Job, Service, closed_port
 
-from headshot.comparison.comparing import plan
+from headshot.comparison.axes import plan
 from headshot.errors import HeadshotError, NotConfigured, OutcomeUnknown, Refused, RequestError, Stopped, Unavailable
 from headshot.imaging.photo import Photo
-from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
 from headshot.modelslab.job_runner import MSG_CANCELLED_BEFORE_SEND, WebhookTarget
-from headshot.modelslab.jobs import JobService
+from headshot.modelslab.jobs import MSG_EXPIRED, JobService
+from headshot.modelslab.key import Key
 from headshot.modelslab.result_image import Subject
 from headshot.progress import HeadshotStatus, Progress
 from headshot.request import Headshot, HeadshotRequest
@@ -38,29 +38,28 @@ OWNER, OTHER = hash_token("ann's token"), hash_token("ben's token")
 KEY, VISITORS_KEY = Key(CANARY), Key("another0key0that0a0visitor0has0entered")
 PUBLIC = "https://headshots.example"
 PHOTO = Photo.from_image(Image.radial_gradient("L").convert("RGB"))
-GONE = "This headshot is no longer here: pictures are deleted after a while."
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """Its jobs are done when the test says so, and it is asked about them often."""
+    """Its jobs end when the test says so, and it is polled often."""
     with Service(job_seconds=1000, eta=0.02) as service:
         yield service
 
 
-def desk_of(service: Service, folder: Path, *, key: str = CANARY, in_flight: int = 5, **more: Any) -> JobService:
+def job_service_of(service: Service, folder: Path, *, key: str = CANARY, in_flight: int = 5, **more: Any) -> JobService:
     """more: settings, also ones that no environment could give."""
     settings = Settings(
         modelslab_key=key, modelslab_url=service.base_url, modelslab_in_flight=in_flight, data_dir=folder
     )
-    return JobService(settings.model_copy(update=more), waits=QUICK, resolve=loopback)
+    return JobService(settings.model_copy(update=more), polling=QUICK, resolve=loopback)
 
 
 @asynccontextmanager
 async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterator[JobService]:
-    job_service = desk_of(service, folder, **options)
+    job_service = job_service_of(service, folder, **options)
     try:
         yield job_service
     finally:
@@ -68,9 +67,9 @@ async def opened(service: Service, folder: Path, **options: Any) -> AsyncIterato
 
 
 async def begun(
-    job_service: JobService, *seeds: int, owner: str = OWNER, key: Key = KEY, hook: WebhookTarget | None = None
+    job_service: JobService, *seeds: int, owner: str = OWNER, key: Key = KEY, webhook: WebhookTarget | None = None
 ) -> str:
-    return await job_service.begin(owner, key, requests(*seeds), Subject(PHOTO), hook=hook)
+    return await job_service.submit(owner, key, requests(*seeds), Subject(PHOTO), webhook=webhook)
 
 
 def requests(*seeds: int) -> list[HeadshotRequest]:
@@ -78,10 +77,10 @@ def requests(*seeds: int) -> list[HeadshotRequest]:
 
 
 class Listener:
-    """Somebody who follows a comparison. landed: seeds, as they came.  error: what the following ended with."""
+    """Watches a comparison. `landed`: seeds, in the order they were yielded. `error`: what the watching ended with."""
 
     def __init__(self, job_service: JobService, comparison: str, owner: str = OWNER) -> None:
-        self.progress = Progress(standings=self.hear)
+        self.progress = Progress(item_listener=self.hear)
         self.headshots: list[Headshot] = []
         self.standings: dict[int | None, list[HeadshotStatus]] = {}
         self.error: HeadshotError | None = None
@@ -92,7 +91,7 @@ class Listener:
 
     async def _follow(self, job_service: JobService, comparison: str, owner: str) -> None:
         try:
-            async with aclosing(job_service.follow(owner, comparison, self.progress)) as headshots:
+            async with aclosing(job_service.watch(owner, comparison, self.progress)) as headshots:
                 async for headshot in headshots:
                     self.headshots.append(headshot)
         except HeadshotError as error:
@@ -122,12 +121,12 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def seeds_of(service: Service) -> set[int]:
-    """The seeds of the jobs that the service has taken."""
+    """The seeds of the jobs that the service has accepted."""
     return {job.body["seed"] for job in service.jobs.values()}
 
 
 def finish(service: Service, *seeds: int) -> None:
-    """These jobs are done now, and with none named all are, as is whatever comes."""
+    """End these jobs now; without seeds all of them, and all later ones at once."""
     if not seeds:
         service.job_seconds = 0
     for job in list(service.jobs.values()):
@@ -143,7 +142,7 @@ async def states(job_service: JobService, comparison: str, owner: str = OWNER) -
 
 
 async def reset(exchange: Exchange) -> None:
-    """Nobody knows whether it was taken."""
+    """The client cannot know whether it was accepted."""
     await exchange.body()
     exchange.reset()
 
@@ -158,7 +157,7 @@ async def decline(exchange: Exchange) -> None:
 
 
 def taken_and_lost(service: Service, *, until: Callable[[], bool] = lambda: True) -> Callable[..., Awaitable[None]]:
-    """A job is taken and done, and the answer gets lost once that is true."""
+    """A job is accepted and done, and its response is lost as soon as `until` is true."""
 
     async def respond(exchange: Exchange) -> None:
         job = Job(next(service._numbers), await exchange.values(), done_at=0)
@@ -173,7 +172,7 @@ def taken_and_lost(service: Service, *, until: Callable[[], bool] = lambda: True
 # --- sending and following
 
 
-async def test_headshots_are_yielded_as_they_land(service: Service, tmp_path: Path) -> None:
+async def test_headshots_are_yielded_as_they_are_done(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as job_service:
         comparison = await begun(job_service, 1, 2, 3)
         listener = Listener(job_service, comparison)
@@ -193,7 +192,7 @@ async def test_headshots_are_yielded_as_they_land(service: Service, tmp_path: Pa
         assert await states(job_service, comparison) == [JobState.DONE] * 3
 
 
-async def test_what_was_done_is_written_down_with_every_step(service: Service, tmp_path: Path) -> None:
+async def test_every_step_of_a_job_is_stored(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as job_service:
         comparison = await begun(job_service, 7)
         await until(lambda: service.polls >= 2)
@@ -207,10 +206,12 @@ async def test_what_was_done_is_written_down_with_every_step(service: Service, t
         assert job.facts["sent"]["seed"] == 7 and job.facts["sent"]["key"] == "•••"
         assert job.facts["reply"]["status"] == "success"
         assert job.photo_sha256 == PHOTO.sha256
-        assert job_service.pace.known and job_service.pace.seconds == pytest.approx(job.facts["seconds"])
+        assert job_service.durations.known and job_service.durations.seconds == pytest.approx(job.facts["seconds"])
 
 
-async def test_more_than_the_account_allows_wait_here_and_know_their_place(service: Service, tmp_path: Path) -> None:
+async def test_jobs_above_the_accounts_limit_wait_here_and_report_their_position(
+    service: Service, tmp_path: Path
+) -> None:
     service.depth = 2
     async with opened(service, tmp_path, in_flight=2) as job_service:
         comparison = await begun(job_service, 1, 2, 3, 4, 5)
@@ -247,7 +248,7 @@ async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Servic
         assert (listener.landed, service.posts) == ([1], 1)
 
 
-async def test_the_same_comparison_can_be_followed_by_two_and_again_when_it_is_over(
+async def test_a_comparison_can_be_watched_twice_at_once_and_again_when_it_is_over(
     service: Service, tmp_path: Path
 ) -> None:
     async with opened(service, tmp_path) as job_service:
@@ -265,7 +266,7 @@ async def test_the_same_comparison_can_be_followed_by_two_and_again_when_it_is_o
         assert service.posts == 2
 
 
-async def test_a_refused_headshot_is_told_and_raised_once_the_others_have_landed(
+async def test_a_refused_headshot_is_reported_at_once_and_raised_after_the_others_are_done(
     service: Service, tmp_path: Path
 ) -> None:
     service.script("submit", decline, None)
@@ -290,7 +291,7 @@ async def test_a_service_that_cannot_be_reached_is_unavailable_for_each_headshot
         assert isinstance(listener.last(seed).error, Unavailable)
 
 
-async def test_where_nothing_can_be_written_down_nothing_is_sent(service: Service, tmp_path: Path) -> None:
+async def test_if_nothing_can_be_stored_nothing_is_sent(service: Service, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     async with opened(service, tmp_path / "data") as job_service:
         with pytest.raises(StoreError):
@@ -298,7 +299,7 @@ async def test_where_nothing_can_be_written_down_nothing_is_sent(service: Servic
     assert service.posts == 0
 
 
-async def test_a_desk_that_never_had_a_job_leaves_no_folder(service: Service, tmp_path: Path) -> None:
+async def test_a_job_service_that_never_had_a_job_leaves_no_folder(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path / "data") as job_service:
         assert not job_service.has_jobs
         await job_service.test(KEY)
@@ -353,7 +354,7 @@ async def test_a_stop_before_anything_has_left_sends_nothing(service: Service, t
             comparison = await begun(job_service, 1, 2)
             for _ in range(ticks):
                 await asyncio.sleep(0)
-            job_service.stop(comparison)
+            job_service.cancel(comparison)
             listener = await followed(job_service, comparison)
             assert isinstance(listener.error, Stopped)
             assert await states(job_service, comparison) == [JobState.FAILED] * 2
@@ -366,7 +367,7 @@ async def test_a_stop_while_the_queue_is_full_sends_no_more(service: Service, tm
         comparison = await begun(job_service, 1)
         listener = Listener(job_service, comparison)
         await until(lambda: service.turned_away >= 1)
-        job_service.stop(comparison)
+        job_service.cancel(comparison)
         await listener.end()
         tried = service.turned_away
         service.depth = 5
@@ -375,7 +376,7 @@ async def test_a_stop_while_the_queue_is_full_sends_no_more(service: Service, tm
         assert (service.posts, service.turned_away) == (0, tried)
 
 
-async def test_who_closes_the_page_stops_nothing(service: Service, tmp_path: Path) -> None:
+async def test_closing_the_page_stops_nothing(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, in_flight=2) as job_service:
         view = ModelsLab(job_service).for_user(OWNER, KEY)
         headshots = view.generate(PHOTO, requests(1, 2, 3), Progress())
@@ -411,13 +412,13 @@ async def test_a_lost_answer_is_unknown_and_never_sent_again(service: Service, t
 
 
 async def given_up(job_service: JobService, **more: Any) -> str:
-    """A comparison whose only job is UNKNOWN, and has a number at the service. Returns the job."""
+    """A comparison whose only job is UNKNOWN, and has an id at the service. Returns the job."""
     listener = await followed(job_service, await begun(job_service, 1, **more))
     assert isinstance(listener.error, OutcomeUnknown)
     return listener.last(1).job
 
 
-async def test_a_late_picture_lands_when_it_is_asked_for_again(service: Service, tmp_path: Path) -> None:
+async def test_a_late_picture_arrives_when_it_is_checked_again(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
         job = await given_up(job_service)
     finish(service)
@@ -443,14 +444,14 @@ async def test_checking_again_twice_at_once_asks_with_one_task(service: Service,
         assert (service.downloads, service.posts) == (1, 1)
 
 
-async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more(
+async def test_a_check_that_another_one_has_overtaken_downloads_nothing_again(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
         job = await given_up(job_service)
     finish(service)
     async with opened(service, tmp_path) as job_service:
-        do, read, held = job_service._ledger.run, asyncio.Event(), asyncio.Event()
+        do, read, held = job_service._store.run, asyncio.Event(), asyncio.Event()
 
         async def hold_the_first(act: Callable[[Store], Any]) -> Any:
             found = await do(act)
@@ -459,7 +460,7 @@ async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more
                 await held.wait()
             return found
 
-        monkeypatch.setattr(job_service._ledger, "do", hold_the_first)
+        monkeypatch.setattr(job_service._store, "run", hold_the_first)
         overtaken = asyncio.create_task(job_service.check_again(OWNER, job, KEY))
         await read.wait()
         await job_service.check_again(OWNER, job, KEY)
@@ -471,7 +472,7 @@ async def test_a_check_that_another_one_has_overtaken_asks_for_nothing_once_more
         assert (service.downloads, service.posts) == (1, 1)
 
 
-async def test_only_who_sent_it_can_check_again_and_with_the_same_key(service: Service, tmp_path: Path) -> None:
+async def test_only_the_owner_can_check_again_and_with_the_same_key(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, modelslab_give_up_seconds=0.2) as job_service:
         job = await given_up(job_service)
         polls = service.polls
@@ -482,19 +483,19 @@ async def test_only_who_sent_it_can_check_again_and_with_the_same_key(service: S
             await job_service.check_again(OTHER, job, KEY)
         with pytest.raises(RequestError) as no_such_job:
             await job_service.check_again(OWNER, "0" * 32, KEY)
-        assert str(not_theirs.value) == str(no_such_job.value) == GONE
+        assert str(not_theirs.value) == str(no_such_job.value) == MSG_EXPIRED
         assert service.polls == polls
         assert (await job_service.record(OWNER, job))[0].state is JobState.UNKNOWN
 
 
-async def test_a_job_that_got_no_number_cannot_be_asked_for(service: Service, tmp_path: Path) -> None:
+async def test_a_job_without_an_id_cannot_be_checked(service: Service, tmp_path: Path) -> None:
     service.script("submit", reset)
     async with opened(service, tmp_path) as job_service:
         job = await given_up(job_service)
         with pytest.raises(OutcomeUnknown) as numberless:
             await job_service.check_again(OWNER, job, KEY)
     assert str(numberless.value) == (
-        "ModelsLab never gave this headshot a number, so it cannot be asked for: look at modelslab.com."
+        "ModelsLab never gave this headshot a job number, so it cannot be checked: look at modelslab.com."
     )
     assert (service.posts, service.polls) == (1, 0)
 
@@ -507,11 +508,11 @@ async def test_sending_again_is_another_post_whose_headshot_takes_the_cards_plac
     async with opened(service, tmp_path, in_flight=1) as job_service:
         comparison = await begun(job_service, 1, 2, 3)
         lost = (await followed(job_service, comparison)).last(2).job
-        with pytest.raises(RequestError, match="was made of another photo: choose that one again"):
+        with pytest.raises(RequestError, match="was made from another photo: choose that one again"):
             await job_service.send_again(OWNER, lost, KEY, Subject(Photo.from_image(Image.new("RGB", (90, 90)))))
         with pytest.raises(RequestError) as not_theirs:
             await job_service.send_again(OTHER, lost, KEY, Subject(PHOTO))
-        assert str(not_theirs.value) == GONE
+        assert str(not_theirs.value) == MSG_EXPIRED
         assert service.posts == 3
         await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))
         listener = await followed(job_service, comparison)
@@ -540,7 +541,7 @@ async def test_send_again_pressed_twice_is_charged_once_more(service: Service, t
         assert service.posts == 2
 
 
-async def test_what_the_service_declined_can_be_sent_again_as_well(service: Service, tmp_path: Path) -> None:
+async def test_a_declined_job_can_be_sent_again(service: Service, tmp_path: Path) -> None:
     service.script("submit", decline, None, forever=False)
     async with opened(service, tmp_path) as job_service:
         comparison = await begun(job_service, 1)
@@ -556,10 +557,10 @@ async def test_what_the_service_declined_can_be_sent_again_as_well(service: Serv
 
 
 def cancelled(service: Service, folder: Path) -> None:
-    """The event loop ends around the desk, which nobody closes."""
+    """The event loop ends around the job service, which nobody closes."""
 
     async def first() -> None:
-        job_service = desk_of(service, folder, in_flight=2)
+        job_service = job_service_of(service, folder, in_flight=2)
         await begun(job_service, 1, 2, 3, 4)
         await until(lambda: service.posts == 2 and len(service.jobs) == 1)
         await asyncio.sleep(0.1)
@@ -571,12 +572,12 @@ _PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from service import Service
-from test_jobs import begun, desk_of
+from test_jobs import begun, job_service_of
 
 async def main():
     port, folder = sys.argv[1:]
-    desk = desk_of(Service(port=int(port)), Path(folder), in_flight=2)
-    await begun(desk, 1, 2, 3, 4)
+    jobs = job_service_of(Service(port=int(port)), Path(folder), in_flight=2)
+    await begun(jobs, 1, 2, 3, 4)
     await asyncio.sleep(60)
 
 asyncio.run(main())
@@ -636,7 +637,7 @@ def test_after_a_servers_end_the_next_one_fetches_what_was_taken_and_sends_nothi
     asyncio.run(second())
 
 
-async def test_what_begins_while_the_last_servers_jobs_are_sorted_out_is_not_taken_for_one_of_them(
+async def test_a_job_submitted_during_recovery_is_not_taken_for_one_of_the_last_server(
     service: Service, tmp_path: Path
 ) -> None:
     finish(service)
@@ -683,7 +684,7 @@ async def test_a_visitors_job_waits_for_the_visitors_key(service: Service, tmp_p
         assert service.posts == 1
 
 
-async def test_closing_the_desk_leaves_what_is_under_way_for_the_next(service: Service, tmp_path: Path) -> None:
+async def test_closing_the_job_service_leaves_running_jobs_for_the_next_one(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, in_flight=1) as job_service:
         comparison = await begun(job_service, 1, 2)
         await until(lambda: service.polls >= 1)
@@ -705,12 +706,12 @@ async def test_another_visitor_finds_nothing(service: Service, tmp_path: Path) -
         assert (stranger.landed, stranger.standings, stranger.error) == ([], {}, None)
         with pytest.raises(RequestError) as gone:
             await job_service.record(OTHER, job.id)
-        assert str(gone.value) == GONE
+        assert str(gone.value) == MSG_EXPIRED
         await job_service.forget(OTHER)
         assert (await followed(job_service, comparison)).landed == [1]
 
 
-async def test_forgetting_deletes_rows_and_files_and_gives_up_what_runs(service: Service, tmp_path: Path) -> None:
+async def test_forgetting_deletes_rows_and_files_and_cancels_running_jobs(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path, in_flight=2) as job_service:
         theirs = await begun(job_service, 9, owner=OTHER, key=VISITORS_KEY)
         mine = await begun(job_service, 1, 2, 3)
@@ -718,20 +719,20 @@ async def test_forgetting_deletes_rows_and_files_and_gives_up_what_runs(service:
         await until(lambda: len(service.jobs) == 3)
         finish(service, *seeds_of(service) - {9, 2})
         await until(lambda: len(service.jobs) == 4 and files(tmp_path))
-        posts, ended = service.posts, told_ends(service)
+        posts, ended = service.posts, reported_ends(service)
         await job_service.forget(OWNER)
         await listener.end()
         assert not files(tmp_path)
         assert await job_service.comparison(OWNER) == ()
         finish(service)
         assert (await followed(job_service, theirs, OTHER)).landed == [9]
-        assert told_ends(service) - ended == {9}  # nobody asked for the others
+        assert reported_ends(service) - ended == {9}  # nobody asked for the others
         assert service.posts == posts
         assert len(files(tmp_path)) == 1
 
 
-def told_ends(service: Service) -> set[int]:
-    """The seeds of the jobs whose end the client has been told."""
+def reported_ends(service: Service) -> set[int]:
+    """The seeds of the jobs whose end was reported to the client."""
     return {job.body["seed"] for job in service.jobs.values() if job.finished_at is not None}
 
 
@@ -739,7 +740,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("pictures/**/*") if path.is_file()]
 
 
-async def test_what_is_old_goes_and_what_is_under_way_stays(service: Service, tmp_path: Path) -> None:
+async def test_old_jobs_expire_and_running_ones_stay(service: Service, tmp_path: Path) -> None:
     async with opened(service, tmp_path) as job_service:
         done, running = await begun(job_service, 1), await begun(job_service, 2)
         await until(lambda: len(service.jobs) == 2)
@@ -753,14 +754,16 @@ async def test_what_is_old_goes_and_what_is_under_way_stays(service: Service, tm
         assert (await followed(job_service, running)).landed == [2]
 
 
-async def test_a_picture_that_has_been_deleted_since_is_told_in_a_sentence(service: Service, tmp_path: Path) -> None:
+async def test_a_picture_that_was_deleted_meanwhile_is_explained_in_a_sentence(
+    service: Service, tmp_path: Path
+) -> None:
     finish(service)
     async with opened(service, tmp_path) as job_service:
         comparison = await begun(job_service, 1)
         await followed(job_service, comparison)
         for path in files(tmp_path):
             path.unlink()
-        assert str((await followed(job_service, comparison)).error) == GONE
+        assert str((await followed(job_service, comparison)).error) == MSG_EXPIRED
 
 
 async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Service, tmp_path: Path) -> None:
@@ -774,7 +777,7 @@ async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Servi
         with listening() as log:
             listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error) == ([1], None)
-        assert "could not be kept" in log.getvalue()
+        assert "Could not save a headshot" in log.getvalue()
         [headshot] = listener.headshots
         assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
         assert (await followed(job_service, comparison)).headshots == [headshot]
@@ -793,7 +796,7 @@ async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Servi
 
 @asynccontextmanager
 async def hooked(service: Service, folder: Path, **more: Any) -> AsyncIterator[tuple[JobService, str]]:
-    """A desk that the service can call, and a comparison that would be asked for only in a minute."""
+    """A job service that ModelsLab can call, and a comparison that would be asked for only in a minute."""
     service.eta = 50
     async with opened(service, folder, public_url=PUBLIC, **more) as job_service:
         comparison = await begun(job_service, 1)
@@ -816,13 +819,13 @@ async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(servic
         await until(lambda: 1 in listener.standings and "about 50 s" in listener.last(1).text)
         finish(service)
         assert service.polls == 0
-        assert await job_service.called(*call(service))
+        assert await job_service.on_webhook(*call(service))
         await listener.end()
         assert listener.landed == [1]
         job, events = await job_service.record(OWNER, listener.headshots[0].job)
         assert [event.what for event in events] == ["added", "sent", "processing", "webhook", "done"]
         asked = service.polls, service.downloads
-        assert await job_service.called(*call(service))
+        assert await job_service.on_webhook(*call(service))
         assert await job_service.record(OWNER, job.id) == (job, events)
         assert (service.polls, service.downloads) == asked == (1, 1)
 
@@ -831,12 +834,12 @@ async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(servic
 async def test_a_forged_call_changes_nothing(wrong: str, service: Service, tmp_path: Path) -> None:
     async with hooked(service, tmp_path) as (job_service, _):
         [job] = await job_service.comparison(OWNER)
-        await until(lambda: "about 50 s" in job_service.standing(job).text)
+        await until(lambda: "about 50 s" in job_service.status(job).text)
         before = await job_service.record(OWNER, job.id)
         finish(service)
         right = dict(zip(("token", "track id", "number"), call(service), strict=True))
         token, track_id, number = (right | {wrong: right[wrong][:-1] + "x"}).values()
-        assert not await job_service.called(token, track_id, number)
+        assert not await job_service.on_webhook(token, track_id, number)
         assert await job_service.record(OWNER, job.id) == before
         await asyncio.sleep(0.1)
         assert service.polls == 0
@@ -845,36 +848,36 @@ async def test_a_forged_call_changes_nothing(wrong: str, service: Service, tmp_p
 async def test_a_call_without_its_track_id_is_no_call(service: Service, tmp_path: Path) -> None:
     async with hooked(service, tmp_path) as (job_service, _):
         token, _, number = call(service)
-        assert not await job_service.called(token, None, number)
+        assert not await job_service.on_webhook(token, None, number)
 
 
-async def test_a_webhook_makes_a_job_findable_whose_answer_was_lost(service: Service, tmp_path: Path) -> None:
+async def test_a_webhook_names_a_job_whose_response_was_lost(service: Service, tmp_path: Path) -> None:
     service.script("submit", taken_and_lost(service))
     async with hooked(service, tmp_path) as (job_service, comparison):
         assert (await followed(job_service, comparison)).last(1).kind == "unknown"
-        assert await job_service.called(*call(service))
+        assert await job_service.on_webhook(*call(service))
         listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error, service.posts) == ([1], None, 1)
 
 
 @pytest.mark.parametrize("number", ["", "../1", "1?key=", "1" * 65])
-async def test_a_call_with_what_is_no_number_changes_nothing(number: str, service: Service, tmp_path: Path) -> None:
+async def test_a_call_with_an_invalid_id_changes_nothing(number: str, service: Service, tmp_path: Path) -> None:
     service.script("submit", taken_and_lost(service))
     async with hooked(service, tmp_path) as (job_service, comparison):
         job = (await followed(job_service, comparison)).last(1).job
         before = await job_service.record(OWNER, job)
         token, track_id, _ = call(service)
-        assert not await job_service.called(token, track_id, number)
+        assert not await job_service.on_webhook(token, track_id, number)
         assert await job_service.record(OWNER, job) == before
 
 
-async def test_a_webhook_that_comes_before_the_answer_is_remembered_when_that_gets_lost(
+async def test_a_webhook_that_comes_before_the_response_is_used_if_that_is_lost(
     service: Service, tmp_path: Path
 ) -> None:
     called: list[bool] = []
     service.script("submit", taken_and_lost(service, until=lambda: bool(called)))
     async with hooked(service, tmp_path) as (job_service, comparison):
-        called.append(await job_service.called(*call(service)))
+        called.append(await job_service.on_webhook(*call(service)))
         listener = await followed(job_service, comparison)
         assert (listener.landed, listener.error, called, service.posts) == ([1], None, [True], 1)
 
@@ -884,7 +887,7 @@ async def test_a_webhook_for_a_visitors_job_is_kept_until_the_key_is_there(servi
     async with opened(service, tmp_path, key="", public_url=PUBLIC) as job_service:
         comparison = await begun(job_service, 1)
         assert (await followed(job_service, comparison)).last(1).kind == "unknown"
-        assert await job_service.called(*call(service))
+        assert await job_service.on_webhook(*call(service))
         assert service.polls == 0
         await job_service.resume(OWNER, KEY)
         assert (await followed(job_service, comparison)).landed == [1]
@@ -895,7 +898,7 @@ async def test_a_receiver_of_the_visitors_own_takes_the_place_of_ours(service: S
     finish(service)
     async with opened(service, tmp_path, public_url=PUBLIC) as job_service:
         own = WebhookTarget("https://example.com/secret-part", "mine")
-        await followed(job_service, await begun(job_service, 1, hook=own))
+        await followed(job_service, await begun(job_service, 1, webhook=own))
         [job] = await job_service.comparison(OWNER)
         [sent] = [job.body for job in service.jobs.values()]
         assert (sent["webhook"], sent["track_id"]) == (own.url, "mine")
@@ -912,7 +915,7 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
     everything: dict[Path, bytes] = {}
 
     async def flows() -> None:
-        job_service = desk_of(service, tmp_path, public_url=PUBLIC, modelslab_give_up_seconds=0.5, in_flight=1)
+        job_service = job_service_of(service, tmp_path, public_url=PUBLIC, modelslab_give_up_seconds=0.5, in_flight=1)
         view = ModelsLab(job_service).for_user(OWNER, KEY)
         service.script("submit", None, decline, reset, taken_and_lost(service), None, forever=True)
         comparison = await begun(job_service, 1, 2, 3, 4, 5)
@@ -920,13 +923,23 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
         await until(lambda: 1 in seeds_of(service))
         finish(service, 1)
         await until(lambda: 5 in seeds_of(service) and "about" in listener.last(5).text)
-        for runner in job_service._runners[comparison].values():
+        for runner in job_service._runners.of_comparison(comparison):
             seen.extend((runner, vars(runner)))
-        seen.extend((job_service, vars(job_service), view, vars(view), view.readiness(), vars(job_service._ledger)))
+        seen.extend(
+            (
+                job_service,
+                vars(job_service),
+                view,
+                vars(view),
+                view.readiness(),
+                vars(job_service._store),
+                vars(job_service._runners),
+            )
+        )
         await listener.end()
         lost = next(job for job in service.jobs.values() if job.body["seed"] == 4)
         token = lost.body["webhook"].rpartition("/")[2]
-        assert await job_service.called(token, lost.body["track_id"], str(lost.number))
+        assert await job_service.on_webhook(token, lost.body["track_id"], str(lost.number))
         again = await followed(job_service, comparison)
         assert set(again.landed) == {1, 4}
         assert {listener.last(seed).kind for seed in (3, 4, 5)} == {"unknown"}

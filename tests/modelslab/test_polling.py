@@ -61,17 +61,19 @@ def on_jumping_clock(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 def waited(
     service: Service,
     reply: JobResponse = WAITING,
-    waits: PollingPolicy = PLAIN,
+    policy: PollingPolicy = PLAIN,
     give_up: float = 600,
     hints: Sequence[float] = (),
-    heard: Callable[[JobResponse], None] | None = None,
-    asking: Callable[[], None] | None = None,
+    on_response: Callable[[JobResponse], None] | None = None,
+    before_poll: Callable[[], None] | None = None,
 ) -> JobResponse:
     async def work() -> JobResponse:
-        told = asyncio.Event() if hints else None
+        wake = asyncio.Event() if hints else None
         for seconds in hints:
-            asyncio.get_running_loop().call_later(seconds, told.set)  # type: ignore[union-attr]
-        return await poll_until_done(reply, service.ask, waits, give_up, told=told, heard=heard, asking=asking)
+            asyncio.get_running_loop().call_later(seconds, wake.set)  # type: ignore[union-attr]
+        return await poll_until_done(
+            reply, service.ask, policy, give_up, wake=wake, on_response=on_response, before_poll=before_poll
+        )
 
     answer: JobResponse = on_jumping_clock(work)
     return answer
@@ -84,15 +86,15 @@ def gaps(service: Service) -> list[float]:
 @pytest.mark.parametrize(
     ("eta", "first"), [(13.067986918399999, 13.068), (3600.0, 60.0), (0.0, 0.0), (None, 2.0), (59.5, 59.5)]
 )
-def test_the_first_question_comes_after_the_eta_up_to_a_minute(eta: float | None, first: float) -> None:
+def test_the_first_poll_is_after_the_eta_up_to_a_minute(eta: float | None, first: float) -> None:
     service = Service(DONE)
     assert waited(service, JobResponse("waiting", "7", eta_seconds=eta)) is DONE
     assert service.asked == [pytest.approx(first, abs=0.001)]
 
 
-def test_a_job_that_keeps_its_word_is_asked_for_once_and_an_instant_later() -> None:
+def test_a_job_that_is_done_on_time_is_polled_once_an_instant_after_its_eta() -> None:
     service = Service(DONE)
-    waited(service, waits=PollingPolicy())
+    waited(service, policy=PollingPolicy())
     assert service.asked == [pytest.approx(10.01)]
 
 
@@ -105,36 +107,36 @@ def test_the_waits_grow_to_the_longest_and_vary() -> None:
     assert len({round(gap, 6) for gap in found[5:]}) == 5
 
 
-def test_a_hint_is_followed_at_once_but_believed_only_when_it_is_confirmed() -> None:
+def test_a_webhook_causes_a_poll_at_once_and_only_the_response_to_it_counts() -> None:
     service = Service(WAITING, DONE)
     assert waited(service, JobResponse("waiting", "7", eta_seconds=50), hints=(5, 9)) is DONE
     assert service.asked[0] == 5  # too early, as a forged call would be
     assert 5 + 1.7 <= service.asked[1] <= 5 + 2.3  # the usual wait, for the second hint came later
 
 
-def test_a_flood_of_hints_is_not_a_flood_of_questions() -> None:
+def test_a_flood_of_webhooks_is_not_a_flood_of_polls() -> None:
     service = Service(*[WAITING] * 8, DONE)
     waited(service, hints=[second / 100 for second in range(1, 1000)])
     assert min(gaps(service)) >= 0.5 - 1e-9
 
 
-def test_polling_goes_on_without_the_hint_that_was_promised() -> None:
+def test_polling_goes_on_if_the_webhook_never_calls() -> None:
     service = Service(WAITING, DONE)
     assert waited(service, hints=(10_000,)) is DONE
     assert service.asked[0] == 10
 
 
-def test_every_answer_is_heard() -> None:
-    heard: list[JobResponse] = []
-    waited(Service(WAITING, MISSING, WAITING, DONE), heard=heard.append)
-    assert heard == [WAITING, WAITING, DONE]
+def test_on_response_gets_every_response() -> None:
+    responses: list[JobResponse] = []
+    waited(Service(WAITING, MISSING, WAITING, DONE), on_response=responses.append)
+    assert responses == [WAITING, WAITING, DONE]
 
 
-def test_every_question_is_counted_also_one_that_is_not_answered() -> None:
+def test_before_poll_is_called_before_every_poll_also_one_without_a_response() -> None:
     before: list[int] = []
     service = Service(WAITING, MISSING, Unavailable("modelslab", "It broke."), Refused("modelslab", "Over."))
     with pytest.raises(Refused):
-        waited(service, asking=lambda: before.append(len(service.asked)))
+        waited(service, before_poll=lambda: before.append(len(service.asked)))
     assert before == [0, 1, 2, 3]
 
 
@@ -155,7 +157,7 @@ def test_a_job_that_stays_missing_or_empty_is_given_up_after_the_grace_time(
     assert 20 <= service.asked[-1] - service.asked[1] <= 20 + 11.5
 
 
-def test_the_grace_time_begins_anew_with_each_sign_of_life() -> None:
+def test_the_grace_time_starts_again_with_each_consistent_response() -> None:
     moments: list[JobResponse | Exception] = [MISSING, MISSING, WAITING]
     service = Service(*moments * 8, DONE)
     assert waited(service) is DONE
@@ -164,7 +166,7 @@ def test_the_grace_time_begins_anew_with_each_sign_of_life() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"), [(WAITING, "It is still working."), (Unavailable("modelslab", "It broke."), "It broke.")]
 )
-def test_the_end_of_patience_names_the_job_and_what_was_last_heard(answer: JobResponse | Exception, words: str) -> None:
+def test_the_time_out_names_the_job_and_the_last_response(answer: JobResponse | Exception, words: str) -> None:
     service = Service(answer)
     with pytest.raises(OutcomeUnknown) as caught:
         waited(service, give_up=300)

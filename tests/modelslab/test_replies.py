@@ -16,7 +16,7 @@ from headshot.errors import (
     RequestError,
     Unavailable,
 )
-from headshot.modelslab.account import Key
+from headshot.modelslab.key import Key
 from headshot.modelslab.redaction import redact
 from headshot.modelslab.replies import JobFailed, JobNotFound, JobResponse, RateLimited, parse
 
@@ -68,7 +68,7 @@ def test_a_success_gives_its_links_seed_and_time() -> None:
     assert len(json.dumps(reply.raw)) < 600
 
 
-def test_a_queued_job_gives_its_number_and_fractional_eta_and_takes_no_promise_for_a_picture() -> None:
+def test_a_queued_job_has_an_id_and_a_fractional_eta_and_its_future_links_are_no_output() -> None:
     assert read(PROCESSING) == JobResponse("waiting", "65919758", (), 13.067986918399999)
 
 
@@ -79,15 +79,15 @@ def test_the_body_decides_before_the_status(status: int) -> None:
 
 
 @pytest.mark.parametrize("job", ["65919758", 65919758, " 65919758 "])
-def test_the_number_may_be_text(job: object) -> None:
+def test_a_job_id_may_be_text(job: object) -> None:
     assert read({**PROCESSING, "id": job}).id == "65919758"
 
 
 @pytest.mark.parametrize(
     "job", ["../../v6/system", "", None, True, [], {}, 1.5, -1, "a" * 65, 10**80, "1/2", "é", "a b"]
 )
-def test_what_is_no_number_of_a_job_never_reaches_a_link(job: object) -> None:
-    with pytest.raises(OutcomeUnknown, match="without giving it a number"):
+def test_an_invalid_job_id_never_gets_into_a_url(job: object) -> None:
+    with pytest.raises(OutcomeUnknown, match="without giving it a job number"):
         read({**PROCESSING, "id": job})
 
 
@@ -108,7 +108,7 @@ def test_an_output_that_is_empty_in_any_way_is_none(output: object) -> None:
         {"output": "", "links": ["https://a.b/c.png"]},
     ],
 )
-def test_the_link_is_found_where_it_stands(said: dict[str, object]) -> None:
+def test_the_link_is_found_in_each_field_that_may_hold_it(said: dict[str, object]) -> None:
     assert read({"status": "success", "id": 1, **said}).output == ("https://a.b/c.png",)
 
 
@@ -117,7 +117,7 @@ def test_inline_pictures_stay_whole() -> None:
     assert read({"status": "success", "id": 1, "output": [inline]}).output == (inline,)
 
 
-def test_a_poll_without_number_time_and_seed_keeps_those_of_the_submission() -> None:
+def test_a_poll_without_id_time_and_seed_keeps_those_of_the_submission() -> None:
     submitted = read({**PROCESSING, "meta": {"seed": 99}, "generationTime": 2})
     waiting = read({"status": "processing", "message": "Try Again", "output": ""}, sent=submitted)
     assert (waiting.id, waiting.seed, waiting.eta_seconds) == ("65919758", 99, None)
@@ -126,7 +126,7 @@ def test_a_poll_without_number_time_and_seed_keeps_those_of_the_submission() -> 
 
 
 @pytest.mark.parametrize("nsfw", [True, [False, True], "true", 1])
-def test_what_the_safety_checker_says_is_read(nsfw: object) -> None:
+def test_the_safety_checkers_verdict_is_parsed(nsfw: object) -> None:
     assert read({"status": "success", "id": 1, "output": ["https://a/b"], "nsfw_content_detected": nsfw}).nsfw is True
 
 
@@ -206,14 +206,19 @@ CASES = [
     ({"status": True}, 200, OutcomeUnknown, "cannot be read"),
     ({"status": "queued", "id": 5}, 200, OutcomeUnknown, "not known here (“queued”)"),
     ({"status": "success", "output": []}, 200, OutcomeUnknown, "sent no picture"),
-    ({"status": "processing", "message": "Try Again", "output": ""}, 200, OutcomeUnknown, "without giving it a number"),
+    (
+        {"status": "processing", "message": "Try Again", "output": ""},
+        200,
+        OutcomeUnknown,
+        "without giving it a job number",
+    ),
     (b"", 301, OutcomeUnknown, "the key must not go"),
     (b"", 307, OutcomeUnknown, "another address"),
 ]
 
 
 @pytest.mark.parametrize(("body", "status", "kind", "words"), CASES)
-def test_each_known_answer_to_a_submission_ends_in_the_right_error(
+def test_each_known_response_to_a_submission_ends_in_the_right_error(
     body: object, status: int, kind: type[BackendError], words: str
 ) -> None:
     with pytest.raises(BackendError) as caught:
@@ -248,7 +253,7 @@ def test_each_known_answer_to_a_submission_ends_in_the_right_error(
         ({"status": "success", "id": 4, "output": ["https://a/b"]}, 200, Unavailable, "another job"),
     ],
 )
-def test_each_known_answer_to_a_question_ends_in_the_right_error(
+def test_each_known_response_to_a_poll_ends_in_the_right_error(
     body: object, status: int, kind: type[BackendError], words: str
 ) -> None:
     with pytest.raises(BackendError) as caught:
@@ -351,7 +356,7 @@ def test_a_key_that_the_service_echoes_is_in_no_sentence_and_no_raw_reply() -> N
     assert CANARY not in read(linked, key=CANARY).output[0]
 
 
-def test_what_is_shown_has_neither_key_nor_pictures_at_any_depth() -> None:
+def test_redacted_json_has_neither_key_nor_pictures_at_any_depth() -> None:
     picture = "data:image/jpeg;base64," + "iVBOR+w0KGgo/" * 9_000
     shown = redact({"key": "plain", "meta": {"face_image": picture, "deep": [{"init": "QUJD" * 200, "key": "k"}]}})
     text = json.dumps(shown, ensure_ascii=False)
@@ -361,7 +366,7 @@ def test_what_is_shown_has_neither_key_nor_pictures_at_any_depth() -> None:
     assert len(text) < 400
 
 
-def test_what_is_shown_keeps_what_a_person_wants_to_read() -> None:
+def test_redacted_json_keeps_everything_else() -> None:
     value = {
         "prompt": "navy backdrop " * 40,
         "seed": 7,
@@ -373,6 +378,6 @@ def test_what_is_shown_keeps_what_a_person_wants_to_read() -> None:
 
 
 @pytest.mark.parametrize("job", ["", "../1", "1/2", "a b", "x" * 65])
-def test_a_job_is_only_resumed_by_what_can_be_its_number(job: str) -> None:
+def test_a_job_is_only_resumed_by_a_valid_id(job: str) -> None:
     with pytest.raises(RequestError, match="number of a ModelsLab job"):
         JobResponse.of_job(job)

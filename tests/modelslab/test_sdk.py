@@ -4,6 +4,8 @@ import ast
 import asyncio
 import base64
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -17,9 +19,10 @@ from service import Exchange, Service, busy, closed_port, picture
 
 from headshot.errors import HeadshotError, NotConfigured, OutcomeUnknown, RequestError, Stopped, Unavailable
 from headshot.imaging.photo import Photo
-from headshot.modelslab.account import Key
-from headshot.modelslab.bodies import face_image
-from headshot.modelslab.client import ConnectionFailed, head_shot
+from headshot.modelslab import head_shot
+from headshot.modelslab.client import ConnectionFailed
+from headshot.modelslab.face_image import face_image
+from headshot.modelslab.key import Key
 from headshot.modelslab.replies import JobFailed, JobNotFound, JobResponse, RateLimited
 from headshot.modelslab.safe_url import ResolvedUrl
 from headshot.request import HeadshotRequest
@@ -162,7 +165,7 @@ def test_a_link_that_is_not_readable_yet_is_tried_until_it_is() -> None:
     assert service.downloads > 2
 
 
-def test_a_link_s_host_is_dialled_at_the_address_that_was_judged() -> None:
+def test_a_links_host_is_dialled_at_the_address_that_was_checked() -> None:
     with Service(link="http://pub-x.r2.test:1/out/{number}.png?sig=a%2Fb") as service:
 
         async def pinned(url: str) -> ResolvedUrl:
@@ -175,7 +178,7 @@ def test_a_link_s_host_is_dialled_at_the_address_that_was_judged() -> None:
     assert service.hosts[-1] == f"pub-x.r2.test:{service.port}"
 
 
-def test_a_host_never_answers_over_a_connection_that_another_one_s_certificate_opened() -> None:
+def test_a_host_never_answers_over_a_connection_that_another_hosts_certificate_opened() -> None:
     async def hand_over(exchange: Exchange) -> None:
         await exchange.answer(200, picture())
 
@@ -190,7 +193,7 @@ def test_a_host_never_answers_over_a_connection_that_another_one_s_certificate_o
     assert (store.downloads, store.connections) == (3, 3)
 
 
-def test_a_secure_link_s_certificate_is_asked_for_by_name_not_by_address() -> None:
+def test_a_secure_links_certificate_is_requested_by_name_not_by_address() -> None:
     hello = b""
 
     def listen() -> None:
@@ -209,7 +212,7 @@ def test_a_secure_link_s_certificate_is_asked_for_by_name_not_by_address() -> No
             return ResolvedUrl(f"https://pub-x.r2.test:{port}/a.png", "https", "pub-x.r2.test", port, "127.0.0.1")
 
         with pytest.raises(OutcomeUnknown, match="made the headshot, but"):
-            run(service, resolve=pinned, waits=replace(QUICK, download=0.01))
+            run(service, resolve=pinned, polling=replace(QUICK, download=0.01))
         listener.join(5)
     assert b"pub-x.r2.test" in hello
 
@@ -259,7 +262,7 @@ def test_a_queue_that_stays_full_ends_in_a_sentence_with_the_time_to_wait() -> N
     with Service() as service:
         service.script("submit", full)
         with pytest.raises(RateLimited, match=r"5 headshots of this key at once: try again in 40 seconds\.") as caught:
-            run(service, waits=replace(QUICK, busy=0.3, retry_after_max=0.05))
+            run(service, polling=replace(QUICK, busy=0.3, retry_after_max=0.05))
     assert caught.value.retry_after == 40
     assert service.posts > 1  # turned away each time
 
@@ -273,7 +276,7 @@ def test_the_time_that_the_service_asks_for_is_kept_within_bounds(asked: float, 
     times: list[float] = []
     with Service() as service:
         service.script("submit", full, full, None)
-        run(service, waits=replace(QUICK, backoff=0.1, retry_after_max=0.3))
+        run(service, polling=replace(QUICK, backoff=0.1, retry_after_max=0.3))
     assert kept <= times[1] - times[0] < 60
 
 
@@ -283,7 +286,7 @@ def test_a_service_that_is_back_in_a_moment_is_sent_the_job_once() -> None:
             await asyncio.sleep(0.1)
             return await asyncio.to_thread(Service(port=port).__enter__)
 
-        async with client(f"http://127.0.0.1:{port}", waits=replace(QUICK, backoff=0.4)) as found:
+        async with client(f"http://127.0.0.1:{port}", polling=replace(QUICK, backoff=0.4)) as found:
             back = asyncio.create_task(return_later())
             data = await whole(found)
             service = await back
@@ -296,7 +299,7 @@ def test_a_service_that_is_back_in_a_moment_is_sent_the_job_once() -> None:
     assert asyncio.run(job(port)) == picture()
 
 
-def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
+def test_a_job_that_ends_in_any_way_frees_its_slot() -> None:
     async def failed(exchange: Exchange) -> None:
         await exchange.answer(200, {"status": "failed", "message": "Failed, Try Again", "output": ""})
 
@@ -327,77 +330,83 @@ def test_a_job_that_ends_in_any_way_gives_its_place_back() -> None:
         asyncio.run(asyncio.wait_for(jobs(), 30))
 
 
-# Books.
+# Observers.
 
 
-class Diary:
-    """Writes down what a submission tells it, and how many posts there were by then."""
+class Recorder:
+    """Records each callback of a submission, and how many posts there were by then."""
 
     def __init__(self, service: Service, stops: Exception | None = None) -> None:
         self.service, self.stops = service, stops
-        self.told: list[tuple[object, int]] = []
+        self.calls: list[tuple[object, int]] = []
 
     @property
     def words(self) -> list[object]:
-        return [word for word, _ in self.told]
+        return [word for word, _ in self.calls]
 
-    def waiting(self, before: int) -> None:
-        self._write(before)
+    def on_queued(self, before: int) -> None:
+        self._record(before)
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         await asyncio.sleep(0)
-        self._write("sending")
+        self._record("before_send")
         if self.stops is not None:
             raise self.stops
 
-    async def untaken(self, error: Unavailable) -> None:
+    async def on_rejected(self, error: Unavailable) -> None:
         await asyncio.sleep(0)
-        self._write(type(error))
+        self._record(type(error))
 
-    def _write(self, word: object) -> None:
-        self.told.append((word, self.service.posts))
+    def _record(self, word: object) -> None:
+        self.calls.append((word, self.service.posts))
 
 
-def test_the_books_know_of_a_request_before_it_is_sent() -> None:
+def test_an_observer_is_called_before_a_request_is_sent() -> None:
     async def send() -> None:
         async with client(service) as found:
-            await found.submit(REQUEST, LINK, books=diary)
+            await found.submit(REQUEST, LINK, observer=observer)
 
     with Service() as service:
-        diary = Diary(service)
+        observer = Recorder(service)
         asyncio.run(send())
-    assert (diary.told, service.posts) == ([("sending", 0)], 1)
+    assert (observer.calls, service.posts) == ([("before_send", 0)], 1)
 
 
-def test_the_books_know_of_every_time_that_a_full_queue_turned_it_away() -> None:
+def test_an_observer_is_called_each_time_a_full_queue_rejects_a_request() -> None:
     async def full(exchange: Exchange) -> None:
         await exchange.answer(429, {"status": "error", "message": busy(5)})
 
     async def send() -> None:
         async with client(service) as found:
-            await found.submit(REQUEST, LINK, books=diary)
+            await found.submit(REQUEST, LINK, observer=observer)
 
     with Service() as service:
         service.script("submit", full, full, None)
-        diary = Diary(service)
+        observer = Recorder(service)
         asyncio.run(send())
-    assert diary.told == [("sending", 0), (RateLimited, 1), ("sending", 1), (RateLimited, 2), ("sending", 2)]
+    assert observer.calls == [
+        ("before_send", 0),
+        (RateLimited, 1),
+        ("before_send", 1),
+        (RateLimited, 2),
+        ("before_send", 2),
+    ]
     assert service.posts == 3
 
 
-def test_the_books_know_that_no_connection_came_about() -> None:
+def test_an_observer_is_called_when_no_connection_is_made() -> None:
     async def send(port: int) -> None:
         async with client(f"http://127.0.0.1:{port}") as found:
             with pytest.raises(ConnectionFailed, match="refuses the connection"):
-                await found.submit(REQUEST, LINK, books=diary)
+                await found.submit(REQUEST, LINK, observer=observer)
 
-    diary = Diary(Service())
+    observer = Recorder(Service())
     with closed_port() as port:
         asyncio.run(send(port))
-    assert diary.words == ["sending", ConnectionFailed] * 3
+    assert observer.words == ["before_send", ConnectionFailed] * 3
 
 
-def test_the_books_do_not_call_untaken_what_may_have_been_accepted() -> None:
+def test_a_request_that_may_have_been_accepted_is_not_reported_as_rejected() -> None:
     async def vanish(exchange: Exchange) -> None:
         await exchange.body()
         exchange.reset()
@@ -410,39 +419,39 @@ def test_the_books_do_not_call_untaken_what_may_have_been_accepted() -> None:
             for fault, error in ((vanish, OutcomeUnknown), (failed, JobFailed)):
                 service.script("submit", fault)
                 with pytest.raises(error):
-                    await found.submit(REQUEST, LINK, books=diary)
+                    await found.submit(REQUEST, LINK, observer=observer)
 
     with Service() as service:
-        diary = Diary(service)
+        observer = Recorder(service)
         asyncio.run(send())
-    assert diary.words == ["sending", "sending"]
+    assert observer.words == ["before_send", "before_send"]
 
 
-def test_the_books_may_stop_a_submission_before_it_is_sent() -> None:
+def test_an_observer_may_stop_a_submission_before_it_is_sent() -> None:
     async def send() -> None:
         async with client(service, max_in_flight=1) as found:
             with pytest.raises(Stopped):
-                await found.submit(REQUEST, LINK, books=Diary(service, Stopped("The person pressed Stop.")))
+                await found.submit(REQUEST, LINK, observer=Recorder(service, Stopped("The person pressed Stop.")))
             assert service.posts == 0
-            await asyncio.wait_for(found.submit(REQUEST, LINK), 10)  # the place is free again
+            await asyncio.wait_for(found.submit(REQUEST, LINK), 10)  # the slot is free again
 
     with Service() as service:
         asyncio.run(send())
     assert service.posts == 1
 
 
-def test_the_books_may_stop_a_submission_between_two_attempts() -> None:
+def test_an_observer_may_stop_a_submission_between_two_attempts() -> None:
     async def full(exchange: Exchange) -> None:
         await exchange.answer(429, {"status": "error", "message": busy(5)})
 
-    class Impatient(Diary):
-        async def untaken(self, error: Unavailable) -> None:
+    class Impatient(Recorder):
+        async def on_rejected(self, error: Unavailable) -> None:
             raise HeadshotError("The database is closed.") from error
 
     async def send() -> None:
         async with client(service, max_in_flight=1) as found:
             with pytest.raises(HeadshotError, match="database"):
-                await found.submit(REQUEST, LINK, books=Impatient(service))
+                await found.submit(REQUEST, LINK, observer=Impatient(service))
             await asyncio.wait_for(found.submit(REQUEST, LINK), 10)
 
     with Service() as service:
@@ -451,38 +460,40 @@ def test_the_books_may_stop_a_submission_between_two_attempts() -> None:
     assert service.posts == 2
 
 
-def test_the_books_know_how_many_wait_before_a_submission() -> None:
+def test_an_observer_learns_how_many_submissions_are_before_its_own() -> None:
     async def everybody() -> None:
-        async def job(diary: Diary) -> None:
-            await found.result(await found.submit(REQUEST, LINK, books=diary))
+        async def job(observer: Recorder) -> None:
+            await found.result(await found.submit(REQUEST, LINK, observer=observer))
 
         async with client(service, max_in_flight=1) as found:
-            await asyncio.gather(*(job(diary) for diary in diaries))
+            await asyncio.gather(*(job(observer) for observer in observers))
 
     with Service() as service:
-        diaries = [Diary(service) for _ in range(4)]
+        observers = [Recorder(service) for _ in range(4)]
         asyncio.run(everybody())
-    assert [diary.words for diary in diaries] == [
-        ["sending"],
-        [0, "sending"],
-        [1, 0, "sending"],
-        [2, 1, 0, "sending"],
+    assert [observer.words for observer in observers] == [
+        ["before_send"],
+        [0, "before_send"],
+        [1, 0, "before_send"],
+        [2, 1, 0, "before_send"],
     ]
 
 
-def test_the_questions_for_a_job_are_counted() -> None:
+def test_every_poll_of_a_job_is_counted() -> None:
     async def job() -> None:
         async with client(service) as found:
             await found.result(
-                await found.submit(REQUEST, LINK), heard=heard.append, asking=lambda: asked.append(service.polls)
+                await found.submit(REQUEST, LINK),
+                on_response=responses.append,
+                before_poll=lambda: polls.append(service.polls),
             )
 
-    heard: list[JobResponse] = []
-    asked: list[int] = []
+    responses: list[JobResponse] = []
+    polls: list[int] = []
     with Service() as service:
         service.script("poll", not_found, not_found, None)
         asyncio.run(job())
-    assert asked == [0, 1, 2] and [reply.state for reply in heard] == ["done"]
+    assert polls == [0, 1, 2] and [reply.state for reply in responses] == ["done"]
 
 
 # Scripts.
@@ -493,14 +504,28 @@ def test_a_script_makes_a_headshot_in_one_call_also_where_a_loop_runs() -> None:
         return head_shot(CANARY, PORTRAIT, REQUEST, **options)
 
     with Service() as service:
-        options: dict[str, Any] = {"base_url": service.base_url, "resolve": loopback, "waits": QUICK}
+        options: dict[str, Any] = {"base_url": service.base_url, "resolve": loopback, "polling": QUICK}
         assert head_shot(Key(CANARY), LINK, **options) == service.file
         assert asyncio.run(in_a_notebook()) == service.file
     links = [job.body["face_image"] for job in service.jobs.values()]
     assert links[0] == LINK and links[1].startswith("data:image/jpeg;base64,")
 
 
-def test_only_the_client_imports_httpx() -> None:
+def test_the_sdk_loads_neither_the_database_nor_gradio_nor_torch() -> None:
+    script = (
+        "import sys, headshot.modelslab as sdk; sdk.HeadShotClient, sdk.head_shot; "
+        "print([name for name in ('sqlalchemy', 'gradio', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["key", "key_filter", "transport", "jobs", "backend", "webhook"])
+def test_each_module_can_be_imported_first(module: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import headshot.modelslab.{module}"], cwd=ROOT, check=True)
+
+
+def test_only_the_transport_imports_httpx() -> None:
     importers = set()
     for path in ROOT.glob("headshot/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -508,4 +533,4 @@ def test_only_the_client_imports_httpx() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             if any(name.split(".")[0] in ("httpx", "httpcore") for name in names):
                 importers.add(path.name)
-    assert importers == {"client.py"}
+    assert importers == {"transport.py"}

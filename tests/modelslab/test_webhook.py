@@ -34,21 +34,22 @@ from headshot.modelslab.backend import ModelsLab
 from headshot.modelslab.jobs import JobService
 from headshot.modelslab.polling import PollingPolicy
 from headshot.runs.history_recorder import HistoryRecorder
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 from headshot.storage import JobId, JobState, ModelsLabJob, Store, hash_token, key_fingerprint
 from headshot.web import server
+from headshot.web.routes import routes_of
 
 OWNER = hash_token("a visitor")
 TRACK_ID = "480915772301"
-_NEVER = 600.0  # seconds: longer than any test, so that nothing is asked for unless a webhook calls
+_NEVER = 600.0  # seconds: longer than any test, so that nothing is polled unless a webhook calls
 _PATIENT = replace(QUICK, poll=_NEVER, poll_max=_NEVER)
 _WITHIN = 20.0  # two cores that other tests may share
 
 
 @dataclass
 class Sent:
-    """A job at the service, whose end nobody asks for."""
+    """A job at the service that is not polled."""
 
     service: Service
     job: JobId
@@ -56,12 +57,12 @@ class Sent:
     token: str
 
     @property
-    def asked_for(self) -> bool:
-        """Whether the service has told its end to anybody."""
+    def was_polled(self) -> bool:
+        """Whether a response of the service has reported its end."""
         return self.service.jobs[self.number].finished_at is not None
 
     def call(self, **changes: object) -> dict[str, object]:
-        """What the service says when it is done, with a link that must not be believed."""
+        """What the service calls with when it is done, with a link that must not be believed."""
         link = "https://elsewhere.example/forged.png"
         return {"status": "success", "id": self.number, "output": [link], "track_id": TRACK_ID, **changes}
 
@@ -139,7 +140,7 @@ def _house(
     *,
     jobs: int = 0,
     public_url: str = "https://playground.example",
-    waits: PollingPolicy = _PATIENT,
+    polling: PollingPolicy = _PATIENT,
 ) -> Iterator[House]:
     with Service(depth=jobs + 1) as service, Store.open(folder) as store:
         left = [_leave(service, store) for _ in range(jobs)]
@@ -151,7 +152,7 @@ def _house(
             public_url=public_url,
             data_dir=folder,
         )
-        backends = [ModelsLab(JobService(settings, waits=waits, resolve=loopback.loopback)), StubBackend()]
+        backends = [ModelsLab(JobService(settings, polling=polling, resolve=loopback.loopback)), StubBackend()]
         running: AbstractContextManager[str] = _FORMS[form](settings, {backend.name: backend for backend in backends})
         with running as address:
             yield House(address, service, store, left)
@@ -163,9 +164,9 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-def test_a_call_makes_the_desk_ask_at_once_and_what_it_says_is_not_believed(house: House) -> None:
+def test_a_call_causes_a_poll_at_once_and_its_content_is_not_believed(house: House) -> None:
     sent = house.next()
-    assert not sent.asked_for
+    assert not sent.was_polled
     answer = house.call(sent.token, json=sent.call())
     assert (answer.status_code, answer.text) == (200, "ok")
     job = house.until(sent, JobState.DONE)
@@ -174,7 +175,7 @@ def test_a_call_makes_the_desk_ask_at_once_and_what_it_says_is_not_believed(hous
     assert "webhook" in [event.what for event in house.store.timeline(OWNER, sent.job)]
 
 
-def test_a_call_that_comes_twice_is_thanked_for_and_changes_nothing(house: House) -> None:
+def test_a_second_identical_call_succeeds_and_changes_nothing(house: House) -> None:
     sent = house.next()
     assert house.call(sent.token, json=sent.call()).status_code == 200
     house.until(sent, JobState.DONE)
@@ -185,7 +186,7 @@ def test_a_call_that_comes_twice_is_thanked_for_and_changes_nothing(house: House
     assert house.service.downloads == downloads
 
 
-def test_a_call_from_half_way_is_welcome_and_ends_nothing(house: House) -> None:
+def test_a_call_about_a_running_job_succeeds_and_ends_nothing(house: House) -> None:
     sent = house.next()
     house.service.jobs[sent.number].done_at = time.monotonic() + _NEVER
     before = house.service.polls
@@ -200,20 +201,20 @@ def test_a_call_from_half_way_is_welcome_and_ends_nothing(house: House) -> None:
     house.until(sent, JobState.DONE)
 
 
-def test_a_call_that_lies_about_a_failure_costs_nobody_a_picture(house: House) -> None:
+def test_a_false_call_about_a_failure_loses_no_picture(house: House) -> None:
     sent = house.next()
     assert house.call(sent.token, json=sent.call(status="failed", message="Failed, Try Again")).status_code == 200
     house.until(sent, JobState.DONE)
 
 
-def test_numbers_are_welcome_as_texts_and_texts_as_numbers(house: House) -> None:
+def test_ids_may_be_numbers_or_texts(house: House) -> None:
     sent = house.next()
     call = sent.call(id="", request_id=f" {sent.number} ", track_id=int(TRACK_ID), links=[], meta={"seed": 1})
     assert house.call(sent.token, json=call).status_code == 200
     house.until(sent, JobState.DONE)
 
 
-def test_whatever_fits_no_job_gets_the_answer_of_any_wrong_address_and_nothing_is_asked(house: House) -> None:
+def test_a_call_that_fits_no_job_gets_the_usual_404_and_causes_no_poll(house: House) -> None:
     sent = house.next()
     other = house.left[0]
     call = sent.call()
@@ -251,15 +252,15 @@ def test_whatever_fits_no_job_gets_the_answer_of_any_wrong_address_and_nothing_i
         answer = httpx.request(method, f"{house.address}webhooks/{sent.token}", trust_env=False)
         assert (answer.status_code, answer.text) == (wrong.status_code, wrong.text)
     time.sleep(0.3)  # ten times what a call needs until it is asked for
-    assert not sent.asked_for
-    assert not other.asked_for
+    assert not sent.was_polled
+    assert not other.was_polled
     # All of that was told from a true call by what it said alone; and a true one may be as long as is allowed.
     longest = (json.dumps(call) + padding)[: webhook.MAX_BYTES]
     assert house.call(sent.token, content=longest).status_code == 200
     house.until(sent, JobState.DONE)
 
 
-def test_a_body_that_does_not_tell_its_length_is_let_go_as_soon_as_it_is_too_large(house: House) -> None:
+def test_a_body_without_a_length_is_dropped_as_soon_as_it_is_too_large(house: House) -> None:
     sent = house.left[0]
     address = urlsplit(house.address)
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
@@ -267,7 +268,7 @@ def test_a_body_that_does_not_tell_its_length_is_let_go_as_soon_as_it_is_too_lar
         head = f"POST /webhooks/{sent.token} HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n\r\n"
         caller.sendall(head.encode() + 3 * chunk)  # and no end of it
         assert caller.recv(4096).startswith(b"HTTP/1.1 404")
-    assert not sent.asked_for
+    assert not sent.was_polled
 
 
 def test_a_body_in_chunks_is_read(house: House) -> None:
@@ -281,10 +282,10 @@ def test_a_browser_that_was_sent_here_by_another_site_is_refused(house: House) -
     sent = house.left[0]
     answer = house.call(sent.token, json=sent.call(), headers={"Origin": "https://elsewhere.example"})
     assert answer.status_code == 403
-    assert not sent.asked_for
+    assert not sent.was_polled
 
 
-def test_who_hangs_up_half_way_is_no_error(house: House) -> None:
+def test_a_caller_that_disconnects_early_is_no_error(house: House) -> None:
     sent = house.left[0]
     address = urlsplit(house.address)
     with loopback.listening() as log:
@@ -296,7 +297,7 @@ def test_who_hangs_up_half_way_is_no_error(house: House) -> None:
     assert "Traceback" not in log.getvalue()
 
 
-def test_the_token_stands_in_no_log_not_even_in_an_access_log(house: House) -> None:
+def test_the_token_is_in_no_log_not_even_in_an_access_log(house: House) -> None:
     sent = house.next()
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -320,11 +321,11 @@ def test_the_token_stands_in_no_log_not_even_in_an_access_log(house: House) -> N
         assert '"POST /webhooks/••• HTTP/1.1" 200' in said
 
 
-def test_a_comparison_that_nobody_asks_for_lands_as_soon_as_the_service_calls_the_address_it_was_given(
+def test_a_comparison_that_is_not_polled_is_done_as_soon_as_the_service_calls_the_webhook(
     tmp_path: Path,
 ) -> None:
-    waits = replace(_PATIENT, first_poll_max=_NEVER)
-    with _house(tmp_path / "data", "launch", waits=waits) as house:
+    polling = replace(_PATIENT, first_poll_max=_NEVER)
+    with _house(tmp_path / "data", "launch", polling=polling) as house:
         house.service.eta = _NEVER  # so that the first poll, too, is far away
         client = Client(house.address, verbose=False, download_files=tmp_path, analytics_enabled=False)
         try:
@@ -347,17 +348,13 @@ def test_a_comparison_that_nobody_asks_for_lands_as_soon_as_the_service_calls_th
         assert Image.open(file).size == Image.open(io.BytesIO(house.service.file)).size
 
 
-def test_a_call_that_cannot_be_looked_up_is_asked_to_come_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_call_that_cannot_be_looked_up_gets_a_503(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "data").write_text("where a folder should be")
     token = secrets.token_urlsafe(32)
-    desk_settings = Settings(data_dir=tmp_path / "data")
-    job_service = JobService(desk_settings)
+    settings = Settings(data_dir=tmp_path / "data")
+    job_service = JobService(settings)
     app = Starlette(
-        routes=server._routes(
-            SessionRegistry(tmp_path / "visitors", 60), HistoryRecorder.of(desk_settings), job_service
-        )
+        routes=routes_of(SessionRegistry(tmp_path / "visitors", 60), HistoryRecorder.of(settings), job_service)
     )
 
     async def call() -> httpx.Response:
@@ -366,21 +363,21 @@ def test_a_call_that_cannot_be_looked_up_is_asked_to_come_again(
 
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(call()).status_code == 503
-    assert "could not be looked up" in caplog.text
+    assert "Could not look up" in caplog.text
     assert token not in caplog.text
 
 
-def test_where_the_service_is_told_of_no_address_there_is_no_receiver(tmp_path: Path) -> None:
+def test_without_a_public_url_there_is_no_webhook_route(tmp_path: Path) -> None:
     with _house(tmp_path, "launch", jobs=1, public_url="") as house:
         sent = house.next()
         answer = house.call(sent.token, json=sent.call())
         assert (answer.status_code, answer.text) == (404, "There is nothing here.")
         time.sleep(0.1)
-        assert not sent.asked_for
+        assert not sent.was_polled
 
 
-def test_who_drips_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "_SECONDS", 0.05)
+def test_a_body_that_arrives_too_slowly_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "_BODY_SECONDS", 0.05)
 
     async def drips() -> AsyncIterator[bytes]:
         while True:

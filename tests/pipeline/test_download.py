@@ -16,14 +16,14 @@ from paths import ROOT
 
 KLEIN, SDXL = tiny.FAMILIES[:2]
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
-# The real recipes weigh more than a test machine's disk has, so the command runs with their sizes set to nothing.
+# The real models are larger than a test machine's disk, so the command runs with their sizes set to almost nothing.
 RUN = """
 import dataclasses, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that tests in the background has it ignored
 from headshot.pipeline import model_specs
 small = {
-    name: dataclasses.replace(recipe, parts=tuple(dataclasses.replace(part, gigabytes=0.002) for part in recipe.parts))
-    for name, recipe in model_specs.MODEL_SPECS.items()
+    name: dataclasses.replace(spec, repos=tuple(dataclasses.replace(repo, gigabytes=0.002) for repo in spec.repos))
+    for name, spec in model_specs.MODEL_SPECS.items()
 }
 from headshot.pipeline import download, weights
 from headshot import __main__ as command
@@ -38,8 +38,8 @@ sys.exit(command.main())
 def here() -> Iterator[Hub]:
     repositories = {}
     for family in (KLEIN, SDXL):
-        for part in tiny.tiny_recipe(family).parts:
-            repositories[part.repo] = tiny.folder(family) / part.folder
+        for repo in tiny.tiny_spec(family).repos:
+            repositories[repo.name] = tiny.folder(family) / repo.folder
     with hub(repositories) as running:
         yield running
 
@@ -65,17 +65,17 @@ def started(here: Hub, home: Path, *arguments: str, **environment: str) -> subpr
 
 def run(here: Hub, home: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
     process = started(here, home, *arguments, **environment)
-    out, said = process.communicate(timeout=120)
-    return process.returncode, out, said
+    out, errors = process.communicate(timeout=120)
+    return process.returncode, out, errors
 
 
 def cached(home: Path, family: tiny.Family = KLEIN) -> Path:
-    repo = tiny.tiny_recipe(family).parts[0].repo.replace("/", "--")
+    repo = tiny.tiny_spec(family).repos[0].name.replace("/", "--")
     return home / "hub" / f"models--{repo}" / "snapshots" / COMMIT
 
 
 def until_written(folder: Path, least: int, process: subprocess.Popen[str]) -> None:
-    """Wait until what was sent of a file has also been written."""
+    """Wait until more than `least` bytes of a file have been written."""
     while not any(path.stat().st_size > least for path in folder.rglob("*.partial")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -85,125 +85,123 @@ def same(ours: Path, theirs: Path) -> bool:
     return ours.read_bytes() == theirs.read_bytes()
 
 
-def test_the_command_fetches_a_recipe_into_the_cache_and_then_nothing_is_fetched_again(
-    here: Hub, tmp_path: Path
-) -> None:
-    status, out, said = run(here, tmp_path, "download", KLEIN)
-    assert (status, "Traceback" in said) == (0, False), said
+def test_the_command_downloads_into_the_cache_and_a_second_call_fetches_nothing(here: Hub, tmp_path: Path) -> None:
+    status, out, errors = run(here, tmp_path, "download", KLEIN)
+    assert (status, "Traceback" in errors) == (0, False), errors
     assert "Apache-2.0" in out
     assert "HEADSHOT_PIPELINE=flux2-klein" in out
-    origin = here.repositories[tiny.tiny_recipe(KLEIN).parts[0].repo]
+    origin = here.repositories[tiny.tiny_spec(KLEIN).repos[0].name]
     assert same(cached(tmp_path) / WEIGHTS, origin / WEIGHTS)
-    assert "100%" in said  # the bar
+    assert "100%" in errors  # of the progress bar
 
     here.got.clear()
     assert run(here, tmp_path, "download", KLEIN)[0] == 0
     assert here.got == []
 
 
-def test_a_folder_gets_every_part_in_a_place_of_its_own(here: Hub, tmp_path: Path) -> None:
+def test_a_folder_gets_a_sub_folder_for_each_repository(here: Hub, tmp_path: Path) -> None:
     folder = tmp_path / "my weights"
-    status, out, said = run(here, tmp_path / "home", "download", SDXL, "--to", str(folder))
-    assert status == 0, said
+    status, out, errors = run(here, tmp_path / "home", "download", SDXL, "--to", str(folder))
+    assert status == 0, errors
     assert str(folder) in out
-    for part in tiny.tiny_recipe(SDXL).parts:
-        for name in part.files:
+    for repo in tiny.tiny_spec(SDXL).repos:
+        for name in repo.files:
             if "*" not in name:
-                assert same(folder / part.folder / name, here.repositories[part.repo] / name)
+                assert same(folder / repo.folder / name, here.repositories[repo.name] / name)
 
 
 @pytest.mark.parametrize("into_folder", [False, True])
-def test_an_interrupted_download_goes_on_where_it_was(here: Hub, tmp_path: Path, into_folder: bool) -> None:
+def test_an_interrupted_download_resumes(here: Hub, tmp_path: Path, into_folder: bool) -> None:
     to = ["--to", str(tmp_path / "weights")] if into_folder else []
     here.stall_after = 100_000
     process = started(here, tmp_path, "download", KLEIN, *to)
     assert here.stalled.wait(60)
     until_written(tmp_path, 50_000, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)  # at once, though the hub is still stalled
+    _, errors = process.communicate(timeout=60)  # at once, though the hub is still stalled
     here.stall_after = None
-    assert process.returncode == 130, said
-    assert "goes on where it was" in said
+    assert process.returncode == 130, errors
+    assert "goes on where it was" in errors
 
     here.got.clear()
-    status, _, said = run(here, tmp_path, "download", KLEIN, *to)
-    assert status == 0, said
+    status, _, errors = run(here, tmp_path, "download", KLEIN, *to)
+    assert status == 0, errors
     assert here.got[0][1] > 50_000, here.got
-    origin = here.repositories[tiny.tiny_recipe(KLEIN).parts[0].repo]
-    held = tmp_path / "weights" / tiny.tiny_recipe(KLEIN).parts[0].folder if into_folder else cached(tmp_path)
+    origin = here.repositories[tiny.tiny_spec(KLEIN).repos[0].name]
+    held = tmp_path / "weights" / tiny.tiny_spec(KLEIN).repos[0].folder if into_folder else cached(tmp_path)
     assert same(held / WEIGHTS, origin / WEIGHTS)
 
 
 @pytest.mark.parametrize("into_folder", [False, True])
-def test_a_file_that_was_cut_short_is_fetched_anew(here: Hub, tmp_path: Path, into_folder: bool) -> None:
+def test_a_truncated_file_is_fetched_again(here: Hub, tmp_path: Path, into_folder: bool) -> None:
     to = ["--to", str(tmp_path / "weights")] if into_folder else []
     assert run(here, tmp_path, "download", KLEIN, *to)[0] == 0
-    held = tmp_path / "weights" / tiny.tiny_recipe(KLEIN).parts[0].folder if into_folder else cached(tmp_path)
+    held = tmp_path / "weights" / tiny.tiny_spec(KLEIN).repos[0].folder if into_folder else cached(tmp_path)
     os.truncate(held / WEIGHTS, 5000)
-    status, _, said = run(here, tmp_path, "download", KLEIN, *to)
-    assert status == 0, said
-    origin = here.repositories[tiny.tiny_recipe(KLEIN).parts[0].repo]
+    status, _, errors = run(here, tmp_path, "download", KLEIN, *to)
+    assert status == 0, errors
+    origin = here.repositories[tiny.tiny_spec(KLEIN).repos[0].name]
     assert same(held / WEIGHTS, origin / WEIGHTS)
 
 
-def test_an_unknown_recipe_is_answered_with_those_there_are(here: Hub, tmp_path: Path) -> None:
-    status, _, said = run(here, tmp_path, "download", "flux-dev")
-    assert (status, said.strip()) == (
+def test_the_error_for_an_unknown_model_lists_the_known_ones(here: Hub, tmp_path: Path) -> None:
+    status, _, errors = run(here, tmp_path, "download", "flux-dev")
+    assert (status, errors.strip()) == (
         2,
         "There is no recipe “flux-dev”: choose flux2-klein, sdxl-face or qwen-edit.",
     )
 
 
-def test_without_a_network_the_command_says_so_and_that_it_goes_on(here: Hub, tmp_path: Path) -> None:
-    status, _, said = run(here, tmp_path, "download", KLEIN, HF_ENDPOINT="http://127.0.0.1:9")
+def test_without_a_network_the_command_says_so_and_how_to_resume(here: Hub, tmp_path: Path) -> None:
+    status, _, errors = run(here, tmp_path, "download", KLEIN, HF_ENDPOINT="http://127.0.0.1:9")
     assert status == 1
-    assert "Traceback" not in said
-    assert "The hub cannot be reached" in said
-    assert "python -m headshot download flux2-klein" in said
+    assert "Traceback" not in errors
+    assert "The hub cannot be reached" in errors
+    assert "python -m headshot download flux2-klein" in errors
 
 
-def test_half_a_folder_without_a_network_is_not_taken_for_the_whole(here: Hub, tmp_path: Path) -> None:
+def test_an_incomplete_folder_without_a_network_is_not_reported_as_complete(here: Hub, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
-    part = tiny.tiny_recipe(KLEIN).parts[0]
-    shutil.copytree(here.repositories[part.repo], folder / part.folder)
-    (folder / part.folder / WEIGHTS).unlink()
-    status, _, said = run(here, tmp_path, "download", KLEIN, "--to", str(folder), HF_ENDPOINT="http://127.0.0.1:9")
+    repo = tiny.tiny_spec(KLEIN).repos[0]
+    shutil.copytree(here.repositories[repo.name], folder / repo.folder)
+    (folder / repo.folder / WEIGHTS).unlink()
+    status, _, errors = run(here, tmp_path, "download", KLEIN, "--to", str(folder), HF_ENDPOINT="http://127.0.0.1:9")
     assert status == 1
-    assert "The hub cannot be reached" in said
+    assert "The hub cannot be reached" in errors
 
 
-def test_what_arrives_damaged_is_not_kept(here: Hub, tmp_path: Path) -> None:
+def test_a_file_that_arrives_damaged_is_not_kept(here: Hub, tmp_path: Path) -> None:
     here.garbles = True
-    status, _, said = run(here, tmp_path, "download", KLEIN)
-    assert (status, "is damaged, and was thrown away" in said) == (1, True), said
+    status, _, errors = run(here, tmp_path, "download", KLEIN)
+    assert (status, "is damaged, and was thrown away" in errors) == (1, True), errors
     here.garbles = False
-    status, _, said = run(here, tmp_path, "download", KLEIN)
-    assert status == 0, said
+    status, _, errors = run(here, tmp_path, "download", KLEIN)
+    assert status == 0, errors
 
 
-def test_what_is_there_already_needs_no_network(here: Hub, tmp_path: Path) -> None:
+def test_complete_weights_need_no_network(here: Hub, tmp_path: Path) -> None:
     folder = tiny.folder(SDXL)
-    status, _, said = run(here, tmp_path, "download", SDXL, "--to", str(folder), HF_ENDPOINT="http://127.0.0.1:9")
-    assert status == 0, said
+    status, _, errors = run(here, tmp_path, "download", SDXL, "--to", str(folder), HF_ENDPOINT="http://127.0.0.1:9")
+    assert status == 0, errors
     assert here.got == []
 
 
-def test_a_hub_that_wants_a_login_and_one_in_trouble_each_have_their_sentence(here: Hub, tmp_path: Path) -> None:
+def test_a_hub_that_requires_a_login_and_one_that_fails_each_have_their_message(here: Hub, tmp_path: Path) -> None:
     here.status = 403
-    status, _, said = run(here, tmp_path, "download", KLEIN)
-    assert (status, "status 403" in said, "login" in said) == (1, True, True), said
+    status, _, errors = run(here, tmp_path, "download", KLEIN)
+    assert (status, "status 403" in errors, "login" in errors) == (1, True, True), errors
     here.status = 500
-    status, _, said = run(here, tmp_path, "download", KLEIN)
-    assert (status, "status 500" in said or "cannot be reached" in said) == (1, True), said
+    status, _, errors = run(here, tmp_path, "download", KLEIN)
+    assert (status, "status 500" in errors or "cannot be reached" in errors) == (1, True), errors
 
 
-def test_the_environment_that_forbids_the_network_is_named(here: Hub, tmp_path: Path) -> None:
-    status, _, said = run(here, tmp_path, "download", KLEIN, HF_HUB_OFFLINE="1")
-    assert (status, said.strip()) == (1, "HF_HUB_OFFLINE forbids the download: unset it for this one command.")
+def test_the_error_names_the_variable_that_forbids_the_network(here: Hub, tmp_path: Path) -> None:
+    status, _, errors = run(here, tmp_path, "download", KLEIN, HF_HUB_OFFLINE="1")
+    assert (status, errors.strip()) == (1, "HF_HUB_OFFLINE forbids the download: unset it for this one command.")
     assert here.got == []
 
 
-def test_a_folder_that_cannot_be_made_is_named(here: Hub, tmp_path: Path) -> None:
+def test_the_error_names_a_folder_that_cannot_be_created(here: Hub, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    status, _, said = run(here, tmp_path, "download", KLEIN, "--to", str(tmp_path / "file" / "weights"))
-    assert (status, "cannot be made" in said) == (1, True), said
+    status, _, errors = run(here, tmp_path, "download", KLEIN, "--to", str(tmp_path / "file" / "weights"))
+    assert (status, "cannot be made" in errors) == (1, True), errors

@@ -1,4 +1,4 @@
-"""The square that the local pipeline's models see: who is in it, how large, and what stands where the photo ends."""
+"""The face crop for the local pipeline's models: who is in it, how large, and what lies beyond the photo's edge."""
 
 import dataclasses
 from collections.abc import Callable
@@ -29,16 +29,16 @@ def share(region: Image.Image) -> float:
     return face.find(np.asarray(region))[0].height / region.height
 
 
-def at_its_own_size(pixels: np.ndarray, recipe: ModelSpec, times: float) -> np.ndarray:
+def at_its_own_size(pixels: np.ndarray, spec: ModelSpec, times: float) -> np.ndarray:
     """The square without any resizing, where it is `times` the face's height."""
     side = round(times * face.find(pixels)[0].height)
-    return np.asarray(face_region(pixels, dataclasses.replace(recipe, reference_px=side)))
+    return np.asarray(face_region(pixels, dataclasses.replace(spec, reference_px=side)))
 
 
-def stands_in(part: np.ndarray, whole: np.ndarray) -> bool:
-    """Whether the part is somewhere in the whole, to the bit."""
-    _, _, (x, y), _ = cv2.minMaxLoc(cv2.matchTemplate(whole, part, cv2.TM_SQDIFF))
-    return np.array_equal(whole[y : y + part.shape[0], x : x + part.shape[1]], part)
+def contains(whole: np.ndarray, region: np.ndarray) -> bool:
+    """Whether the region is somewhere in the whole, bit for bit."""
+    _, _, (x, y), _ = cv2.minMaxLoc(cv2.matchTemplate(whole, region, cv2.TM_SQDIFF))
+    return np.array_equal(whole[y : y + region.shape[0], x : x + region.shape[1]], region)
 
 
 def detail(strip: np.ndarray) -> float:
@@ -46,7 +46,7 @@ def detail(strip: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", MODEL_SPECS)
-def test_the_crop_is_an_rgb_square_of_the_recipes_side(name: str) -> None:
+def test_the_crop_is_an_rgb_square_of_the_models_size(name: str) -> None:
     region = face_region(portraits.photograph("portrait"), MODEL_SPECS[name])
     assert (region.size, region.mode) == ((MODEL_SPECS[name].reference_px,) * 2, "RGB")
 
@@ -68,7 +68,7 @@ def test_the_chosen_person_is_in_the_crop_and_the_other_is_not(index: int) -> No
     assert face.likeness(face.embed(region, found), other) < face.SAME_PERSON
 
 
-def test_the_first_face_is_taken_where_nobody_chose() -> None:
+def test_the_first_face_is_used_by_default() -> None:
     pixels = portraits.two_people()
     assert face_region(pixels, EDITOR).tobytes() == face_region(pixels, EDITOR, 0).tobytes()
 
@@ -77,37 +77,37 @@ def test_the_first_face_is_taken_where_nobody_chose() -> None:
 def test_a_face_at_the_edge_moves_the_square_and_nothing_is_invented(side: str, margins: tuple[float, float]) -> None:
     pixels = cut_around(portraits.small_face(), above=1, below=1.5, left=margins[0], right=margins[1])
     square = at_its_own_size(pixels, EDITOR, 2.6)
-    assert stands_in(square, pixels)
+    assert contains(pixels, square)
     x, _ = face.find(square)[0].centre
     assert (x < 0.4 * len(square)) == (side == "left")
 
 
-def test_a_photo_that_is_smaller_than_the_square_is_taken_as_far_as_it_goes() -> None:
+def test_a_photo_that_is_smaller_than_the_square_is_used_whole() -> None:
     pixels = cut_around(portraits.photograph("portrait"), above=0.3, below=0.7, left=0.7, right=0.7)
     square = at_its_own_size(pixels, EDITOR, min(pixels.shape[:2]) / face.find(pixels)[0].height)
-    assert stands_in(square, pixels)
+    assert contains(pixels, square)
 
 
-def test_a_photo_of_a_face_alone_keeps_the_whole_face_and_its_edges_are_carried_on_softly() -> None:
+def test_a_photo_of_a_face_alone_keeps_the_whole_face_and_its_edges_are_extended_and_blurred() -> None:
     pixels = cut_around(portraits.photograph("portrait"), above=0.2, below=0.1, left=0.03, right=0.03)
     height, width = pixels.shape[:2]
     square = at_its_own_size(pixels, EDITOR, height / face.find(pixels)[0].height)
     before = (height - width) // 2
-    assert stands_in(pixels, square)
+    assert contains(square, pixels)
     filled = square[:, : before - 5]
     assert filled.shape[1] > 20
     assert detail(filled) < 0.2 * detail(pixels[:, :20])
     assert np.abs(filled.mean((0, 1)) - pixels[:, :20].mean((0, 1))).max() < 20
 
 
-def test_a_photo_without_a_face_or_without_that_face_is_refused_with_a_sentence() -> None:
+def test_a_photo_without_a_face_or_without_that_face_raises_photo_error() -> None:
     with pytest.raises(errors.PhotoError, match=r"No face was found"):
         face_region(portraits.no_face(), EDITOR)
     with pytest.raises(errors.PhotoError, match=r"no face number 3"):
         face_region(portraits.two_people(), EDITOR, 2)
 
 
-def test_the_photo_itself_is_left_as_it_was() -> None:
+def test_the_photo_itself_is_not_changed() -> None:
     pixels = cut_around(portraits.photograph("portrait"), above=0.2, below=0.1, left=0.03, right=0.03)
     before = pixels.copy()
     face_region(pixels, EDITOR)

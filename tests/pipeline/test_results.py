@@ -1,10 +1,10 @@
-"""The studio's output steps on what a model made: only where they were asked for, and repeatable."""
+"""The studio's output steps on what a model made: only on request, and repeatable."""
 
 import numpy as np
 import pytest
 
+from headshot.imaging import finishing
 from headshot.pipeline.results import OutputSteps
-from headshot.studio import tone
 
 EDGE = np.full((1280, 1024, 3), 110, np.uint8)
 EDGE[:, 512:] = 140
@@ -14,19 +14,19 @@ def spread(pixels: np.ndarray) -> int:
     return int(pixels.max()) - int(pixels.min())
 
 
-def test_a_models_picture_keeps_its_pixels_where_nothing_is_asked_for() -> None:
-    assert OutputSteps().applied(EDGE, 1, 1.0) is EDGE
+def test_a_models_picture_keeps_its_pixels_by_default() -> None:
+    assert OutputSteps().apply(EDGE, 1, 1.0) is EDGE
     assert OutputSteps().facts == {"sharpened": False, "grain": False}
 
 
 def test_sharpening_lifts_edges_alone_and_an_enlarged_picture_gets_less() -> None:
-    sharp, enlarged = (OutputSteps(sharpen=True).applied(EDGE, 1, by) for by in (1.0, 2.0))
+    sharp, enlarged = (OutputSteps(sharpen=True).apply(EDGE, 1, by) for by in (1.0, 2.0))
     assert spread(sharp) > spread(enlarged) > spread(EDGE)
     assert np.array_equal(sharp[:, :480], EDGE[:, :480])
 
 
 def test_grain_follows_from_the_seed() -> None:
-    one, again, other = (OutputSteps(grain=True).applied(EDGE, seed, 1.0) for seed in (1, 1, 2))
+    one, again, other = (OutputSteps(grain=True).apply(EDGE, seed, 1.0) for seed in (1, 1, 2))
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
     assert 0.5 < float(one[:, :480].std()) < 4  # to be felt more than seen
@@ -34,14 +34,14 @@ def test_grain_follows_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [OutputSteps(sharpen=True), OutputSteps(grain=True), OutputSteps(sharpen=True, grain=True)]
+    "steps", [OutputSteps(sharpen=True), OutputSteps(grain=True), OutputSteps(sharpen=True, grain=True)]
 )
-def test_the_file_says_what_was_done(asked: OutputSteps) -> None:
-    assert asked.facts == {"sharpened": asked.sharpen, "grain": asked.grain}
+def test_the_file_says_what_was_done(steps: OutputSteps) -> None:
+    assert steps.facts == {"sharpened": steps.sharpen, "grain": steps.grain}
 
 
 def test_the_output_steps_round_to_the_nearest_value_and_stay_in_range() -> None:
     picture = np.array([[[-0.2, 0.5, 1.4]]], np.float32)
-    finished = tone.finished(picture, sharpness=0, graininess=0, at=(0, 0))
+    finished = finishing.finished(picture, sharpness=0, graininess=0, at=(0, 0))
     assert finished.dtype == np.uint8
     assert finished.tolist() == [[[0, 128, 255]]]

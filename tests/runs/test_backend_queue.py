@@ -1,4 +1,4 @@
-"""The line before a backend."""
+"""The queue before a backend."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from headshot.errors import Unavailable
 from headshot.runs.backend_queue import BackendQueue
 
 
-def _nobody(before: int) -> None:
+def _no_wait(position: int) -> None:
     raise AssertionError("there was no need to wait")
 
 
@@ -18,34 +18,34 @@ async def _settle() -> None:
 
 
 class Customer:
-    """One comparison: what it was told, and whether it is in."""
+    """One comparison: the positions it was given, and whether it is in."""
 
-    def __init__(self, line: BackendQueue) -> None:
-        self.told: list[int] = []
+    def __init__(self, queue: BackendQueue) -> None:
+        self.positions: list[int] = []
         self.inside = False
         self.done = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(line))
+        self.task = asyncio.create_task(self._visit(queue))
 
-    async def _visit(self, line: BackendQueue) -> None:
-        async with line.acquire(self.told.append):
+    async def _visit(self, queue: BackendQueue) -> None:
+        async with queue.acquire(self.positions.append):
             self.inside = True
             await self.done.wait()
         self.inside = False
 
 
-def test_no_more_than_allowed_are_in_and_the_others_come_in_the_order_they_came() -> None:
+def test_no_more_than_allowed_run_and_the_others_follow_in_their_order() -> None:
     async def story() -> None:
-        line = BackendQueue("stub", at_once=2, at_most=10)
+        queue = BackendQueue("stub", max_concurrent=2, max_waiting=10)
         people = []
         for _ in range(5):
-            people.append(Customer(line))
+            people.append(Customer(queue))
             await _settle()
         assert [person.inside for person in people] == [True, True, False, False, False]
-        assert [person.told for person in people] == [[], [], [0], [1], [2]]
+        assert [person.positions for person in people] == [[], [], [0], [1], [2]]
         people[1].done.set()
         await _settle()
         assert [person.inside for person in people] == [True, False, True, False, False]
-        assert [person.told for person in people[3:]] == [[1, 0], [2, 1]]
+        assert [person.positions for person in people[3:]] == [[1, 0], [2, 1]]
         for person in people:
             person.done.set()
         await asyncio.gather(*(person.task for person in people))
@@ -53,24 +53,24 @@ def test_no_more_than_allowed_are_in_and_the_others_come_in_the_order_they_came(
     asyncio.run(story())
 
 
-def test_a_free_place_is_taken_without_a_word() -> None:
+def test_a_free_slot_reports_no_position() -> None:
     async def story() -> None:
-        line = BackendQueue("stub", at_once=1, at_most=0)
+        queue = BackendQueue("stub", max_concurrent=1, max_waiting=0)
         for _ in range(3):
-            async with line.acquire(_nobody):
+            async with queue.acquire(_no_wait):
                 pass
 
     asyncio.run(story())
 
 
-def test_who_gives_up_leaves_the_line_and_the_others_move_up() -> None:
+def test_a_cancelled_one_leaves_the_queue_and_the_others_move_up() -> None:
     async def story() -> None:
-        line = BackendQueue("stub", at_once=1, at_most=10)
-        first, second, third = [Customer(line) for _ in range(3)]
+        queue = BackendQueue("stub", max_concurrent=1, max_waiting=10)
+        first, second, third = [Customer(queue) for _ in range(3)]
         await _settle()
         second.task.cancel()
         await _settle()
-        assert third.told == [1, 0]
+        assert third.positions == [1, 0]
         first.done.set()
         await _settle()
         assert third.inside
@@ -81,32 +81,32 @@ def test_who_gives_up_leaves_the_line_and_the_others_move_up() -> None:
 
 
 @pytest.mark.parametrize("moments", range(4))
-def test_a_place_given_to_one_who_gives_up_in_the_same_moment_goes_to_the_next(moments: int) -> None:
+def test_a_slot_given_to_one_cancelled_in_the_same_moment_goes_to_the_next(moments: int) -> None:
     async def story() -> None:
-        line = BackendQueue("stub", at_once=1, at_most=10)
-        first, second, third = [Customer(line) for _ in range(3)]
+        queue = BackendQueue("stub", max_concurrent=1, max_waiting=10)
+        first, second, third = [Customer(queue) for _ in range(3)]
         await _settle()
         first.done.set()
-        for _ in range(moments):  # in one of them first has left and called second, who has not heard it yet
+        for _ in range(moments):  # in one of them first has left and admitted second, which has not run yet
             await asyncio.sleep(0)
         second.task.cancel()
         await _settle()
         assert third.inside
         third.done.set()
         await third.task
-        async with line.acquire(_nobody):
+        async with queue.acquire(_no_wait):
             pass
 
     asyncio.run(story())
 
 
-def test_beyond_its_length_the_line_refuses_with_a_sentence() -> None:
+def test_a_full_queue_refuses_with_a_sentence() -> None:
     async def story() -> None:
-        line = BackendQueue("stub", at_once=1, at_most=2)
-        people = [Customer(line) for _ in range(3)]
+        queue = BackendQueue("stub", max_concurrent=1, max_waiting=2)
+        people = [Customer(queue) for _ in range(3)]
         await _settle()
-        with pytest.raises(Unavailable, match=r"2 comparisons wait\. Try again in a minute\."):
-            async with line.acquire(_nobody):
+        with pytest.raises(Unavailable, match=r"2 comparisons are waiting\. Try again in a minute\."):
+            async with queue.acquire(_no_wait):
                 pass
         for person in people:
             person.done.set()

@@ -1,4 +1,4 @@
-"""A comparison's runs without a page: what a stopped one still brings is not the next one's."""
+"""A comparison's attempts without a page: late results of a stopped one do not reach the next one."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -20,7 +20,8 @@ from headshot.runs.execution import execute
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.run import Run
 from headshot.runs.saved_headshot import SavedHeadshot
-from headshot.sessions.session import SessionRegistry, TabSession
+from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.tab_session import TabSession
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE
 
@@ -45,13 +46,17 @@ def session(tmp_path: Path) -> TabSession:
 
 
 class Heedless(StubBackend):
-    """Never hears of Stop. ways: for each comparison, what lets its headshots come, or the error that comes instead."""
+    """Ignores Stop.
+
+    Attributes:
+        ways: for each comparison, a future that lets its headshots come, or the error to raise instead.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.ways: asyncio.Queue[asyncio.Future[Exception | None]] = asyncio.Queue()
 
-    async def shoot(
+    async def generate(
         self, photo: Photo, requests: Sequence[HeadshotRequest], progress: Progress, *, face: int | None = None
     ) -> AsyncGenerator[Headshot]:
         way: asyncio.Future[Exception | None] = asyncio.Future()
@@ -63,40 +68,40 @@ class Heedless(StubBackend):
             yield made(photo, request)
 
 
-async def _news(job: Run, photo: Photo, session: TabSession, recorder: HistoryRecorder) -> list[object]:
-    """What the run told, and the error that ended it."""
-    told: list[object] = []
+async def _events(run: Run, photo: Photo, session: TabSession, recorder: HistoryRecorder) -> list[object]:
+    """The run's events, and the error that ended it."""
+    events: list[object] = []
     try:
-        async with aclosing(execute(job, photo, {"stub": BackendQueue("stub", 2, 2)}, session, recorder)) as news:
-            async for item in news:
-                told.append(item)
+        async with aclosing(execute(run, photo, {"stub": BackendQueue("stub", 2, 2)}, session, recorder)) as items:
+            async for item in items:
+                events.append(item)
     except HeadshotError as error:
-        told.append(error)
-    return told
+        events.append(error)
+    return events
 
 
-@pytest.mark.parametrize("late", [None, Unavailable("stub", "It went away.")], ids=["lands", "fails"])
-async def test_what_comes_of_a_stopped_run_later_does_not_disturb_the_next(
+@pytest.mark.parametrize("late", [None, Unavailable("stub", "It went away.")], ids=["succeeds", "fails"])
+async def test_late_results_of_a_stopped_attempt_do_not_disturb_the_next(
     photo: Photo, session: TabSession, recorder: HistoryRecorder, late: Exception | None
 ) -> None:
     backend = Heedless()
     chosen = photo_check.check(photo.pixels).chosen
-    job = session.run = Run([HeadshotRequest(seed=1)], photo, chosen, None, [backend], owner=ANN)
+    run = session.run = Run([HeadshotRequest(seed=1)], photo, chosen, None, [backend], owner=ANN)
     with anyio.fail_after(20):
-        first = asyncio.create_task(_news(job, photo, session, recorder))
+        first = asyncio.create_task(_events(run, photo, session, recorder))
         let_the_first_on = await backend.ways.get()
-        job.stop()
-        job.reopen()
-        job.photo = photo
-        second = asyncio.create_task(_news(job, photo, session, recorder))
+        run.stop()
+        run.reopen()
+        run.photo = photo
+        second = asyncio.create_task(_events(run, photo, session, recorder))
         let_the_second_on = await backend.ways.get()
         let_the_first_on.set_result(late)
         assert [type(item) for item in await first] == [Stopped]
-        await anyio.sleep(0.1)  # what comes of it comes now
+        await anyio.sleep(0.1)  # its late result comes now
         assert not second.done()
-        assert job.alive and job.photo is photo and not job.failures
+        assert run.alive and run.photo is photo and not run.failures
         unfinished = await recorder.unfinished(ANN)
-        assert unfinished is not None and unfinished.id == job.history_id  # a page that is loaded now goes on with it
+        assert unfinished is not None and unfinished.id == run.history_id  # a page that is loaded now goes on with it
         let_the_second_on.set_result(None)
         assert [item.request.seed for item in await second if isinstance(item, SavedHeadshot)] == [1]
     assert await recorder.unfinished(ANN) is None

@@ -21,8 +21,9 @@ from headshot.imaging.photo import Photo
 from headshot.request import HeadshotRequest
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.run import Run
-from headshot.runs.team import Person, Team, TeamLook, lossless
-from headshot.sessions.session import SessionRegistry
+from headshot.runs.team import Person, Team, TeamLook
+from headshot.runs.team_photos import lossless_png
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 from headshot.storage import HistoryEntry, StoredHeadshot, hash_token
 from headshot.ui.headshots.photo import EXAMPLE
@@ -32,7 +33,7 @@ REQUEST = HeadshotRequest(seed=1)
 OWNER = hash_token("ann")
 
 
-def locked(seed: int = 1, backend: str = "stub") -> TeamLook:
+def look(seed: int = 1, backend: str = "stub") -> TeamLook:
     request = HeadshotRequest(seed=seed)
     return TeamLook(request, [StubBackend(name=backend)], setting_labels(request, "Stub"))
 
@@ -44,8 +45,8 @@ def team_of(*file_names: str) -> Team:
     return team
 
 
-def nowhere(corner: str, name: str) -> str:
-    return f"{corner}/{name}"
+def nowhere(slot: str, name: str) -> str:
+    return f"{slot}/{name}"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def nowhere(corner: str, name: str) -> str:
         ),
     ],
 )
-def test_a_look_is_told_setting_labels(request_: HeadshotRequest, words: list[str]) -> None:
+def test_a_look_in_words(request_: HeadshotRequest, words: list[str]) -> None:
     assert setting_labels(request_, "Studio") == words
     assert setting_labels(request_, name="Board")[0] == "Board"
 
@@ -67,20 +68,20 @@ def test_a_look_is_told_setting_labels(request_: HeadshotRequest, words: list[st
 def test_a_photo_comes_back_as_the_very_same_photo(tmp_path: Path) -> None:
     photo = Photo.open(EXAMPLE)
     path = tmp_path / "photo.png"
-    path.write_bytes(lossless(photo))
-    again = Person("a", photo=path, sha256=photo.sha256).opened()
+    path.write_bytes(lossless_png(photo))
+    again = Person("a", photo=path, sha256=photo.sha256).open_photo()
     assert np.array_equal(again.pixels, photo.pixels) and not again.pixels.flags.writeable
     assert Photo.from_image(again.image).sha256 == photo.sha256
 
 
 @pytest.mark.parametrize("photo", [None, Path("gone.png")])
-def test_a_photo_that_is_gone_is_asked_for_again(photo: Path | None) -> None:
-    with pytest.raises(PhotoError, match="choose it again"):
-        Person("a", photo=photo).opened()
+def test_an_expired_photo_must_be_added_again(photo: Path | None) -> None:
+    with pytest.raises(PhotoError, match="Add it again"):
+        Person("a", photo=photo).open_photo()
 
 
 @pytest.mark.anyio
-async def test_names_follow_the_file_names_and_stay_once_somebody_is_made() -> None:
+async def test_names_follow_the_file_names_and_stay_once_there_is_a_run() -> None:
     team = team_of("../Zoë Müller.jpg", "zoë müller.heic", "con.jpg")
     assert [person.name for person in team.people] == ["Zoë Müller", "zoë müller 2", "photo con"]
     team.people[1].run = Run([REQUEST], None, None, None, [])
@@ -92,53 +93,53 @@ async def test_names_follow_the_file_names_and_stay_once_somebody_is_made() -> N
 async def test_another_look_is_for_everybody_and_the_same_one_for_those_who_lack_it() -> None:
     team = team_of("a.jpg", "b.jpg", "c.jpg")
     team.people[2].refusal = "No face."
-    assert team.begin(locked()) == []
+    assert team.request_run(look()) == []
     group = team.group
-    team.people[0].run = job = Run([REQUEST], None, None, None, [])
-    job.headshots = [shot("a")]  # type: ignore[list-item]
+    team.people[0].run = run = Run([REQUEST], None, None, None, [])
+    run.headshots = [shot("a")]  # type: ignore[list-item]
     team.stop()
-    assert [person.name for person in team.missing(locked())] == ["b"]
-    assert team.begin(locked()) == [] and team.group == group
-    assert [person.name for person in team.missing(locked(seed=2))] == ["a", "b"]
-    assert team.missing(locked(backend="other")) == team.usable
-    assert team.begin(locked(seed=2)) == job.headshots and team.group != group
+    assert [person.name for person in team.missing(look())] == ["b"]
+    assert team.request_run(look()) == [] and team.group == group
+    assert [person.name for person in team.missing(look(seed=2))] == ["a", "b"]
+    assert team.missing(look(backend="other")) == team.usable
+    assert team.request_run(look(seed=2)) == run.headshots and team.group != group
     assert team.headshots == []
     assert team.without_result == {"a": "Not made.", "b": "Not made.", "c": "No face."}
 
 
 @pytest.mark.anyio
-async def test_what_is_deleted_or_left_stops_the_run(tmp_path: Path) -> None:
+async def test_deleting_or_leaving_stops_the_run(tmp_path: Path) -> None:
     sessions = SessionRegistry(tmp_path, 60)
     for end, lasting in (("delete", True), ("stop", True), ("stop", False)):
         session = sessions.get(f"{end} {lasting}")
         team = session.team
         team.add(Person("a.jpg"))
-        team.begin(locked())
+        team.request_run(look())
         team.current = team.people[0]
         backend = StubBackend()
         backend.survives_disconnect = lasting
-        job = team.current.run = Run([REQUEST], None, None, None, [backend])
-        job.attempt.current_backend = backend
+        run = team.current.run = Run([REQUEST], None, None, None, [backend])
+        run.attempt.current_backend = backend
         if end == "delete":
             session.delete()
             assert session.team is not team and session.team.people == []
         else:
             sessions.stop(f"{end} {lasting}")
-        assert job.stopped and not team.running and team.run_version == 2
-        assert job.attempt.progress.stopped is (
+        assert run.stopped and not team.running and team.run_version == 2
+        assert run.attempt.progress.stopped is (
             end == "delete" or not lasting
         )  # what is paid for goes on without the page
 
 
 @pytest.mark.anyio
-async def test_a_team_whose_page_went_is_not_taken_up_on_the_first_tab(tmp_path: Path) -> None:
+async def test_a_team_whose_page_was_closed_is_not_resumed_on_the_first_tab(tmp_path: Path) -> None:
     recorder = HistoryRecorder.of(Settings(data_dir=tmp_path, content_credentials=False))
     try:
         for kind, found in (("comparison", True), ("team", False)):
-            job = Run([REQUEST], None, None, None, [StubBackend()], owner=OWNER, photo_sha256=hash_token("p"))
-            job.kind, job.group, job.name = kind, hash_token("g")[:32], "Ann"  # type: ignore[assignment]
-            await anyio.to_thread.run_sync(recorder.begin, job)
-            assert job.history_id and ((await recorder.unfinished(OWNER)) is not None) is found
+            run = Run([REQUEST], None, None, None, [StubBackend()], owner=OWNER, photo_sha256=hash_token("p"))
+            run.kind, run.group, run.name = kind, hash_token("g")[:32], "Ann"  # type: ignore[assignment]
+            await anyio.to_thread.run_sync(recorder.begin, run)
+            assert run.history_id and ((await recorder.unfinished(OWNER)) is not None) is found
         group = await anyio.to_thread.run_sync(recorder.group, OWNER, hash_token("g")[:32])
         assert [one.name for one in group] == ["Ann", "Ann"]
         assert await anyio.to_thread.run_sync(recorder.group, hash_token("ben"), hash_token("g")[:32]) == ()
@@ -150,19 +151,19 @@ async def test_a_team_whose_page_went_is_not_taken_up_on_the_first_tab(tmp_path:
 def test_no_text_on_a_card_is_taken_for_html() -> None:
     team = team_of("a.jpg")
     team.people[0].name = '<b onclick="x">Ann</b>'
-    for told in ("refusal", "failure", "crowd"):
-        person = replace(team.people[0], **{told: "<script>alert(1)</script>"})
+    for text in ("refusal", "failure", "crowd"):
+        person = replace(team.people[0], **{text: "<script>alert(1)</script>"})
         team.people = [person]
-        html = cards.drawn(team, nowhere)
+        html = cards.team_cards(team, nowhere)
         assert "<script" not in html and "<b onclick" not in html and "&lt;script" in html
-    assert "<script" not in cards.line(["<script>", "<script>"])
-    assert "<script" not in cards.running(0, 1, "<script>", "<script>")
+    assert "<script" not in cards.look_line(["<script>", "<script>"])
+    assert "<script" not in cards.progress(0, 1, "<script>", "<script>")
 
 
 @pytest.mark.anyio
 async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_path: Path) -> None:
     runs = [
-        one("Ann", why="It was declined."),  # and landed when it was tried again
+        one("Ann", why="It was declined."),  # and succeeded on the next try
         one("Ben", why="It was declined."),
         one("Ann", shot("1", tmp_path)),
         one("Ben", why="It was declined again."),
@@ -176,12 +177,12 @@ async def test_a_team_of_the_history_has_everybody_once_and_nobodys_photo(tmp_pa
         ("Cy", "Not made."),
     ]
     assert team.without_result == {"Ben": "It was declined again.", "Cy": "Not made."}
-    assert (team.group, team.found, team.waiting, team.running) == ("g", True, False, False)
+    assert (team.group, team.from_history, team.has_unsaved_work, team.running) == ("g", True, False, False)
     assert team.look is not None and team.look.words == setting_labels(REQUEST, "Stub")
-    assert "remove" not in cards.drawn(team, nowhere)
+    assert "remove" not in cards.team_cards(team, nowhere)
     unknown = Team.of(runs, {}, sink).look
     assert unknown is not None and list(unknown.words) == setting_labels(REQUEST)
-    assert [shot.id for shot in team.reset_results()] == ["1"] and team.people == [] and not team.found
+    assert [shot.id for shot in team.reset_results()] == ["1"] and team.people == [] and not team.from_history
 
 
 @pytest.mark.anyio
@@ -189,13 +190,13 @@ async def test_a_team_whose_headshots_are_deleted_keeps_its_photos(tmp_path: Pat
     team = team_of("a.jpg", "b.jpg", "c.jpg")
     team.people[0].photo = team.people[1].photo = tmp_path / "photo.png"
     team.people[2].refusal = "No face."
-    assert team.waiting
-    team.begin(locked())
-    team.people[0].run = job = Run([REQUEST], None, None, None, [])
-    job.headshots = [shot("a")]  # type: ignore[list-item]
+    assert team.has_unsaved_work
+    team.request_run(look())
+    team.people[0].run = run = Run([REQUEST], None, None, None, [])
+    run.headshots = [shot("a")]  # type: ignore[list-item]
     team.people[1].failure = "Declined."
     team.stop()
-    assert team.reset_results() == job.headshots and team.headshots == [] and team.group == ""
+    assert team.reset_results() == run.headshots and team.headshots == [] and team.group == ""
     assert [(person.name, person.reason) for person in team.people] == [("a", ""), ("b", ""), ("c", "No face.")]
 
 
@@ -244,9 +245,9 @@ def rows(group: list[HistoryEntry], absent: dict[str, str]) -> list[tuple[str, s
     return [(row["photo"], row["file"], row["error"]) for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig")))]
 
 
-def test_everybody_stands_once_in_the_files_with_a_headshot_or_a_reason(picture: Path) -> None:
+def test_the_files_list_everyone_once_with_a_headshot_or_a_reason(picture: Path) -> None:
     group = [
-        one("Ann", why="It was declined."),  # and landed when it was tried again
+        one("Ann", why="It was declined."),  # and succeeded on the next try
         one("Ann", shot("1", picture)),
         one("Ben", why="It was declined."),
         one("Zoë", shot("2", picture), shot("3", picture)),

@@ -1,31 +1,21 @@
 """The history: comparisons and their headshots, on both databases, beside the jobs' store."""
 
 import inspect
-import io
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import pytest
 from databases import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, shot
-from paths import ROOT
-from PIL import Image
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, land, shot
 from sqlalchemy import text
 
 from headshot.errors import RequestError
-from headshot.imaging.thumbnail import MAX_BYTES, thumbnail_of
 from headshot.request import HeadshotRequest
-from headshot.storage import History, HistoryEntry, Store, StoreError, database, key_fingerprint
+from headshot.storage import History, HistoryEntry, Store, StoreError, database
 
 TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
 
@@ -328,17 +318,17 @@ def test_a_visitor_finds_and_changes_nothing_of_another_visitors(place: Place, h
         "group": lambda: history.group(BEN, "team"),
         "latest": lambda: history.latest(BEN),
         "begun_at": lambda: history.begun_at(BEN, look(history, comparison).begun),
-        "shot": lambda: history.headshot(BEN, kept.id),
-        "marked": lambda: history.by_content_id(BEN, "a" * 64),
+        "headshot": lambda: history.headshot(BEN, kept.id),
+        "by_content_id": lambda: history.by_content_id(BEN, "a" * 64),
         "thumbnail": lambda: history.thumbnail(BEN, kept.id),
         "usage": lambda: history.usage(BEN).comparisons + history.usage(BEN).headshots + history.usage(BEN).bytes,
         "rename": lambda: history.rename(BEN, comparison, "mine"),
         "rename_group": lambda: history.rename_group(BEN, "team", "mine"),
         "favourite": lambda: history.favourite(BEN, comparison, True) or history.favourite(BEN, kept.id, True),
         "delete": lambda: history.delete(BEN, comparison),
-        "delete_shot": lambda: history.delete_headshot(BEN, kept.id),
+        "delete_headshot": lambda: history.delete_headshot(BEN, kept.id),
         "forget": lambda: history.forget(BEN),
-        "looks": lambda: history.saved_settings(BEN),
+        "saved_settings": lambda: history.saved_settings(BEN),
         "delete_look": lambda: history.delete_look(BEN, look_of_ann.id),
         "close_vote": lambda: history.close_vote(BEN, code),
         "votes": lambda: history.votes(BEN),
@@ -423,178 +413,3 @@ def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Pat
         assert found()
         store.history.forget(ANN)
         assert found() == []
-
-
-# --- beside the jobs
-
-
-def job(store: Store, picture: bytes = PICTURE, owner: str = ANN) -> None:
-    """A paid job whose picture is there."""
-    marks = {"key_fingerprint": key_fingerprint("key", store.salt), "photo_sha256": PHOTO}
-    added = store.add(owner, "c", 0, asked()[0], api="v6", **marks)
-    store.sending(added)
-    store.accepted(added, os.urandom(4).hex())
-    store.done(added, picture, "a.png")
-
-
-@pytest.mark.parametrize("end", ["forget", "expire", "recover"])
-def test_when_jobs_go_the_pictures_that_the_history_has_stay(place: Place, store: Store, end: str) -> None:
-    kept = shot(store.history)
-    job(store)
-    job(store, OTHER)
-    match end:
-        case "forget":
-            assert store.forget(ANN) == 2
-        case "expire":
-            assert store.expire(place.clock()) == 2
-        case "recover":
-            store.recover()
-            assert place.files == files_of(PICTURE, OTHER)
-            store.forget(ANN)
-            store.recover()
-    assert place.files == files_of(PICTURE)
-    assert kept.picture.read_bytes() == PICTURE
-
-
-@pytest.mark.parametrize("end", ["forget", "expire", "delete", "delete_shot"])
-def test_when_the_history_goes_the_pictures_that_jobs_have_stay(place: Place, store: Store, end: str) -> None:
-    kept = shot(store.history)
-    shot(store.history, OTHER, BEN)
-    job(store)
-    match end:
-        case "forget":
-            assert store.history.forget(ANN) == 1
-        case "expire":
-            assert store.history.expire(place.clock()) == 2
-        case "delete":
-            assert store.history.delete(ANN, kept.comparison)
-        case "delete_shot":
-            assert store.history.delete_headshot(ANN, kept.id)
-    assert place.files == files_of(PICTURE, *([OTHER] if end != "expire" else []))
-    assert store.jobs(ANN)[0].picture.read_bytes() == PICTURE  # type: ignore[union-attr]
-    store.forget(ANN)
-    assert place.files == files_of(*([OTHER] if end != "expire" else []))
-
-
-# --- at once, and killed
-
-
-def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
-    first, second = place.open(), place.open()
-    for _ in range(5):
-        comparison = begin(first.history)
-        theirs = begin(second.history, BEN)
-        results = at_once(
-            partial(first.history.forget, ANN),
-            partial(land, second.history, comparison),
-            partial(land, first.history, comparison, 1, OTHER),
-            partial(land, second.history, theirs),
-            partial(first.history.fail, comparison, 0, "?"),
-            partial(second.history.rename, ANN, comparison, "new"),
-            partial(second.recover),
-            partial(first.history.expire, place.clock() - timedelta(days=1)),
-        )
-        assert [result for result in results if isinstance(result, Exception)] == []
-        assert place.files == files_of(PICTURE)
-        assert look(first.history, theirs, BEN).headshots[0].picture.read_bytes() == PICTURE
-        assert rows(place) == {"comparisons": 1, "shots": 1, "thumbnails": 1}
-        first.history.forget(BEN)
-        assert place.files == set()
-    first.close()
-    second.close()
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from sqlalchemy import Engine, event
-from headshot.request import HeadshotRequest
-from headshot.store import Store
-
-folder, url, owner, point = sys.argv[1:]
-armed = False
-
-def stand():
-    print("here", flush=True)
-    signal.pause()
-
-def before_file(name, arguments):
-    if armed and point == "before the picture has its name" and name == "os.rename" and folder in str(arguments[0]):
-        stand()
-
-def before_commit(connection):
-    if armed and point == "before the commit":
-        stand()
-
-sys.addaudithook(before_file)
-event.listen(Engine, "commit", before_commit)
-signal.alarm(60)
-with Store.open(Path(folder), url or None) as store:
-    requests = [HeadshotRequest(seed=seed) for seed in range(9)]
-    matrix = store.history.begin(
-        owner, requests, kind="matrix", backend="studio", photo_sha256=owner, face=None, name="killed"
-    )
-    for position in range(9):
-        if position == 3:
-            armed = True
-        if position == 5 and point == "between two":
-            stand()
-        store.history.land(matrix, position, png=b"PNG %d" % position, filename="a.png", thumbnail=b"RIFF",
-                           size=(4, 5), backend="studio", facts={})
-"""
-
-
-@pytest.mark.parametrize(
-    ("point", "landed"), [("before the picture has its name", 3), ("before the commit", 3), ("between two", 5)]
-)
-def test_a_matrix_whose_process_is_killed_has_what_had_landed_and_goes_on(
-    place: Place, point: str, landed: int
-) -> None:
-    command = [sys.executable, "-c", KILLED, place.folder, place.url or "", ANN, point]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    pictures = [b"PNG %d" % position for position in range(9)]
-    with place.open() as store:
-        matrix = store.history.latest(ANN)
-        assert matrix is not None
-        assert (matrix.kind, matrix.name, matrix.ended, len(matrix.requests)) == ("matrix", "killed", False, 9)
-        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures[:landed]
-        store.recover()
-        assert place.files == files_of(*pictures[:landed])
-        for position in range(landed, 9):
-            assert land(store.history, matrix.id, position, pictures[position])
-        store.history.end(matrix.id)
-        matrix = look(store.history, matrix.id)
-        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures
-        assert matrix.ended
-
-
-# --- thumbnails
-
-
-@pytest.mark.parametrize("size", [(1024, 1280), (300, 5000), (4096, 4096), (64, 80), (2000, 1)])
-def test_a_thumbnail_of_anything_is_small_and_keeps_its_shape(size: tuple[int, int]) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    image = Image.fromarray(noise)
-    data = thumbnail_of(image)
-    assert len(data) <= MAX_BYTES
-    with Image.open(io.BytesIO(data)) as small:
-        assert (small.format, small.mode) == ("WEBP", "RGB")
-        assert small.width <= min(320, size[0])
-        assert small.height <= min(400, size[1])
-        if min(small.size) > 10:
-            assert small.width / small.height == pytest.approx(size[0] / size[1], rel=0.05)
-    assert (image.size, np.array_equal(np.asarray(image), noise)) == (size, True)
-
-
-def test_a_thumbnail_looks_like_its_picture() -> None:
-    across = np.linspace(0, 255, 1024, dtype=np.float32)[None, :].repeat(1280, 0)
-    down = np.linspace(0, 255, 1280, dtype=np.float32)[:, None].repeat(1024, 1)
-    pixels = np.stack([across, down, 255 - across], -1).astype(np.uint8)
-    with Image.open(io.BytesIO(thumbnail_of(Image.fromarray(pixels)))) as small:
-        assert small.size == (320, 400)
-        wanted = np.asarray(Image.fromarray(pixels).resize((320, 400)), np.float32)
-        assert np.abs(np.asarray(small, np.float32) - wanted).mean() < 3

@@ -7,7 +7,7 @@ from databases import Place
 from keeping import ANN, BEN, OTHER, PICTURE, at_once, begin, land, shot
 
 from headshot.errors import RequestError
-from headshot.storage import History, hash_token, looks, votes
+from headshot.storage import History, hash_token, saved_settings, votes
 
 CY = hash_token("cy's token")
 
@@ -53,12 +53,12 @@ def test_a_look_that_is_too_much_is_refused_with_a_sentence(history: History) ->
     ):
         with pytest.raises(RequestError, match=sentence):
             history.save_look(ANN, name, settings)
-    for number in range(looks.MAX_LOOKS):
+    for number in range(saved_settings.MAX_SAVED):
         history.save_look(ANN, f"look {number}", {})
     with pytest.raises(RequestError, match="At most 50 looks"):
         history.save_look(ANN, "one more", {})
     assert history.save_look(ANN, "look 7", {"seed": 1}).settings == {"seed": 1}
-    assert len(history.saved_settings(ANN)) == looks.MAX_LOOKS
+    assert len(history.saved_settings(ANN)) == saved_settings.MAX_SAVED
 
 
 def test_one_name_saved_twice_at_once_is_one_look(place: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 from headshot.imaging import face
 from headshot.studio import analysis, exposure, framing, render
 from headshot.studio.face_geometry import CHEEKS
-from headshot.studio.prompt.look import StyleSpec
+from headshot.studio.prompt.style_spec import StyleSpec
 
 _WHITE_WALL = np.float32([236, 240, 244])
 _SKY = np.float32([166, 174, 184])
@@ -88,14 +88,14 @@ def test_a_well_lit_face_of_any_complexion_is_not_lifted_whatever_is_behind_it(k
 def test_a_lift_burns_nothing_out_and_no_two_tones_change_places() -> None:
     greys = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[None, :, None], 3, axis=2)
     for lift in (exposure.Lift(1.2), exposure.Lift(1.44, 0.1)):
-        lifted = lift.applied(greys)[0, :, 0]
+        lifted = lift.apply(greys)[0, :, 0]
         assert lifted.max() <= 1
         assert np.diff(lifted).min() >= 0
 
 
 def test_a_lift_makes_a_strong_colour_brighter_and_no_more_glaring() -> None:
     shirt = np.full((4, 4, 3), (0.45, 0.58, 0.22), np.float32)
-    lifted = exposure.Lift(gain=1.4).applied(shirt)
+    lifted = exposure.Lift(gain=1.4).apply(shirt)
     (before, a, b), (after, lifted_a, lifted_b) = (
         cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)[0, 0] for cloth in (shirt, lifted)
     )
@@ -107,7 +107,7 @@ def test_a_lift_makes_a_strong_colour_brighter_and_no_more_glaring() -> None:
 def test_a_rim_of_burnt_out_daylight_along_jaw_and_ears_is_calmed_and_gets_the_skins_hue() -> None:
     studied = _analysed("portrait rim")
     skin = studied.surface.skin
-    person = cv2.resize(studied.fore.astype(np.float32), skin.shape[::-1], interpolation=cv2.INTER_AREA)
+    person = cv2.resize(studied.foreground.astype(np.float32), skin.shape[::-1], interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(studied.alpha.astype(np.float32), skin.shape[::-1], interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(person, cv2.COLOR_RGB2LAB)
     depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)

@@ -30,7 +30,7 @@ def room(
 
 
 def chosen(space: framing.FramingLimits) -> framing.Frame:
-    return framing.choose(space, "classic", 0, 0, 0, 0)
+    return framing.choose_frame(space, "classic", 0, 0, 0, 0)
 
 
 def sides(crop: framing.Frame) -> tuple[float, float, float, float]:
@@ -95,7 +95,7 @@ def test_where_the_photo_cuts_the_crown_the_frame_does_and_the_shoulders_stay_in
 def test_somebody_beside_is_kept_out_where_the_photos_own_background_stays() -> None:
     """Else the frame is the look's: before a painted backdrop nobody is beside."""
     space = room(beside=980)
-    crop = framing.choose(space, "classic", 0, 0, 0, 0, own_background=True)
+    crop = framing.choose_frame(space, "classic", 0, 0, 0, 0, own_background=True)
     assert chosen(space) == chosen(room())
     assert sides(crop)[2] < sides(chosen(space))[2] - 30
     assert crop.share < 0.63

@@ -10,7 +10,7 @@ import pytest
 
 from headshot.imaging import face
 from headshot.studio import analysis, lighting, render
-from headshot.studio.prompt.look import StyleSpec
+from headshot.studio.prompt.style_spec import StyleSpec
 
 _CHEEKS = ((50, 117, 123, 147, 187, 205), (280, 346, 352, 376, 411, 425))  # the picture's left one, its right one
 
@@ -71,7 +71,7 @@ def test_the_turn_is_read_off_the_mesh_and_a_head_that_looks_ahead_has_the_photo
         turned = (mesh - mesh.mean(axis=0)) @ np.array(
             [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]], np.float32
         )
-        own = lighting.source(dark, studied.surface, turned)
+        own = lighting.estimate_source(dark, studied.surface, turned)
         assert own.turn == pytest.approx(degrees, abs=10)
         assert own.side == np.sign(degrees)  # an evenly lit face: nothing but the turn decides
     assert studied.light.side == -1

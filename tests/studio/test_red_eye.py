@@ -57,7 +57,7 @@ def test_red_pupils_turn_dark_and_keep_their_catch_light(name: portraits.Name, c
     mesh = _photo(name)[1]
     photo = _with_red_pupils(name, colour).astype(np.float32) / 255
     cleared = photo.copy()
-    assert red_eye.clear(cleared, mesh)
+    assert red_eye.darken_pupils(cleared, mesh)
     assert min(_redness(photo, mesh)) > 35
     assert max(map(abs, _redness(cleared, mesh))) < 6
     sparks = photo.min(axis=2) > 0.85
@@ -72,7 +72,7 @@ def test_red_pupils_turn_dark_and_keep_their_catch_light(name: portraits.Name, c
 def test_a_headshot_of_a_photo_with_red_eyes_has_none() -> None:
     pixels = _with_red_pupils("portrait", (214, 46, 52))
     studied = analysis.analyse(pixels, face.find(pixels)[0], [], steps=21)
-    person = studied.fore.astype(np.float32)
+    person = studied.foreground.astype(np.float32)
     canvas_mesh = face.mesh((person * 255).astype(np.uint8), face.find((person * 255).astype(np.uint8))[0])
     assert max(_redness(person, canvas_mesh)) < 12
 
@@ -86,7 +86,7 @@ def test_brown_blue_and_green_eyes_keep_their_colour(iris: tuple[int, int, int])
         for warmth in (np.float32([1, 1, 1]), np.float32([1.1, 0.95, 0.8])):  # lamp light, too
             photo = np.clip(_with_red_pupils(name, iris).astype(np.float32) / 255 * warmth, 0, 1)
             same = photo.copy()
-            assert not red_eye.clear(same, mesh)
+            assert not red_eye.darken_pupils(same, mesh)
             assert np.array_equal(same, photo)
 
 
@@ -95,7 +95,7 @@ def test_the_portraits_own_eyes_and_pink_lids_are_not_touched() -> None:
         pixels, mesh = _photo(name)
         pink = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         for photo in (pixels.astype(np.float32) / 255, cv2.cvtColor(pink + np.float32([0, 14, 0]), cv2.COLOR_LAB2RGB)):
-            assert not red_eye.clear(np.clip(photo, 0, 1), mesh)
+            assert not red_eye.darken_pupils(np.clip(photo, 0, 1), mesh)
 
 
 def test_skin_under_a_mesh_that_missed_the_eyes_is_not_touched() -> None:
@@ -103,4 +103,4 @@ def test_skin_under_a_mesh_that_missed_the_eyes_is_not_touched() -> None:
     photo = np.clip(pixels.astype(np.float32) / 255 * np.float32([1.1, 0.85, 0.85]), 0, 1)
     for down in (-0.35, 0.15, 0.25, 0.6):
         missed = mesh + np.float32([0, down * float(np.ptp(mesh[:, 1])), 0])
-        assert not red_eye.clear(photo.copy(), missed)
+        assert not red_eye.darken_pupils(photo.copy(), missed)

@@ -27,7 +27,7 @@ from headshot.progress import Step
 from headshot.request import MAX_SEED
 
 EXAMPLE = ROOT / "headshot" / "examples" / "astronaut.png"
-PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
+PORTRAIT = ROOT / "headshot" / "examples" / "portrait.jpg"
 PROMPT = "professional headshot, navy backdrop, soft loop light"
 
 

@@ -91,7 +91,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         visit.page.locator("a.frame").first.click()
         visit.page.get_by_role("tab", name="Python").click()
         visit.inspect("the details")
-        visit.page.get_by_role("button", name="Make it the baseline").click()
+        visit.page.get_by_role("button", name="Pin as baseline").click()
         visit.page.keyboard.press("Escape")
         expect(visit.page.locator(".badge")).to_be_visible()
         visit.inspect("the baseline")

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 from stub import StubBackend
 
-from headshot.comparison.comparing import expand_axis, plan
+from headshot.comparison.axes import expand_axis, plan
 from headshot.comparison.labels import label
 from headshot.comparison.presets import PRESETS
 from headshot.cookies import PAGE_COOKIE
@@ -29,13 +29,13 @@ from headshot.errors import PhotoError, RequestError, Stopped
 from headshot.imaging.face import Face
 from headshot.imaging.photo import Photo
 from headshot.imaging.photo_check import PhotoCheck
-from headshot.modelslab.account import Key
+from headshot.modelslab.key import Key
 from headshot.progress import Step
 from headshot.request import HeadshotRequest, Note
 from headshot.runs.run import Run
 from headshot.runs.saved_headshot import PhotoCopy, SavedHeadshot
 from headshot.sessions import folder
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.ui import messages
 from headshot.ui.headshots import controls, results
 
@@ -184,8 +184,8 @@ def _job(*shots: SavedHeadshot, of: int) -> Run:
     return asyncio.run(make())
 
 
-def _address(corner: str, name: str) -> str:
-    return f"headshots/visitor/{corner}/{name}"
+def _address(slot: str, name: str) -> str:
+    return f"headshots/visitor/{slot}/{name}"
 
 
 def _told(html: str) -> list[dict[str, Any]]:
@@ -376,7 +376,7 @@ def test_things_are_deleted_after_their_time_in_an_open_tab(sessions: SessionReg
         sessions.sweep()
         assert (old.exists(), new.exists()) == (False, True)
         assert session.photo is None
-        assert session.photo_lost_reason == "kept its time"
+        assert session.photo_lost_reason == "expired"
 
 
 def test_a_photos_preview_goes_with_it(sessions: SessionRegistry) -> None:
@@ -412,7 +412,7 @@ def test_beyond_the_bound_of_all_photos_the_oldest_make_room(tmp_path: Path, clo
         session.set_photo(PHOTO, CHECK, None, b"")
         sessions.evict()
     assert [session.photo is None for session in tabs] == [True, False, False]
-    assert tabs[0].photo_lost_reason == "made room"
+    assert tabs[0].photo_lost_reason == "evicted"
     large = Photo.from_image(Image.new("RGB", (200, 200)))
     clock.now += 1
     tabs[1].set_photo(large, CHECK, None, b"")
@@ -424,7 +424,7 @@ def test_a_backend_that_cannot_forget_keeps_nothing_else_from_being_deleted(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Forgetless(StubBackend):
-        def forget(self, photo: Photo) -> None:
+        def drop_cache(self, photo: Photo) -> None:
             raise OSError("the memory is stuck")
 
     stub = StubBackend()
@@ -516,7 +516,7 @@ def test_a_tab_that_comes_back_too_late_is_told_why_its_photo_is_gone(sessions: 
         sessions.get("tab").set_photo(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
     clock.now += sessions.grace_seconds
     sessions.sweep()
-    assert sessions.get("tab").photo_lost_reason == "was away"
+    assert sessions.get("tab").photo_lost_reason == "disconnected"
     assert sessions.get("a new tab").photo_lost_reason == ""
 
 
@@ -548,21 +548,21 @@ def test_names_are_long_and_no_address_climbs(sessions: SessionRegistry) -> None
     assert len(one.token) >= 43
     assert one.token != other.token
     path = one.write("a.png", b"a")
-    _, name, corner, file = one.address(path.parent.name, path.name).split("/")
-    assert sessions.picture(name, corner, file) == path
-    assert sessions.picture(other.token, corner, file) is None
+    _, name, slot, file = one.address(path.parent.name, path.name).split("/")
+    assert sessions.picture(name, slot, file) == path
+    assert sessions.picture(other.token, slot, file) is None
     for parts in (
-        ("..", name, corner),
+        ("..", name, slot),
         (name, "..", "x"),
-        (name, corner, ".."),
-        (name, f"{corner}/..", file),
+        (name, slot, ".."),
+        (name, f"{slot}/..", file),
         ("", "", ""),
     ):
         assert sessions.picture(*parts) is None
 
 
 def test_a_page_without_a_session_is_told_so(sessions: SessionRegistry) -> None:
-    with pytest.raises(RequestError, match="load it anew"):
+    with pytest.raises(RequestError, match="Reload it"):
         sessions.get(None)
 
 

@@ -15,24 +15,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headshot.exports.sheet import GREY, INK, PAPER
-from headshot.voting.ranking import (
-    MOST_PAIRS,
-    OUTCOMES,
-    Outcome,
-    chart,
-    fit,
-    is_valid_ballot,
-    next_pair,
-    pairs_for,
-    table,
-)
+from headshot.voting.chart import ranking_chart, ranking_csv
+from headshot.voting.pairs import MAX_PAIRS, count_judged, next_pair, pairs_for
+from headshot.voting.ranking import OUTCOMES, Outcome, fit
 
 SHOTS = ("fir", "oak", "elm", "ash", "yew")
 SWAPPED: dict[Outcome, Outcome] = {"left": "right", "right": "left", "tie": "tie"}
 
 
 @dataclass(frozen=True)
-class Said:
+class Ballot:
     voter: str
     left: str
     right: str
@@ -42,55 +34,55 @@ class Said:
 PAIRS = st.lists(st.sampled_from(SHOTS), min_size=2, max_size=2, unique=True)
 BALLOTS = st.lists(
     st.builds(
-        lambda voter, pair, outcome: Said(voter, *pair, outcome),
+        lambda voter, pair, outcome: Ballot(voter, *pair, outcome),
         st.sampled_from(("ann", "bob", "cat")),
         PAIRS,
         st.sampled_from(OUTCOMES),
     ),
     max_size=30,
-    unique_by=lambda said: (said.voter, frozenset((said.left, said.right))),
+    unique_by=lambda ballot: (ballot.voter, frozenset((ballot.left, ballot.right))),
 )
 
 
-def _many(left: str, right: str, wins: int, losses: int, ties: int = 0) -> list[Said]:
+def _many(left: str, right: str, wins: int, losses: int, ties: int = 0) -> list[Ballot]:
     """Each by a voter of its own."""
     outcomes: list[Outcome] = [*["left"] * wins, *["right"] * losses, *["tie"] * ties]
-    return [Said(f"voter {number}", left, right, outcome) for number, outcome in enumerate(outcomes)]
+    return [Ballot(f"voter {number}", left, right, outcome) for number, outcome in enumerate(outcomes)]
 
 
 def _chance(log_odds: float) -> float:
     return 1 / (1 + math.exp(-log_odds))
 
 
-def _strengths(ballots: list[Said], shots: tuple[str, ...] = SHOTS) -> dict[str, float]:
+def _strengths(ballots: list[Ballot], shots: tuple[str, ...] = SHOTS) -> dict[str, float]:
     return {one.shot: one.strength for one in fit(shots, ballots)}
 
 
 # ---------------------------------------------------------------------------------------------------------- next_pair
 
 
-def _asked_all(voter: str, ballots: list[Said], shots: tuple[str, ...] = SHOTS, most: int = 10_000) -> list[Said]:
+def _judge_all(voter: str, ballots: list[Ballot], shots: tuple[str, ...] = SHOTS, most: int = 10_000) -> list[Ballot]:
     """The voter judges what is shown, at random, until nothing is or `most` are judged. The ballots grow by them."""
     chance, own = random.Random(voter), []
     while len(own) < most and (pair := next_pair(shots, voter, ballots)) is not None:
-        own.append(Said(voter, *pair, chance.choice(OUTCOMES)))
+        own.append(Ballot(voter, *pair, chance.choice(OUTCOMES)))
         ballots.append(own[-1])
     return own
 
 
 @given(BALLOTS, st.sampled_from(("ann", "dan")))
 @settings(deadline=None, max_examples=25)
-def test_a_voter_sees_each_pair_once_and_then_none(ballots: list[Said], voter: str) -> None:
+def test_a_voter_sees_each_pair_once_and_then_none(ballots: list[Ballot], voter: str) -> None:
     before = {frozenset((one.left, one.right)) for one in ballots if one.voter == voter}
-    assert is_valid_ballot(SHOTS, voter, ballots) == len(before)
-    seen = [frozenset((one.left, one.right)) for one in _asked_all(voter, ballots)]
+    assert count_judged(SHOTS, voter, ballots) == len(before)
+    seen = [frozenset((one.left, one.right)) for one in _judge_all(voter, ballots)]
     assert sorted(map(sorted, [*before, *seen])) == sorted(map(sorted, combinations(SHOTS, 2)))
-    assert is_valid_ballot(SHOTS, voter, ballots) == pairs_for(len(SHOTS)) == 10
+    assert count_judged(SHOTS, voter, ballots) == pairs_for(len(SHOTS)) == 10
 
 
 @given(BALLOTS)
 @settings(deadline=None, max_examples=25)
-def test_the_same_ballots_give_the_same_pair_in_whatever_order_they_came(ballots: list[Said]) -> None:
+def test_the_same_ballots_give_the_same_pair_in_whatever_order_they_came(ballots: list[Ballot]) -> None:
     shown = next_pair(SHOTS, "dan", ballots)
     assert next_pair(SHOTS, "dan", ballots) == next_pair(SHOTS, "dan", ballots[::-1]) == shown
 
@@ -103,7 +95,7 @@ def test_voters_begin_with_different_pairs_and_sides() -> None:
 
 @pytest.mark.parametrize("voters", [1, 2, 7])
 def test_no_pair_starves_though_voters_leave_early(voters: int) -> None:
-    ballots: list[Said] = []
+    ballots: list[Ballot] = []
     for number in range(voters):
         voter, own = f"voter {number}", 0
         while own < 6:
@@ -113,7 +105,7 @@ def test_no_pair_starves_though_voters_leave_early(voters: int) -> None:
             pair = next_pair(SHOTS, voter, ballots)
             assert pair is not None
             assert shown[frozenset(pair)] <= least + 1
-            ballots.append(Said(voter, *pair, "left"))
+            ballots.append(Ballot(voter, *pair, "left"))
             own += 1
     met = Counter(shot for one in ballots for shot in (one.left, one.right))
     assert max(met.values()) - min(met.values()) <= 2 + voters // 2
@@ -128,18 +120,18 @@ def test_what_is_uncertain_is_asked_before_what_is_clear() -> None:
 @pytest.mark.parametrize("count", [4, 7, 11])
 def test_every_picture_stands_on_either_side_about_as_often(count: int) -> None:
     shots = tuple(f"shot {number}" for number in range(count))
-    everybody: list[Said] = []
+    everybody: list[Ballot] = []
     for voter in ("ann", "bob", "cat"):
-        own = _asked_all(voter, everybody, shots)
+        own = _judge_all(voter, everybody, shots)
         for shot in shots:
             assert abs(sum((one.left == shot) - (one.right == shot) for one in own)) <= 3, shot
 
 
 def test_a_vote_on_many_pictures_asks_nobody_for_ever() -> None:
     shots = tuple(f"shot {number}" for number in range(16))
-    assert pairs_for(16) == MOST_PAIRS < math.comb(16, 2)
-    own = _asked_all("ann", [], shots)
-    assert len(own) == MOST_PAIRS
+    assert pairs_for(16) == MAX_PAIRS < math.comb(16, 2)
+    own = _judge_all("ann", [], shots)
+    assert len(own) == MAX_PAIRS
     met = Counter(shot for one in own for shot in (one.left, one.right))
     assert set(met) == set(shots)
     assert min(met.values()) >= 4  # of 7.5 on average: what always wins tells little more by winning again
@@ -152,8 +144,8 @@ def test_fewer_than_two_pictures_make_no_pair(shots: tuple[str, ...]) -> None:
 
 
 def test_ballots_on_a_picture_that_was_deleted_since_are_left_out() -> None:
-    ballots = [Said("ann", "fir", "gone", "left"), Said("ann", "fir", "oak", "left")]
-    assert is_valid_ballot(("fir", "oak"), "ann", ballots) == 1
+    ballots = [Ballot("ann", "fir", "gone", "left"), Ballot("ann", "fir", "oak", "left")]
+    assert count_judged(("fir", "oak"), "ann", ballots) == 1
     assert fit(("fir", "oak"), ballots) == fit(("fir", "oak"), ballots[1:])
 
 
@@ -178,7 +170,7 @@ def test_with_many_ballots_two_pictures_are_apart_by_their_log_odds_and_its_know
 def test_hunters_algorithm_comes_to_the_same_strengths() -> None:
     chance = random.Random(3)
     ballots = [
-        Said(f"voter {number}", *pair, chance.choice(OUTCOMES))
+        Ballot(f"voter {number}", *pair, chance.choice(OUTCOMES))
         for number in range(4)
         for pair in combinations(SHOTS, 2)
     ]
@@ -200,15 +192,15 @@ def test_hunters_algorithm_comes_to_the_same_strengths() -> None:
 
 def test_a_known_order_is_found_again_and_lies_within_its_intervals() -> None:
     truth = dict(zip(SHOTS, (1.6, 0.8, 0.0, -0.8, -1.6), strict=True))
-    chance, ballots = random.Random(5), list[Said]()
+    chance, ballots = random.Random(5), list[Ballot]()
     for number in range(120):
         for left, right in combinations(SHOTS, 2):
             wins = chance.random() < _chance(truth[left] - truth[right])
-            ballots.append(Said(f"voter {number}", left, right, "left" if wins else "right"))
-    standings = fit(SHOTS, ballots)
-    assert [one.shot for one in standings] == list(SHOTS)
-    assert all(one.low < truth[one.shot] < one.high for one in standings)
-    assert [one.place for one in standings] == ["1", "2", "3", "4", "5"]
+            ballots.append(Ballot(f"voter {number}", left, right, "left" if wins else "right"))
+    ranks = fit(SHOTS, ballots)
+    assert [one.shot for one in ranks] == list(SHOTS)
+    assert all(one.low < truth[one.shot] < one.high for one in ranks)
+    assert [one.rank_range for one in ranks] == ["1", "2", "3", "4", "5"]
 
 
 def test_where_voters_only_disagree_nothing_is_told_apart() -> None:
@@ -219,7 +211,7 @@ def test_where_voters_only_disagree_nothing_is_told_apart() -> None:
         for voter in range(12):
             taste = random.Random(chance.random()).sample(SHOTS, 5)
             ballots += [
-                Said(f"voter {voter}", *pair, "left" if taste.index(pair[0]) < taste.index(pair[1]) else "right")
+                Ballot(f"voter {voter}", *pair, "left" if taste.index(pair[0]) < taste.index(pair[1]) else "right")
                 for pair in combinations(SHOTS, 2)
             ]
         covered += sum(one.low < 0 < one.high for one in fit(SHOTS, ballots))
@@ -228,22 +220,22 @@ def test_where_voters_only_disagree_nothing_is_told_apart() -> None:
 
 @given(BALLOTS)
 @settings(deadline=None, max_examples=40)
-def test_whatever_is_said_every_number_is_finite_and_the_shares_average_to_one_half(ballots: list[Said]) -> None:
-    standings = fit(SHOTS, ballots)
-    assert {one.shot for one in standings} == set(SHOTS)
-    assert all(math.isfinite(number) for one in standings for number in (one.strength, one.low, one.high))
-    assert all(0 < one.share_low <= one.share <= one.share_high < 1 for one in standings)
-    assert sum(one.share for one in standings) / 5 == pytest.approx(0.5, abs=1e-9)
-    assert sum(one.wins for one in standings) == sum(one.losses for one in standings)
-    assert sum(one.wins + one.losses + one.ties for one in standings) == 2 * len(ballots)
-    assert all(1 <= one.best <= place <= one.worst <= 5 for place, one in enumerate(standings, start=1))
+def test_whatever_is_said_every_number_is_finite_and_the_shares_average_to_one_half(ballots: list[Ballot]) -> None:
+    ranks = fit(SHOTS, ballots)
+    assert {one.shot for one in ranks} == set(SHOTS)
+    assert all(math.isfinite(number) for one in ranks for number in (one.strength, one.low, one.high))
+    assert all(0 < one.share_low <= one.share <= one.share_high < 1 for one in ranks)
+    assert sum(one.share for one in ranks) / 5 == pytest.approx(0.5, abs=1e-9)
+    assert sum(one.wins for one in ranks) == sum(one.losses for one in ranks)
+    assert sum(one.wins + one.losses + one.ties for one in ranks) == 2 * len(ballots)
+    assert all(1 <= one.best <= rank <= one.worst <= 5 for rank, one in enumerate(ranks, start=1))
 
 
 @given(BALLOTS, st.permutations(SHOTS))
 @settings(deadline=None, max_examples=25)
-def test_another_name_or_side_or_order_changes_no_standing(ballots: list[Said], names: list[str]) -> None:
+def test_another_name_or_side_or_order_changes_no_standing(ballots: list[Ballot], names: list[str]) -> None:
     renamed = dict(zip(SHOTS, names, strict=True))
-    turned = [Said(one.voter, renamed[one.right], renamed[one.left], SWAPPED[one.outcome]) for one in ballots[::-1]]
+    turned = [Ballot(one.voter, renamed[one.right], renamed[one.left], SWAPPED[one.outcome]) for one in ballots[::-1]]
     plain, other = fit(SHOTS, ballots), {one.shot: one for one in fit(names, turned)}
     for one in plain:
         same = other[renamed[one.shot]]
@@ -253,8 +245,8 @@ def test_another_name_or_side_or_order_changes_no_standing(ballots: list[Said], 
 
 @given(BALLOTS)
 @settings(deadline=None, max_examples=25)
-def test_to_turn_every_answer_round_turns_the_ranking_round(ballots: list[Said]) -> None:
-    turned = _strengths([Said(one.voter, one.left, one.right, SWAPPED[one.outcome]) for one in ballots])
+def test_to_turn_every_answer_round_turns_the_ranking_round(ballots: list[Ballot]) -> None:
+    turned = _strengths([Ballot(one.voter, one.left, one.right, SWAPPED[one.outcome]) for one in ballots])
     for shot, strength in _strengths(ballots).items():
         assert turned[shot] == pytest.approx(-strength, abs=1e-7)
 
@@ -262,19 +254,19 @@ def test_to_turn_every_answer_round_turns_the_ranking_round(ballots: list[Said])
 def test_more_ballots_narrow_the_interval() -> None:
     widths = []
     for number in (1, 4, 16, 64):
-        standings = fit(SHOTS[:2], _many("fir", "oak", 2 * number, number))
-        widths.append(standings[0].high - standings[0].low)
+        ranks = fit(SHOTS[:2], _many("fir", "oak", 2 * number, number))
+        widths.append(ranks[0].high - ranks[0].low)
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < widths[0] / 4
 
 
 def test_who_wins_everything_is_first_and_who_was_never_shown_stands_in_the_middle() -> None:
-    ballots = [said for other in ("oak", "elm", "ash") for said in _many("fir", other, 9, 0)]
-    standings = fit(SHOTS, ballots)
-    assert [one.shot for one in standings][:2] == ["fir", "yew"]
-    assert standings[0].best == 1
-    assert standings[1].wins == standings[1].losses == standings[1].ties == 0
-    assert standings[1].low < -1 < 1 < standings[1].high
+    ballots = [ballot for other in ("oak", "elm", "ash") for ballot in _many("fir", other, 9, 0)]
+    ranks = fit(SHOTS, ballots)
+    assert [one.shot for one in ranks][:2] == ["fir", "yew"]
+    assert ranks[0].best == 1
+    assert ranks[1].wins == ranks[1].losses == ranks[1].ties == 0
+    assert ranks[1].low < -1 < 1 < ranks[1].high
 
 
 def test_a_few_ballots_between_two_groups_with_many_are_heard() -> None:
@@ -287,7 +279,7 @@ def test_a_few_ballots_between_two_groups_with_many_are_heard() -> None:
 
 
 def test_of_two_ballots_by_one_voter_on_one_pair_the_later_counts() -> None:
-    changed = [Said("ann", "fir", "oak", "left"), Said("ann", "oak", "fir", "left")]
+    changed = [Ballot("ann", "fir", "oak", "left"), Ballot("ann", "oak", "fir", "left")]
     assert fit(("fir", "oak"), changed) == fit(("fir", "oak"), changed[1:])
 
 
@@ -295,8 +287,8 @@ def test_of_two_ballots_by_one_voter_on_one_pair_the_later_counts() -> None:
 
 
 def test_the_table_says_who_won_and_runs_no_formula() -> None:
-    standings = fit(("fir", "oak"), _many("fir", "oak", 3, 1, 2))
-    data = table(standings, {"fir": "=HYPERLINK(1)", "oak": "Seed 2, “navy”"})
+    ranks = fit(("fir", "oak"), _many("fir", "oak", 3, 1, 2))
+    data = ranking_csv(ranks, {"fir": "=HYPERLINK(1)", "oak": "Seed 2, “navy”"})
     assert data.startswith(b"\xef\xbb\xbf")
     first, second = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert first["headshot"] == "'=HYPERLINK(1)"
@@ -308,11 +300,11 @@ def test_the_table_says_who_won_and_runs_no_formula() -> None:
 
 
 def test_the_chart_shows_every_picture_beside_its_interval() -> None:
-    standings = fit(("fir", "oak", "elm"), [*_many("fir", "oak", 9, 3), *_many("oak", "elm", 9, 3)])
+    ranks = fit(("fir", "oak", "elm"), [*_many("fir", "oak", 9, 3), *_many("oak", "elm", 9, 3)])
     colours = {"fir": (200, 30, 30), "oak": (20, 40, 210), "elm": (240, 190, 20)}
     pictures = {shot: Image.new("RGB", (256, 320), colour) for shot, colour in colours.items()}
     names = {shot: f"Seed {number}" for number, shot in enumerate(colours)}
-    page = np.asarray(chart(standings, pictures, names, "Which one?", footer="24 votes")).astype(int)
+    page = np.asarray(ranking_chart(ranks, pictures, names, "Which one?", footer="24 votes")).astype(int)
     tops, dots = [], []
     for shot in ("fir", "oak", "elm"):
         rows, columns = np.nonzero((page == colours[shot]).all(axis=2))
@@ -323,14 +315,14 @@ def test_the_chart_shows_every_picture_beside_its_interval() -> None:
         dots.append(np.nonzero((np.abs(middle - (20, 100, 89)) < 8).all(axis=1))[0].mean())
     assert tops == sorted(tops)
     assert dots == sorted(dots, reverse=True)  # the stronger, the further right
-    one = standings[0]
+    one = ranks[0]
     assert (dots[0] - 840) / 540 == pytest.approx(one.share, abs=0.003)
 
 
 def test_a_chart_without_votes_pictures_or_a_title_is_still_one() -> None:
     names = {"fir": "Seed 1 " * 60, "oak": "“Ω” Ящик"}
-    page = chart(fit(("fir", "oak"), []), {}, names)
-    titled = chart(fit(("fir", "oak"), []), {"fir": Image.new("LA", (3, 900))}, names, "Title")
+    page = ranking_chart(fit(("fir", "oak"), []), {}, names)
+    titled = ranking_chart(fit(("fir", "oak"), []), {"fir": Image.new("LA", (3, 900))}, names, "Title")
     assert titled.height > page.height
     assert {page.getpixel((2, 2)), page.getpixel((page.width - 2, page.height - 2))} == {PAPER}
     colours = {colour for _, colour in page.getcolors(1 << 20) or ()}

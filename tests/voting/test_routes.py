@@ -34,28 +34,28 @@ TELLING = ("4711", "navy blazer", "parameters", "seed", "studio", "headshot-stud
 
 
 @dataclass
-class Hall:
-    """A server with the booth alone, and the history behind it."""
+class VoteServer:
+    """A server with the voting pages alone, and their history."""
 
     history: History
     address: str = ""
     down: bool = False
     clock: float = 0.0
 
-    async def ask(self, act: Callable[[Any], _T]) -> _T:
+    async def run(self, function: Callable[[Any], _T]) -> _T:
         def done() -> _T:
             if self.down:
                 raise StoreError("The record cannot be read just now. Try again in a minute.")
-            return act(self.history)
+            return function(self.history)
 
         return await anyio.to_thread.run_sync(done)
 
     def open(self, count: int = 3, title: str = "For the board") -> str:
         comparison = begin(self.history, requests=asked(*["navy blazer"] * count))
-        shots = [self._landed(comparison, number) for number in range(count)]
+        shots = [self._save_headshot(comparison, number) for number in range(count)]
         return self.history.open_vote(ANN, comparison, shots, title)
 
-    def _landed(self, comparison: str, number: int) -> str:
+    def _save_headshot(self, comparison: str, number: int) -> str:
         shot = self.history.land(
             comparison,
             number,
@@ -74,9 +74,9 @@ class Hall:
         assert vote is not None
         return vote.shots
 
-    def kept(self, code: str) -> list[StoredHeadshot]:
+    def stored(self, code: str) -> list[StoredHeadshot]:
         found = [self.history.shot_of_vote(code, shot) for shot in self.shots(code)]
-        return [kept for kept in found if kept is not None]
+        return [stored for stored in found if stored is not None]
 
     def ballots(self, code: str) -> tuple[Ballot, ...]:
         return self.history.ballots(code)
@@ -87,33 +87,33 @@ class Hall:
 
 @cache
 def _png(number: int) -> bytes:
-    """A headshot's file: with its recipe, and larger than what voters are shown."""
-    recipe = PngImagePlugin.PngInfo()
-    recipe.add_text("parameters", f"navy blazer\nSteps: 31, CFG scale: 7, Seed: {4711 + number}")
+    """A headshot's file: with its metadata, and larger than what voters are shown."""
+    metadata = PngImagePlugin.PngInfo()
+    metadata.add_text("parameters", f"navy blazer\nSteps: 31, CFG scale: 7, Seed: {4711 + number}")
     file = io.BytesIO()
     picture = Image.new("RGB", (1600, 2000), COLOURS[number % len(COLOURS)])
-    picture.save(file, "PNG", pnginfo=recipe, dpi=(300, 300))
+    picture.save(file, "PNG", pnginfo=metadata, dpi=(300, 300))
     return file.getvalue()
 
 
-def _app(hall: Hall) -> Starlette:
-    """The booth as in the whole server, but for what stands before it."""
-    return Starlette(routes=routes.routes(hall.ask, clock=lambda: hall.clock))
+def _app(server: VoteServer) -> Starlette:
+    """The voting pages as in the whole server, without its middleware."""
+    return Starlette(routes=routes.routes(server.run, clock=lambda: server.clock))
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    store = Store.open(tmp_path_factory.mktemp("booth"))
-    hall = Hall(store.history)
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoteServer]:
+    store = Store.open(tmp_path_factory.mktemp("voting"))
+    server = VoteServer(store.history)
     try:
-        with served(_app(hall)) as hall.address:
-            yield hall
+        with served(_app(server)) as server.address:
+            yield server
     finally:
         store.close()
 
 
 @pytest.fixture
-def hall(running: Hall) -> Iterator[Hall]:
+def server(running: VoteServer) -> Iterator[VoteServer]:
     running.down = False
     running.clock += 1_000  # whatever was guessed before is forgotten
     yield running
@@ -130,8 +130,8 @@ class Guest:
     def pair(self) -> dict[str, Any]:
         answer = self.http.get(f"/vote/{self.code}/pair")
         assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        state: dict[str, Any] = answer.json()
+        return state
 
     def cast(self, pair: object, choice: object) -> httpx.Response:
         return self.http.post(f"/vote/{self.code}", json={"pair": pair, "choice": choice})
@@ -148,32 +148,32 @@ class Guest:
         return apart.index(min(apart))
 
     @property
-    def mark(self) -> str:
+    def voter_hash(self) -> str:
         return sha256(self.http.cookies[VOTE_COOKIE].encode()).hexdigest()
 
 
 @pytest.fixture
-def guest(hall: Hall) -> Guest:
-    return Guest(hall.address, hall.open())
+def guest(server: VoteServer) -> Guest:
+    return Guest(server.address, server.open())
 
 
 # --- what it tells
 
 
-def test_nothing_that_a_voter_receives_tells_what_a_picture_is(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    assert set(told) == {"pair", "left", "right", "done", "of"}
-    assert (told["done"], told["of"]) == (0, 3)
+def test_nothing_that_a_voter_receives_tells_what_a_picture_is(server: VoteServer, guest: Guest) -> None:
+    state = guest.pair()
+    assert set(state) == {"pair", "left", "right", "done", "of"}
+    assert (state["done"], state["of"]) == (0, 3)
     answers = [
         guest.page,
         guest.http.get(f"/vote/{guest.code}/pair"),
-        *map(guest.picture, (told["left"], told["right"])),
+        *map(guest.picture, (state["left"], state["right"])),
     ]
-    secrets_of_the_owner = [*TELLING, *(kept.id for kept in hall.kept(guest.code)), ANN]
+    secrets_of_the_owner = [*TELLING, *(stored.id for stored in server.stored(guest.code)), ANN]
     for answer in answers:
         assert answer.status_code == 200
-        said = answer.content + repr(answer.headers.raw).encode()
-        assert [word for word in secrets_of_the_owner if word.encode() in said] == []
+        received = answer.content + repr(answer.headers.raw).encode()
+        assert [word for word in secrets_of_the_owner if word.encode() in received] == []
         assert answer.headers["cache-control"] == "private, no-store"
     for answer in answers[2:]:
         picture = Image.open(io.BytesIO(answer.content))
@@ -183,57 +183,64 @@ def test_nothing_that_a_voter_receives_tells_what_a_picture_is(hall: Hall, guest
         assert picture.info["jfif_density"] == (1, 1)
 
 
-def test_the_answer_is_kept_with_the_sides_as_shown_under_the_mark_of_the_voter(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    left, right = guest.colour(told["left"]), guest.colour(told["right"])
-    answer = guest.cast(told["pair"], "right")
+def test_the_answer_is_stored_with_the_sides_as_shown_under_the_hash_of_the_voter(
+    server: VoteServer, guest: Guest
+) -> None:
+    state = guest.pair()
+    left, right = guest.colour(state["left"]), guest.colour(state["right"])
+    answer = guest.cast(state["pair"], "right")
     assert answer.status_code == 200
     assert answer.json()["done"] == 1
-    shots = hall.shots(guest.code)
-    (ballot,) = hall.ballots(guest.code)
-    assert (ballot.voter, ballot.left, ballot.right, ballot.outcome) == (guest.mark, shots[left], shots[right], "right")
+    shots = server.shots(guest.code)
+    (ballot,) = server.ballots(guest.code)
+    assert (ballot.voter, ballot.left, ballot.right, ballot.outcome) == (
+        guest.voter_hash,
+        shots[left],
+        shots[right],
+        "right",
+    )
     assert guest.http.cookies[VOTE_COOKIE] not in repr(ballot)
 
 
-def test_a_voter_is_asked_about_each_pair_once_and_can_take_an_answer_back(hall: Hall, guest: Guest) -> None:
-    told, seen = guest.pair(), []
-    while told["pair"] is not None:
-        seen.append(frozenset((guest.colour(told["left"]), guest.colour(told["right"]))))
-        told = guest.cast(last := told["pair"], "left").json()
-    assert told == {"pair": None, "done": 3, "of": 3} == guest.pair()
+def test_a_voter_is_asked_about_each_pair_once_and_can_take_an_answer_back(server: VoteServer, guest: Guest) -> None:
+    state, seen = guest.pair(), []
+    while state["pair"] is not None:
+        seen.append(frozenset((guest.colour(state["left"]), guest.colour(state["right"]))))
+        state = guest.cast(last := state["pair"], "left").json()
+    assert state == {"pair": None, "done": 3, "of": 3} == guest.pair()
     assert set(seen) == {frozenset(pair) for pair in ((0, 1), (0, 2), (1, 2))}
     assert guest.cast(last, "tie").json()["done"] == 3
-    assert [ballot.outcome for ballot in hall.ballots(guest.code)].count("tie") == 1
-    standings = fit(hall.shots(guest.code), hall.ballots(guest.code))
-    assert sum(one.ties for one in standings) == 2
+    assert [ballot.outcome for ballot in server.ballots(guest.code)].count("tie") == 1
+    ranks = fit(server.shots(guest.code), server.ballots(guest.code))
+    assert sum(one.ties for one in ranks) == 2
 
 
-def test_a_second_voter_has_addresses_and_pairs_of_their_own(hall: Hall, guest: Guest) -> None:
-    other = Guest(hall.address, guest.code)
+def test_a_second_voter_has_addresses_and_pairs_of_their_own(server: VoteServer, guest: Guest) -> None:
+    other = Guest(server.address, guest.code)
     first, second = guest.pair(), other.pair()
     assert not {first["pair"], first["left"], first["right"]} & {second["pair"], second["left"], second["right"]}
     guest.cast(first["pair"], "left")
     assert other.pair()["done"] == 0
     assert other.picture(first["left"]).status_code == 404
     assert other.cast(first["pair"], "left").status_code == 409
-    assert {ballot.voter for ballot in hall.ballots(guest.code)} == {guest.mark}
+    assert {ballot.voter for ballot in server.ballots(guest.code)} == {guest.voter_hash}
     assert other.cast(other.pair()["pair"], "tie").status_code == 200
-    assert {ballot.voter for ballot in hall.ballots(guest.code)} == {guest.mark, other.mark}
+    assert {ballot.voter for ballot in server.ballots(guest.code)} == {guest.voter_hash, other.voter_hash}
 
 
 # --- what it does not take
 
 
-def test_only_a_pair_that_was_shown_can_be_voted_on(hall: Hall, guest: Guest) -> None:
-    shots = hall.shots(guest.code)
-    told = guest.pair()
-    elsewhere = Guest(hall.address, hall.open())
-    for pair in ("", "x" * 22, f"{shots[0]} {shots[1]}", told["left"], elsewhere.pair()["pair"], "ü"):
+def test_only_a_pair_that_was_shown_can_be_voted_on(server: VoteServer, guest: Guest) -> None:
+    shots = server.shots(guest.code)
+    state = guest.pair()
+    elsewhere = Guest(server.address, server.open())
+    for pair in ("", "x" * 22, f"{shots[0]} {shots[1]}", state["left"], elsewhere.pair()["pair"], "ü"):
         assert guest.cast(pair, "left").status_code == 409
     for body in (
-        {"pair": told["pair"], "choice": "both"},
-        {"pair": told["pair"]},
-        {"pair": [told["pair"]], "choice": "left"},
+        {"pair": state["pair"], "choice": "both"},
+        {"pair": state["pair"]},
+        {"pair": [state["pair"]], "choice": "left"},
         {"left": shots[0], "right": shots[1], "choice": "left"},
         ["left"],
     ):
@@ -242,96 +249,96 @@ def test_only_a_pair_that_was_shown_can_be_voted_on(hall: Hall, guest: Guest) ->
         assert guest.http.post(f"/vote/{guest.code}", content=raw).status_code == 400
     half_a_letter = b'{"pair": "\\ud800", "choice": "left"}'
     assert guest.http.post(f"/vote/{guest.code}", content=half_a_letter).status_code == 409
-    assert hall.ballots(guest.code) == ()
+    assert server.ballots(guest.code) == ()
 
 
-def test_a_voter_sees_no_picture_outside_of_the_vote(hall: Hall, guest: Guest) -> None:
-    other = Guest(hall.address, hall.open())
+def test_a_voter_sees_no_picture_outside_of_the_vote(server: VoteServer, guest: Guest) -> None:
+    other = Guest(server.address, server.open())
     outside = other.pair()["left"]
-    kept = hall.kept(other.code)[0]
-    for address in (outside, f"picture/{kept.id}", f"picture/{hall.shots(guest.code)[0]}", "picture/..%2f..%2fx"):
+    stored = server.stored(other.code)[0]
+    for address in (outside, f"picture/{stored.id}", f"picture/{server.shots(guest.code)[0]}", "picture/..%2f..%2fx"):
         assert guest.picture(address).status_code == 404
-    assert Guest(hall.address, other.code).picture(outside).status_code == 404
+    assert Guest(server.address, other.code).picture(outside).status_code == 404
     assert other.picture(outside).status_code == 200
 
 
-def test_without_the_cookie_there_is_nothing_but_the_page(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    for path in ("/pair", f"/{told['left']}"):
-        assert httpx.get(f"{hall.address}/vote/{guest.code}{path}").status_code == 403
-    cast = httpx.post(f"{hall.address}/vote/{guest.code}", json={"pair": told["pair"], "choice": "left"})
+def test_without_the_cookie_there_is_nothing_but_the_page(server: VoteServer, guest: Guest) -> None:
+    state = guest.pair()
+    for path in ("/pair", f"/{state['left']}"):
+        assert httpx.get(f"{server.address}/vote/{guest.code}{path}").status_code == 403
+    cast = httpx.post(f"{server.address}/vote/{guest.code}", json={"pair": state["pair"], "choice": "left"})
     assert cast.status_code == 403
 
 
 @pytest.mark.parametrize("code", ["ABCDEFGH", "short", "ABCDEFGH" * 3, "%3Cscript%3E"])
-def test_codes_of_no_vote_and_of_one_that_ended_are_answered_alike(hall: Hall, code: str) -> None:
-    ended = hall.open()
-    hall.close(ended)
-    pages = [httpx.get(f"{hall.address}/vote/{each}", follow_redirects=True) for each in (ended, code)]
+def test_codes_of_no_vote_and_of_one_that_ended_are_answered_alike(server: VoteServer, code: str) -> None:
+    ended = server.open()
+    server.close(ended)
+    pages = [httpx.get(f"{server.address}/vote/{each}", follow_redirects=True) for each in (ended, code)]
     assert [page.status_code for page in pages] == [404, 404]
     assert pages[0].text == pages[1].text
     assert NO_VOTE in pages[0].text
     assert "set-cookie" not in pages[0].headers
 
 
-def test_when_a_vote_ends_its_pictures_and_pairs_end_with_it(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    hall.close(guest.code)
+def test_when_a_vote_ends_its_pictures_and_pairs_end_with_it(server: VoteServer, guest: Guest) -> None:
+    state = guest.pair()
+    server.close(guest.code)
     answers = [
         guest.http.get(f"/vote/{guest.code}/pair"),
-        guest.picture(told["left"]),
-        guest.cast(told["pair"], "left"),
+        guest.picture(state["left"]),
+        guest.cast(state["pair"], "left"),
     ]
     assert [answer.status_code for answer in answers] == [404] * 3
     assert all(answer.json() == {"detail": NO_VOTE} for answer in answers)
-    assert hall.ballots(guest.code) == ()
+    assert server.ballots(guest.code) == ()
 
 
-def test_a_picture_that_was_deleted_is_asked_about_no_more(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    left = hall.shots(guest.code)[guest.colour(told["left"])]
-    assert hall.history.delete_headshot(ANN, left)
-    assert guest.picture(told["left"]).status_code == 404
-    assert guest.cast(told["pair"], "left").status_code == 409
+def test_a_picture_that_was_deleted_is_asked_about_no_more(server: VoteServer, guest: Guest) -> None:
+    state = guest.pair()
+    left = server.shots(guest.code)[guest.colour(state["left"])]
+    assert server.history.delete_headshot(ANN, left)
+    assert guest.picture(state["left"]).status_code == 404
+    assert guest.cast(state["pair"], "left").status_code == 409
     assert guest.pair()["of"] == 1
 
 
-def test_after_a_restart_the_same_voter_goes_on(hall: Hall, guest: Guest) -> None:
+def test_after_a_restart_the_same_voter_goes_on(server: VoteServer, guest: Guest) -> None:
     guest.cast(guest.pair()["pair"], "left")
     old = guest.pair()
-    with served(_app(hall)) as anew:
-        again = Guest(anew, guest.code)
+    with served(_app(server)) as restarted:
+        again = Guest(restarted, guest.code)
         again.http.cookies = guest.http.cookies
         assert again.cast(old["pair"], "left").status_code == 409
         assert again.pair()["done"] == 1
         assert again.cast(again.pair()["pair"], "left").status_code == 200
 
 
-def test_wrong_codes_are_tried_slowly_and_nobody_inside_is_held_up(hall: Hall, guest: Guest) -> None:
-    newcomer = hall.open()
+def test_wrong_codes_are_tried_slowly_and_nobody_inside_is_held_up(server: VoteServer, guest: Guest) -> None:
+    newcomer = server.open()
 
     def tried(code: str) -> int:
-        return httpx.get(f"{hall.address}/vote/{code}").status_code
+        return httpx.get(f"{server.address}/vote/{code}").status_code
 
     assert tried("ABCDEFGH") == 404
     assert [tried(f"ABCDEF{number}") for number in range(10, 59)] == [404] * 49
     assert tried("ABCDEFGJ") == 429
     assert tried(newcomer) == 429  # else the answer would tell a right guess from a wrong one
     assert guest.pair()["pair"]
-    hall.clock += 1
+    server.clock += 1
     assert [tried("ABCDEFGH") for _ in range(6)] == [404] * 5 + [429]
-    hall.clock += 1
+    server.clock += 1
     assert [tried(newcomer) for _ in range(9)] == [200] * 9  # right ones cost nothing
 
 
-def test_a_database_that_is_gone_is_said_in_a_sentence(hall: Hall, guest: Guest) -> None:
-    told = guest.pair()
-    hall.down = True
+def test_a_database_that_is_gone_is_said_in_a_sentence(server: VoteServer, guest: Guest) -> None:
+    state = guest.pair()
+    server.down = True
     page = guest.http.get(f"/vote/{guest.code}")
     answers = [
         guest.http.get(f"/vote/{guest.code}/pair"),
-        guest.cast(told["pair"], "left"),
-        guest.picture(told["left"]),
+        guest.cast(state["pair"], "left"),
+        guest.picture(state["left"]),
     ]
     assert [answer.status_code for answer in (page, *answers)] == [503] * 4
     assert "Try again in a minute" in page.text
@@ -341,7 +348,7 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(hall: Hall, guest: Guest)
 # --- the page
 
 
-def test_the_voters_cookie_is_theirs_alone_and_stays(hall: Hall, guest: Guest) -> None:
+def test_the_voters_cookie_is_theirs_alone_and_stays(server: VoteServer, guest: Guest) -> None:
     made = guest.page.headers["set-cookie"]
     secret = guest.http.cookies[VOTE_COOKIE]
     assert len(secret) == 43
@@ -350,32 +357,32 @@ def test_the_voters_cookie_is_theirs_alone_and_stays(hall: Hall, guest: Guest) -
     encrypted = guest.http.get(f"/vote/{guest.code}", headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
     assert encrypted.startswith(f"{VOTE_COOKIE}={secret};")
     assert encrypted.endswith("; Secure")
-    forged = httpx.get(f"{hall.address}/vote/{guest.code}", headers={"Cookie": f"{VOTE_COOKIE}=me"})
+    forged = httpx.get(f"{server.address}/vote/{guest.code}", headers={"Cookie": f"{VOTE_COOKIE}=me"})
     assert forged.cookies[VOTE_COOKIE] not in ("me", secret)
 
 
-def test_a_code_opens_the_vote_however_it_was_typed(hall: Hall) -> None:
-    code = hall.open()
+def test_a_code_opens_the_vote_however_it_was_typed(server: VoteServer) -> None:
+    code = server.open()
     grouped = f" {code[:4].lower()}-{code[4:]} "
     for address in (f"/vote?code={grouped}", f"/vote/{grouped.strip()}", f"/vote/{code}"):
-        answer = httpx.get(hall.address + address, follow_redirects=True)
+        answer = httpx.get(server.address + address, follow_redirects=True)
         assert (answer.status_code, answer.url.path) == (200, f"/vote/{code}")
-    nothing = httpx.get(f"{hall.address}/vote?code=nothing")
+    nothing = httpx.get(f"{server.address}/vote?code=nothing")
     assert (nothing.status_code, NO_VOTE in nothing.text) == (404, True)
 
 
-def test_a_title_is_words_and_no_markup(hall: Hall) -> None:
-    page = Guest(hall.address, hall.open(title="<b onclick=x>$me & 'you'")).page
+def test_a_title_is_words_and_no_markup(server: VoteServer) -> None:
+    page = Guest(server.address, server.open(title="<b onclick=x>$me & 'you'")).page
     assert "<b onclick" not in page.text
     assert "&lt;b onclick=x&gt;$me &amp; &#x27;you&#x27;" in page.text
 
 
-def test_the_assets_are_two_files_and_no_way_out_of_their_folder(hall: Hall) -> None:
+def test_the_assets_are_two_files_and_no_way_out_of_their_folder(server: VoteServer) -> None:
     for name, kind in (("vote.css", "text/css"), ("vote.js", "text/javascript")):
-        answer = httpx.get(f"{hall.address}/vote/assets/{name}")
+        answer = httpx.get(f"{server.address}/vote/assets/{name}")
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
     for name in ("vote.html", "..%2fpage.css", "../page.css", ""):
-        assert httpx.get(f"{hall.address}/vote/assets/{name}").status_code in (307, 403, 404)
+        assert httpx.get(f"{server.address}/vote/assets/{name}").status_code in (307, 403, 404)
 
 
 # --- in a browser
@@ -419,15 +426,15 @@ def _voting(
         context.close()
 
 
-def _outcomes(hall: Hall, code: str) -> list[str]:
-    return sorted(ballot.outcome for ballot in hall.ballots(code))
+def _outcomes(server: VoteServer, code: str) -> list[str]:
+    return sorted(ballot.outcome for ballot in server.ballots(code))
 
 
 @pytest.mark.browser
-def test_a_vote_is_cast_with_the_keys_and_its_last_answer_undone(browser: Browser, hall: Hall) -> None:
-    code = hall.open(title="Which one for the board page?")
-    with _voting(browser, f"{hall.address}/vote") as voter:
-        voter.inspect("the door")
+def test_a_vote_is_cast_with_the_keys_and_its_last_answer_undone(browser: Browser, server: VoteServer) -> None:
+    code = server.open(title="Which one for the board page?")
+    with _voting(browser, f"{server.address}/vote") as voter:
+        voter.inspect("the form for a code")
         voter.page.get_by_label("code").fill(code.lower())
         voter.page.keyboard.press("Enter")
         press = voter.page.keyboard.press
@@ -441,27 +448,27 @@ def test_a_vote_is_cast_with_the_keys_and_its_last_answer_undone(browser: Browse
         voter.at("Pair 2 of 3")
         press("Space")
         voter.at("Pair 3 of 3")
-        assert _outcomes(hall, code) == ["left", "tie"]
+        assert _outcomes(server, code) == ["left", "tie"]
         press("Backspace")
         voter.at("Pair 2 of 3")
         expect(voter.page.locator("#tie")).to_have_class("chosen")
         press("2")
         voter.at("Pair 3 of 3")
-        assert _outcomes(hall, code) == ["left", "right"]
+        assert _outcomes(server, code) == ["left", "right"]
         press("2")
         expect(voter.page.get_by_role("heading", name="Thank you")).to_be_focused()
         expect(voter.count).to_have_text("3 of 3 pairs")
         expect(voter.page.locator("#summary")).to_contain_text("all 3 pairs")
         voter.inspect("the end")
-        assert _outcomes(hall, code) == ["left", "right", "right"]
+        assert _outcomes(server, code) == ["left", "right", "right"]
         voter.page.reload()
         expect(voter.page.get_by_role("heading", name="Thank you")).to_be_visible()
 
 
 @pytest.mark.browser
-def test_a_vote_is_cast_by_touch_and_ended_early(browser: Browser, hall: Hall) -> None:
-    code = hall.open(4)
-    with _voting(browser, f"{hall.address}/vote/{code}", phone=True, scheme="dark") as voter:
+def test_a_vote_is_cast_by_touch_and_ended_early(browser: Browser, server: VoteServer) -> None:
+    code = server.open(4)
+    with _voting(browser, f"{server.address}/vote/{code}", phone=True, scheme="dark") as voter:
         voter.at("Pair 1 of 6")
         voter.inspect("a pair on a phone")
         left, right, tie = boxes(*(voter.page.locator(f"#{name}") for name in ("left", "right", "tie")))
@@ -478,13 +485,13 @@ def test_a_vote_is_cast_by_touch_and_ended_early(browser: Browser, hall: Hall) -
         voter.at("Pair 2 of 6")
         voter.page.locator("#tie").tap()
         voter.at("Pair 3 of 6")
-        assert _outcomes(hall, code) == ["right", "tie"]
+        assert _outcomes(server, code) == ["right", "tie"]
 
 
 @pytest.mark.browser
-def test_two_browsers_vote_side_by_side_and_a_double_click_answers_once(browser: Browser, hall: Hall) -> None:
-    code = hall.open()
-    address = f"{hall.address}/vote/{code}"
+def test_two_browsers_vote_side_by_side_and_a_double_click_answers_once(browser: Browser, server: VoteServer) -> None:
+    code = server.open()
+    address = f"{server.address}/vote/{code}"
     with _voting(browser, address) as first, _voting(browser, address) as second:
         first.at("Pair 1 of 3")
         first.page.locator("#left").dblclick()
@@ -493,8 +500,8 @@ def test_two_browsers_vote_side_by_side_and_a_double_click_answers_once(browser:
         second.page.locator("#right").focus()
         second.page.keyboard.press("Space")  # on a button it presses that button, as everywhere
         second.at("Pair 2 of 3")
-        assert _outcomes(hall, code) == ["left", "right"]
-        assert len({ballot.voter for ballot in hall.ballots(code)}) == 2
+        assert _outcomes(server, code) == ["left", "right"]
+        assert len({ballot.voter for ballot in server.ballots(code)}) == 2
         seen = [_picture_addresses(each.page, each.addresses) for each in (first, second)]
         assert all(seen)
         assert not seen[0] & seen[1]
@@ -509,9 +516,9 @@ def _picture_addresses(page: Page, addresses: list[str]) -> set[str]:
 
 
 @pytest.mark.browser
-def test_a_line_that_breaks_and_a_vote_that_ends_are_said(browser: Browser, hall: Hall) -> None:
-    code = hall.open()
-    with _voting(browser, f"{hall.address}/vote/{code}") as voter:
+def test_a_line_that_breaks_and_a_vote_that_ends_are_said(browser: Browser, server: VoteServer) -> None:
+    code = server.open()
+    with _voting(browser, f"{server.address}/vote/{code}") as voter:
         voter.at("Pair 1 of 3")
         voter.context.set_offline(True)
         voter.page.keyboard.press("1")
@@ -521,10 +528,10 @@ def test_a_line_that_breaks_and_a_vote_that_ends_are_said(browser: Browser, hall
         voter.at("Pair 1 of 3")
         voter.page.keyboard.press("1")
         voter.at("Pair 2 of 3")
-        hall.close(code)
+        server.close(code)
         voter.page.keyboard.press("2")
         expect(voter.page.get_by_role("alert")).to_have_text(NO_VOTE)
         expect(voter.page.get_by_role("button", name="Try again")).to_be_hidden()
-        assert _outcomes(hall, code) == ["left"]
+        assert _outcomes(server, code) == ["left"]
         assert len(voter.complaints) == 2  # the browser's own, on the line and on the 404
         voter.complaints.clear()

@@ -1,46 +1,36 @@
-"""What the server lets in and out, asked by plain HTTP as a stranger would."""
+"""What the server answers and refuses, over plain HTTP as a stranger would ask."""
 
 import asyncio
 import io
 import json
 import os
 import re
-import secrets
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from loopback import CANARY, LINK, QUICK, REQUEST, listening, loopback, traces
-from loopback import client as client_of
+from loopback import CANARY, traces
 from mounted import mounted
-from page import app_running, free_port, serving
+from page import app_running, serving
 from paths import ROOT
 from PIL import Image
-from service import Service
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from stub import StubBackend
 
 from headshot import ui
-from headshot.backends import Backend
 from headshot.cookies import PAGE_COOKIE, PAGE_COOKIE_SECONDS, owner_of
-from headshot.modelslab.backend import ModelsLab
-from headshot.modelslab.jobs import JobService
-from headshot.sessions.session import SessionRegistry
 from headshot.settings import Settings
-from headshot.storage import JobId, JobState, ModelsLabJob, Store, hash_token, key_fingerprint
-from headshot.web import request_filter, server
+from headshot.web import server
+from headshot.web.vanished_files import VanishedFilesMiddleware
 
-PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
-OWNER = hash_token("a visitor")
-WITHIN = 20.0  # two cores that other tests may share
+PORTRAIT = ROOT / "headshot" / "examples" / "portrait.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +100,7 @@ def test_every_answer_carries_the_headers_that_hold_the_page_to_this_server(clie
         "/openapi.json",
     ],
 )
-def test_doors_that_the_page_does_not_use_are_walled_up(client: httpx.Client, path: str) -> None:
+def test_routes_that_the_page_does_not_use_are_not_found(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
@@ -127,7 +117,7 @@ def test_doors_that_the_page_does_not_use_are_walled_up(client: httpx.Client, pa
         "/gradio_api/component_server",
     ],
 )
-def test_there_is_no_door_past_the_queue(client: httpx.Client, path: str) -> None:
+def test_no_route_bypasses_the_queue(client: httpx.Client, path: str) -> None:
     assert client.post(path, json={"data": [], "fn_index": 0, "session_hash": "abc"}).status_code == 404
 
 
@@ -248,7 +238,7 @@ def test_links_are_not_fetched_for_anybody(client: httpx.Client, trap: HTTPServe
         call = {"data": data, "fn_index": 0, "session_hash": "abc"}
         assert client.post("/gradio_api/queue/join", json=call).status_code == 403
         assert client.post("/gradio_api/queue/join/", json=call).status_code == 403
-    # The same key twice: what the guard reads must be what Gradio reads.
+    # The same key twice: what the middleware reads must be what Gradio reads.
     twice = json.dumps({"data": [photo], "fn_index": 0, "session_hash": "abc"}).replace(
         '"path"', '"path": "/harmless", "path"', 1
     )
@@ -347,7 +337,7 @@ def test_a_file_that_is_deleted_while_it_is_asked_for_is_no_error(site: server.S
         await response(scope, receive, send)
 
     async def ask() -> httpx.Response:
-        guarded = httpx.ASGITransport(request_filter.RequestFilterMiddleware(answer, site.sessions))
+        guarded = httpx.ASGITransport(VanishedFilesMiddleware(answer))
         async with httpx.AsyncClient(transport=guarded, base_url="http://test") as client:
             return await client.get(f"/gradio_api/file={path}")
 
@@ -397,172 +387,6 @@ def test_the_app_follows_gradios_own_address_and_leaves_nothing_behind(tmp_path:
     assert not list(tmp_path.glob("headshot-*"))
     assert "Traceback" not in log
     assert re.search(r"The playground is at http://\S+:\d+", log)
-
-
-def test_a_pass_over_the_visitors_that_fails_is_logged_and_not_the_last(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    again = threading.Event()
-
-    class Stumbling(SessionRegistry):
-        passes = 0
-
-        def sweep(self) -> None:
-            self.passes += 1
-            if self.passes == 1:
-                raise OSError("the first pass stumbles")
-            super().sweep()
-            again.set()
-
-    sessions = Stumbling(tmp_path, keep_seconds=100, grace_seconds=0.05)
-    folder = sessions.of("tab").write("a.png", b"a").parent
-
-    async def swept() -> None:
-        sweeping = asyncio.create_task(server._sweep(sessions))
-        assert await asyncio.to_thread(again.wait, 5)
-        sweeping.cancel()
-
-    asyncio.run(swept())
-    assert not folder.exists()
-    assert "OSError: the first pass stumbles" in caplog.text
-
-
-def _left_behind(store: Store, number: str) -> JobId:
-    """A job that a server that was killed has sent, and that the service calls by that number."""
-    job = store.add(
-        OWNER,
-        "comparison",
-        0,
-        REQUEST,
-        api="enterprise",
-        key_fingerprint=key_fingerprint(CANARY, store.salt),
-        photo_sha256=hash_token("a photo"),
-    )
-    store.sending(job)
-    store.accepted(job, number)
-    return job
-
-
-def _submitted(service: Service) -> str:
-    async def submit() -> str:
-        async with client_of(service) as client:
-            reply = await client.submit(REQUEST, LINK)
-        assert reply.id is not None
-        return reply.id
-
-    return asyncio.run(submit())
-
-
-def _job_service(folder: Path, url: str = "https://modelslab.com") -> tuple[Settings, dict[str, Backend]]:
-    settings = Settings(open_browser=False, data_dir=folder, modelslab_key=CANARY, modelslab_url=url)
-    backend = ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
-    return settings, {backend.name: backend}
-
-
-def _job(store: Store, job: JobId) -> ModelsLabJob:
-    found = store.job(OWNER, job)
-    assert found is not None
-    return found
-
-
-def test_a_server_goes_on_with_what_the_one_before_has_left_and_leaves_it_to_the_next(tmp_path: Path) -> None:
-    with Service() as service, Store.open(tmp_path) as store:
-        done, never = (_left_behind(store, _submitted(service)) for _ in range(2))
-        number = _job(store, never).remote_id
-        assert number is not None
-        service.jobs[int(number)].done_at = float("inf")
-        site = server.start(*_job_service(tmp_path, service.base_url), port=free_port())
-        try:
-            deadline = time.monotonic() + WITHIN
-            while _job(store, done).state is not JobState.DONE or _job(store, never).polls < 2:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        finally:
-            site.close()
-        polls = service.polls
-        time.sleep(10 * QUICK.poll_max)
-        assert service.polls == polls
-        assert _job(store, never).state is JobState.PROCESSING
-        assert _job(store, done).picture is not None
-
-
-def test_a_server_whose_first_page_takes_long_starts_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)  # what Gradio makes of three seconds
-    site = server.start(*_job_service(tmp_path), port=free_port())
-    try:
-        assert httpx.get(site.address, trust_env=False).status_code == 200
-    finally:
-        site.close()
-
-
-def test_a_server_that_cannot_open_its_jobs_says_so_in_one_sentence_and_serves_its_page(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("where a folder should be")
-    with listening() as log:
-        site = server.start(*_job_service(tmp_path / "data"), port=free_port())
-        try:
-            assert httpx.get(site.address, trust_env=False).status_code == 200
-            deadline = time.monotonic() + WITHIN
-            while "are not looked after" not in log.getvalue():
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        finally:
-            site.close()
-    (sentence,) = [line for line in log.getvalue().splitlines() if "are not looked after" in line]
-    assert str(tmp_path / "data") in sentence or "folder" in sentence
-    assert "Traceback" not in log.getvalue()
-    assert traces(log.getvalue()) == []
-
-
-def test_jobs_that_were_kept_for_their_time_go_and_a_desk_without_any_opens_no_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_EXPIRE_SECONDS", 0.05)
-
-    async def looked_after(folder: Path, gone: Callable[[], bool]) -> None:
-        job_service = JobService(Settings(data_dir=folder))
-        looking = asyncio.create_task(server._look_after(job_service, keep_seconds=0.2))
-        for _ in range(round(WITHIN / 0.05)):
-            if gone():
-                break
-            await asyncio.sleep(0.05)
-        else:
-            pytest.fail("nothing has happened")
-        looking.cancel()
-        await job_service.close()
-
-    with Store.open(tmp_path / "kept") as store:
-        failed, under_way = (_left_behind(store, number) for number in ("1", "2"))
-        store.failed(failed, "The service has failed.")
-        asyncio.run(looked_after(tmp_path / "kept", lambda: store.job(OWNER, failed) is None))
-        assert _job(store, under_way).state is JobState.PROCESSING
-
-    passes = iter(range(5))
-    asyncio.run(looked_after(tmp_path / "empty", lambda: next(passes, None) is None))
-    assert not (tmp_path / "empty").exists()
-
-
-def test_the_key_and_a_webhooks_token_reach_no_log_of_the_app(tmp_path: Path) -> None:
-    token = secrets.token_urlsafe(32)
-    with Service() as service, Store.open(tmp_path / "data") as store:
-        _left_behind(store, _submitted(service))
-        environment = {
-            "HEADSHOT_MODELSLAB_KEY": CANARY,
-            "HEADSHOT_MODELSLAB_URL": service.base_url,
-            "HEADSHOT_PUBLIC_URL": "https://playground.example",
-            "HEADSHOT_DATA_DIR": str(tmp_path / "data"),
-        }
-        with app_running(tmp_path, **environment) as app:
-            answer = httpx.post(f"{app.address}webhooks/{token}", json={"id": 1}, trust_env=False)
-            assert (answer.status_code, answer.text) == (404, "There is nothing here.")
-            deadline = time.monotonic() + WITHIN
-            while service.polls == 0:  # with the server's own key
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-    log = app.log.read_text()
-    assert token not in log
-    assert traces(log) == []
 
 
 def test_a_key_that_something_logs_is_masked_by_the_app() -> None:

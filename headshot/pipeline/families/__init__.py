@@ -1,4 +1,4 @@
-"""How each family of models is told a face and a prompt once, and then denoised in batches by diffusers' own call."""
+"""For each family of models: encode face and prompts once, then denoise in batches with diffusers' own call."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,35 +11,46 @@ if TYPE_CHECKING:
     from headshot.pipeline.loading import Loaded
 
 
-class Conditions(Protocol):
+class Conditioning(Protocol):
     """Face, prompt and negative prompt, encoded once for one loaded pipeline.
 
-    guidable: whether guidance and the negative prompt count at all; a distilled model knows neither.
-    notes: what the person should know about how the words were taken.
+    Attributes:
+        supports_guidance: whether guidance and the negative prompt have any effect; in a distilled model they have
+            none.
+        notes: what the person should know about how the model reads the prompts.
     """
 
-    guidable: bool
+    supports_guidance: bool
     notes: tuple[Note, ...]
 
-    def arguments(self, count: int, guidance: Any) -> dict[str, Any]:
-        """What the pipeline's call is given for `count` headshots, beside size, steps and generators.
+    def call_arguments(self, count: int, guidance: Any) -> dict[str, Any]:
+        """The arguments of the pipeline's call, except size, steps and generators.
 
-        guidance: one number or `Guidance` above 1, or None: then it is switched off and costs nothing.
+        Args:
+            count: number of pictures.
+            guidance: a number above 1 or a `Guidance`; None switches guidance off, which halves the work.
         """
 
-    def held(self) -> AbstractContextManager[None]:
-        """While it lasts, the pipeline's call takes the encoded face instead of encoding it again."""
+    def reuse_encoded_face(self) -> AbstractContextManager[None]:
+        """A context in which the pipeline's call uses the encoded face instead of encoding it again."""
 
-    def pictured(self, latents: Any) -> Any:
-        """Latents as the call's loop has them -> (B, C, h, w) as the tiny autoencoder reads them."""
+    def to_vae_latents(self, latents: Any) -> Any:
+        """Convert latents of the call's loop to (B, C, h, w) in the units that the autoencoder decodes."""
 
     def face_latents(self) -> Any:
-        """The face crop's own latents, (1, C, h, w), in the units of `pictured`."""
+        """The face crop's own latents, (1, C, h, w), in the units of `to_vae_latents`."""
 
 
-def encode_conditioning(loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> Conditions:
-    """Reads face and words with the pipeline's encoders. face: RGB, square.  prompt: as the model is to get it."""
-    match loaded.recipe.family:
+def encode_conditioning(loaded: "Loaded", face: Image.Image, prompt: str, negative_prompt: str) -> Conditioning:
+    """Encode face and prompts with the pipeline's encoders.
+
+    Args:
+        loaded: the models.
+        face: RGB, square.
+        prompt: as sent to the model (`ModelSpec.model_prompt`).
+        negative_prompt: the person's.
+    """
+    match loaded.spec.family:
         case "flux2-klein":
             from .flux2_klein import Klein
 

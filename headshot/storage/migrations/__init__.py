@@ -1,5 +1,5 @@
-"""The steps from an empty database to today's tables; `headshot.storage.database.migrate` runs them.
+"""The migrations from an empty database to the present tables; `headshot.storage.database.migrate` runs them.
 
-A new step is a file in `versions/`, written by hand after the one before it; a test holds the steps against the models.
-There is no way down: a step back would have to throw jobs away.
+A new one is a file in `versions/`, written by hand, whose name begins with its revision. A test compares the result of
+all migrations with the models. There are no downgrades: they would have to delete jobs.
 """

@@ -1,4 +1,4 @@
-"""Alembic runs this to run the steps, on the connection and in the transaction that `migrate` began."""
+"""Alembic runs this file: it runs the migrations on the connection and in the transaction that `migrate` began."""
 
 from alembic import context
 

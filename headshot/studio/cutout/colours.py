@@ -1,9 +1,9 @@
-"""Which colours the person and the backdrop have near each pixel, and what they say about its alpha.
+"""The colours of person and backdrop near each pixel, and the alpha that they make likely.
 
 Each side's colours are a few clusters, and each cluster has its own share, mean and variance in every place. A pixel is
 pure backdrop, pure person, or a mixture of one cluster of each; the networks' alpha weighs the three. As in Bayesian
 matting (Chuang et al. 2001), but summed over all pairs in closed form instead of climbing to the best one: where the
-backdrop is busy or like the person, the many explanations cancel out and the networks' alpha stands.
+backdrop is busy or like the person, the many explanations cancel out and the networks' alpha stays.
 """
 
 from dataclasses import dataclass
@@ -24,32 +24,52 @@ _CHUNK = 2048  # pixels at once: all pairs of clusters then fit the second-level
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
-    """A side's clusters at n pixels. share: (k, n), sums to 1.  mean: (3, k, n).  variance: (k, n), per channel."""
+class LocalClusters:
+    """One side's k clusters at n pixels.
+
+    Attributes:
+        share: (k, n), sums to 1 over the clusters.
+        mean: (3, k, n), colours.
+        variance: (k, n), per channel.
+    """
 
     share: Array
     mean: Array
     variance: Array
 
-    def part(self, chunk: slice) -> "Local":
-        return Local(self.share[:, chunk], self.mean[:, :, chunk], self.variance[:, chunk])
+    def part(self, chunk: slice) -> "LocalClusters":
+        """Return the clusters at some of the pixels."""
+        return LocalClusters(self.share[:, chunk], self.mean[:, :, chunk], self.variance[:, chunk])
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """What n pixels are made of. alpha, variance: (n,).  fore, back: (n, 3). All float32."""
+    """The mixture at n pixels, all float32.
+
+    Attributes:
+        alpha: (n,), the person's share.
+        variance: (n,), of alpha.
+        foreground: (n, 3), the person's colours.
+        background: (n, 3), the backdrop's colours.
+    """
 
     alpha: Array
     variance: Array
-    fore: Array
-    back: Array
+    foreground: Array
+    background: Array
 
 
 class Palette:
-    """One side's clusters and where they are."""
+    """One side's clusters of colour, and where they are in the picture.
+
+    Args:
+        picture: (h, w, 3) float32 RGB.
+        sure: (h, w) float32, how far each pixel is a sample of this side.
+        count: of clusters.
+        radius: in pixels, within which colours count most.
+    """
 
     def __init__(self, picture: Array, sure: Array, count: int, radius: float) -> None:
-        """picture: (h, w, 3) float32.  sure: (h, w) float32, how far each pixel is a sample of this side."""
         sample = picture[sure > 0.04]
         if len(sample) < 4 * count:  # a face that fills the frame has no backdrop
             sample = picture.reshape(-1, 3)
@@ -67,40 +87,49 @@ class Palette:
             total = near + _FARTHER * far + _EVERYWHERE * own.reshape(-1, 5).mean(axis=0)
             self._maps.append(cv2.resize(total, sure.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
-    def at(self, rows: Array, columns: Array) -> Local:
-        """The clusters at pixels of a picture twice as large as the one that was learnt from."""
+    def clusters_at(self, rows: Array, columns: Array) -> LocalClusters:
+        """Return the clusters at pixels of a picture twice as large as the palette's own."""
         height, width = self._maps[0].shape[:2]
         index = np.minimum(rows // 2, height - 1) * width + np.minimum(columns // 2, width - 1)
         fields = np.stack([field.reshape(-1, 5)[index].T for field in self._maps], axis=1)  # (5, k, n)
         weight = np.maximum(fields[0], 1e-9)
         mean = fields[1:4] / weight
         variance = np.maximum(fields[4] / weight - (mean * mean).sum(axis=0), 0) / 3
-        return Local(weight / weight.sum(axis=0), mean, variance)
+        return LocalClusters(weight / weight.sum(axis=0), mean, variance)
 
 
-def posterior(pixels: Array, prior: Array, doubt: Array, belief: Array, fore: Local, back: Local) -> Mixture:
-    """The expected alpha of n pixels and the colours of their two sides.
+def posterior(
+    pixels: Array, prior: Array, doubt: Array, belief: Array, fore: LocalClusters, back: LocalClusters
+) -> Mixture:
+    """Return the expected alpha of n pixels and the colours of their two sides.
 
-    pixels: (n, 3).  prior, doubt: (n,), mean and variance of a mixed pixel's alpha.  belief: (n,), how likely a pixel
-    that is not mixed is the person.
+    Args:
+        pixels: (n, 3).
+        prior: (n,), the mean of a mixed pixel's alpha.
+        doubt: (n,), its variance.
+        belief: (n,), the chance that a pixel that is not mixed is the person.
+        fore: the person's clusters at the pixels.
+        back: the backdrop's clusters at the pixels.
     """
     count = len(pixels)
     found = Mixture(*(np.empty((count, *tail), np.float32) for tail in ((), (), (3,), (3,))))
     colours = np.ascontiguousarray(pixels.T)
     for start in range(0, count, _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        results = _explained(
+        results = _explanations(
             colours[:, chunk], prior[chunk], doubt[chunk], belief[chunk], fore.part(chunk), back.part(chunk)
         )
-        for field, result in zip((found.alpha, found.variance, found.fore, found.back), results, strict=True):
+        for field, result in zip(
+            (found.alpha, found.variance, found.foreground, found.background), results, strict=True
+        ):
             field[chunk] = result
     return found
 
 
-def _explained(
-    colour: Array, prior: Array, doubt: Array, belief: Array, fore: Local, back: Local
+def _explanations(
+    colour: Array, prior: Array, doubt: Array, belief: Array, fore: LocalClusters, back: LocalClusters
 ) -> tuple[Array, Array, Array, Array]:
-    """All explanations of a chunk, weighed. Logarithms of densities leave out the factor they share, (2π)^-1.5."""
+    """Weigh all explanations of a chunk. Logarithms of densities leave out their common factor, (2π)^-1.5."""
     above = colour[:, None] - back.mean  # (3, kb, n)
     above_squared = np.einsum("ckn,ckn->kn", above, above)
     line = fore.mean[:, :, None] - back.mean[:, None]  # (3, kf, kb, n)
@@ -145,7 +174,7 @@ def _explained(
 
 
 def _centres(sample: Array, count: int) -> Array:
-    """k-means, begun as k-means++ (Arthur and Vassilvitskii 2007); the same sample always gives the same centres."""
+    """k-means, started by k-means++ (Arthur and Vassilvitskii 2007); the same sample always gives the same centres."""
     random = np.random.default_rng(0)
     sample = sample[random.permutation(len(sample))[:_SAMPLES]]
     centres = sample[:1]

@@ -1,1 +1,1 @@
-"""What stands behind the person: backdrops, the camera that sees them, the photo’s own background."""
+"""Everything behind the person: backdrops, the camera for them, the photo’s own background."""

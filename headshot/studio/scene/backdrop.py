@@ -1,8 +1,8 @@
-"""What stands behind the person: seven studio papers here, three places out of focus in `scene.py`.
+"""Painted backdrops: seven studio papers here, three places out of focus in `places.py`.
 
 A paper is its colour under two lights, a spot on the paper and the key's spill, with the slow mottling of a painted
-canvas. Everything but the tooth is computed at one fixed size and then resized: a proof shows the full picture's
-layout.
+canvas. Everything but the tooth (the fine grain of canvas) is computed at one fixed
+size and then resized, so that a smaller picture shows the full one's layout.
 """
 
 from dataclasses import dataclass
@@ -12,24 +12,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from headshot.studio.prompt.look import Backdrop
+from headshot.studio.prompt.style_spec import Backdrop
 
-from . import scene
+from . import places
 
 Array = npt.NDArray[np.float32]
-
-# --- the door -----------------------------------------------------------------------------------------------------
 
 
 def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, key_from: float, drama: float) -> Array:
     """Paint one backdrop.
 
-    name: any but the photo's own background, which nobody paints.
-    width, height: pixels, any size of about 4:5. The same state of `rng` gives the same layout at every size, and the
-    generator is left in the same state.
-    key_from: where the key light stands, -1 left … 1 right. The brighter side, the window or the sun follows it.
-    drama: 0 even, 1 the full look, 2 stronger falloff and contrast.
-    Returns (height, width, 3) float32, linear light, sRGB primaries, 0…1.
+    Args:
+        name: any but the photo's own background.
+        width: in pixels.
+        height: in pixels; about 5/4 of the width.
+        rng: the same state gives the same layout at every size, and ends in the same state.
+        key_from: the side of the key light, -1 left … 1 right; the brighter side, the window or the sun follows it.
+        drama: 0 even, 1 the full look, 2 stronger falloff and contrast.
+
+    Returns:
+        (height, width, 3) float32, linear light, sRGB primaries, 0…1.
     """
     key_from = min(1.0, max(-1.0, key_from))
     drama = min(2.0, max(0.0, drama))
@@ -38,23 +40,23 @@ def paint(name: Backdrop, *, width: int, height: int, rng: np.random.Generator, 
     if paper is not None:
         small = _lit_paper(paper, height / width, rng, key_from, drama)
     else:
-        small = scene.photograph(name, height / width, rng, key_from, drama, coarse=width <= _COARSE)
+        small = places.render_place(name, height / width, rng, key_from, drama, coarse=width <= _COARSE)
     shrinks = width < small.shape[1]
     picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return _with_tooth(np.asarray(picture, np.float32), fine)
 
 
-_COARSE = 512  # width up to which a place is painted at half its size: it is out of focus, and no difference shows
+_COARSE = 512  # width up to which a place is painted at half its size: it is out of focus, so no difference shows
 _TOOTH = 0.6  # sigma in 8-bit sRGB steps: well under half a step, a smooth gradient would band
 
 
 def is_paper(name: Backdrop) -> bool:
-    """Whether it hangs close behind the person, who throws a shadow on it."""
+    """Return whether it is a paper, which is so close that the person's shadow falls on it."""
     return name in _PAPERS
 
 
 def paper_colour(name: Backdrop) -> Array | None:
-    """(3,) float32, linear RGB, where the paper is lit as a backdrop mostly is; None where it is no paper."""
+    """Return a paper's colour in average light, (3,) float32 linear RGB; None if it is no paper."""
     paper = _PAPERS.get(name)
     return None if paper is None else _linear_from_lab(paper.lab) * np.float32(1 - 0.4 * paper.falloff)
 

@@ -1,1 +1,1 @@
-"""The tab that reads what made a picture."""
+"""The tab that reads a picture's metadata."""

@@ -1,9 +1,10 @@
-// The headshots' cards, wherever they stand on the page, and the toolbar above those that were just made. Part of the
-// viewer: found.js, details.js, viewer.js, zoom.js, against.js, picking.js, showcase.js are one function, in this order.
+// The headshots' cards in all tabs, and the toolbar above the last comparison. The viewer is one function, made of
+// cards.js, details.js, viewer.js, zoom.js, compare_view.js, selection.js, fullscreen.js and retry_buttons.js, in this
+// order (see run_view.py).
 const PLACES = ":is(#shots, #history, #team)";
 const CARDS = `${PLACES} .shot.landed[data-shot]`;
 
-// The component may be mounted again: nothing of the earlier one stays, neither elements nor listeners.
+// The component may be mounted again: elements and listeners of the earlier one are removed.
 globalThis.headshotViewer?.abort();
 const mounted = new AbortController();
 globalThis.headshotViewer = mounted;
@@ -21,28 +22,28 @@ function icon(path) {
   return `<svg viewBox="0 0 20 20" aria-hidden="true"><path d="${path}"/></svg>`;
 }
 
-// Cards. A headshot may stand in two places, so that its key has the place in it.
+// Cards. A headshot may be shown in two tabs, so its key contains the place.
 
-const read = new WeakMap(); // by element: what its JSON says, for a history has hundreds
-const remembered = new Map(); // by key: those that are picked, for the history's page may be turned
+const parsed = new WeakMap(); // by element: its JSON, parsed once, because a history has hundreds
+const remembered = new Map(); // by key: the picked ones, because the history may show another page
 
 function shotOf(figure) {
   const text = figure.dataset.shot;
-  if (read.get(figure)?.text !== text) {
+  if (parsed.get(figure)?.text !== text) {
     const shot = JSON.parse(text);
     const place = figure.closest(PLACES).id;
-    read.set(figure, { text, shot: { ...shot, place, key: `${place}/${shot.id}` } });
+    parsed.set(figure, { text, shot: { ...shot, place, key: `${place}/${shot.id}` } });
   }
   const run = figure.closest(".run");
   const thumbnail = figure.querySelector("img").src;
-  return { ...read.get(figure).shot, thumbnail, run: run?.dataset.title ?? "", group: run ?? figure.closest(PLACES) };
+  return { ...parsed.get(figure).shot, thumbnail, run: run?.dataset.title ?? "", group: run ?? figure.closest(PLACES) };
 }
 
 function landed(within = document) {
   return [...within.querySelectorAll(CARDS)].map(shotOf);
 }
 
-// What was picked in the history is still there when another page of it is shown; what left the last comparison is not.
+// The headshots on the page, and those that were picked on another page of the history.
 function known() {
   const here = landed();
   if (!here.length) remembered.clear();
@@ -54,7 +55,7 @@ function card(key) {
   return [...document.querySelectorAll(CARDS)].find((figure) => shotOf(figure).key === key);
 }
 
-// The toolbar, outside of what is renewed
+// The toolbar, outside of the component, whose content Gradio replaces
 
 const tools = document.createElement("div");
 tools.className = "grid-tools";
@@ -65,15 +66,15 @@ tools.innerHTML = `
 element.before(tools);
 const [sortButton] = tools.children;
 let sorted = false;
-let unsorted = []; // the cards as Python has put them
-let held = null; // the part of a card that has the focus: {key, selector}
+let unsorted = []; // the cards in the order that the server gave them
+let focused = null; // the part of a card that has the focus: {key, selector}
 
 element.addEventListener(
   "focusin",
   ({ target }) => {
     const figure = target.closest(".shot.landed[data-shot]");
     const selector = ["a.frame", ".pick", ".download"].find((each) => target.matches(each));
-    held = figure && selector ? { key: shotOf(figure).key, selector } : null;
+    focused = figure && selector ? { key: shotOf(figure).key, selector } : null;
   },
   whileMounted
 );
@@ -87,8 +88,8 @@ function drawTools() {
   sortButton.hidden = !sortable;
   unsorted = grid() ? [...grid().children] : [];
   if (!sorted || !sortable) return;
-  // The elements are renewed by where they stand, and what is moved loses the focus: it goes back to its card.
-  const within = held && element.contains(document.activeElement) ? { ...held } : null;
+  // Gradio updates the elements by their position, and moved elements lose the focus: give it back to its card.
+  const within = focused && element.contains(document.activeElement) ? { ...focused } : null;
   arrange();
   const same = within && card(within.key)?.querySelector(within.selector);
   if (same && same !== document.activeElement) same.focus({ preventScroll: true });
@@ -97,7 +98,7 @@ function drawTools() {
 function arrange() {
   const rank = (node) => (node.matches("[data-shot]") ? (shotOf(node).likeness ?? -1) : -2);
   const wanted = sorted ? [...unsorted].sort((one, other) => rank(other) - rank(one)) : unsorted;
-  // The elements themselves, so that the keys go the way that the eyes go.
+  // The elements themselves are moved, so that the Tab key follows the order on the screen.
   if (wanted.some((node, at) => grid().children[at] !== node)) grid().append(...wanted);
 }
 
@@ -110,7 +111,7 @@ tools.addEventListener("click", ({ target }) => {
   arrange();
 });
 
-// News. Of the other places nobody tells us.
+// Updates. For the other tabs there is no event to listen to.
 
 const others = new MutationObserver((changes) => {
   if (changes.some(({ target }) => target.closest?.("#history, #team"))) pick(picks);

@@ -1,14 +1,14 @@
-// Two to four headshots against each other: the three views, and what sets them apart. Part of the viewer.
+// Comparing two to four headshots: the three views, and a table of the differences. Part of the viewer.
 const FIELDS = [
   ["num_inference_steps", "Steps"],
   ["guidance_scale", "Guidance"],
   ["seed", "Seed"],
 ];
-// What they came from beside their requests.
+// Where they come from, apart from their requests.
 const ORIGINS = [
   ["backend", "Backend"],
   ["model", "Model"],
-  ["photo", "Photo’s mark"],
+  ["photo", "Photo ID"],
   ["face", "Face"],
   ["size", "Size"],
 ];
@@ -19,19 +19,19 @@ const TEXTS = [
 const LIKENESS = "Likeness to your photo. Two photos of one person reach about 0.70–0.77, different people at most 0.29";
 const HINTS = {
   slider: "Drag the line or use the arrow keys. Space flips.",
-  side: "Turn the wheel and drag: all move together.",
-  flip: "Point at the picture to see the other, or press space.",
+  side: "Scroll to zoom, drag to move. All pictures move together.",
+  flip: "Hover over the picture to see the other one, or press Space.",
 };
 
-let view = "slider"; // of two; the last one chosen stays
-let turned = false; // in the view Flip: whether the second is the one that is shown when nobody points at it
+let view = "slider"; // for two; the last choice is kept
+let turned = false; // in the view Flip: whether the second is shown while the pointer is elsewhere
 let pointed = false;
 
 const viewNow = () => (!compared ? "alone" : compared.length > 2 ? "side" : view);
 const likenessOf = ({ likeness, key }) =>
   key === ORIGINAL || typeof likeness !== "number" ? "" : `likeness ${likeness.toFixed(2)}`;
 
-function drawAgainst(shots, byKey) {
+function drawCompared(shots, byKey) {
   const chosen = compared.map((key) => byKey.get(key)).filter(Boolean);
   const [first] = chosen;
   const original = { ...first, key: ORIGINAL, label: "Original", picture: first.original };
@@ -52,10 +52,10 @@ function drawAgainst(shots, byKey) {
     ...legend(headshots)
   );
   stage(pictures);
-  tellShare();
+  updateShare();
 }
 
-// Those of different runs may be called the same.
+// Headshots of different runs may have the same label.
 function names(chosen) {
   const twice = (label) => chosen.filter((shot) => shot.label === label).length > 1;
   const full = chosen.map((shot) => [shot.key, twice(shot.label) && shot.run ? `${shot.label}, ${shot.run}` : shot.label]);
@@ -82,7 +82,7 @@ function drawSelects(shots, chosen, called) {
     list.hidden = at >= compared.length;
     const word = compared.length > 2 ? `Picture ${at + 1}` : ["Left picture", "Right picture"][at];
     list.setAttribute("aria-label", word ?? "");
-    // Only when it changed: a list that is open would close.
+    // Only if it changed: an open list would close.
     if (JSON.stringify([...list.options].map((o) => [o.value, o.text])) !== JSON.stringify(options))
       list.replaceChildren(...options.map(([key, label]) => new Option(label, key)));
     list.value = compared[at] ?? "";
@@ -93,7 +93,7 @@ function drawSelects(shots, chosen, called) {
 
 dialog.addEventListener("change", ({ target }) => {
   if (!target.dataset.at) return;
-  // Nothing is compared with itself: the other side takes what stood here.
+  // Nothing is compared with itself: the other side gets the one from here.
   const other = compared.indexOf(target.value);
   if (other >= 0) compared[other] = compared[target.dataset.at];
   compared[target.dataset.at] = target.value;
@@ -104,11 +104,11 @@ function baselineKey() {
   return known().find((shot) => shot.baseline).key;
 }
 
-// What sets them apart
+// The differences
 
 const differ = (requests, field) => new Set(requests.map((request) => request[field] ?? "")).size > 1;
 
-// What is not known of one of them sets nobody apart.
+// A value that is unknown for some is compared among the others.
 function origins(headshots) {
   const all = headshots.map(({ origin, width, height }) => ({ ...origin, size: `${width} × ${height}` }));
   return ORIGINS.filter(([field]) => differ(all.filter((each) => each[field]), field)).map(([field, title]) => {
@@ -132,8 +132,8 @@ function table(headshots) {
   const lines = rows.map(([title, cells]) => make("tr", "", cellOf("row", title), ...cells.map((text) => make("td", "", text))));
   const opens = make("tr", "opens", make("td", ""), ...headshots.map((shot) => make("td", "", opening(shot))));
   const whole = make("table", `of-${headshots.length}`, make("thead", "", head), make("tbody", "", ...lines, opens));
-  const told = `Nothing sets them apart: ${headshots.length > 2 ? "all" : "both"} come from the same request.`;
-  return make("div", "", ...(alike ? [make("p", "", told)] : []), whole);
+  const none = `No differences: ${headshots.length > 2 ? "all" : "both"} come from the same request.`;
+  return make("div", "", ...(alike ? [make("p", "", none)] : []), whole);
 }
 
 function cellOf(scope, ...content) {
@@ -164,7 +164,7 @@ function texts(headshots) {
   });
 }
 
-// The words of each, those that not all of them have marked.
+// The words of each text; words that not all texts have are marked.
 function apart(all) {
   const split = all.map((text) => text.match(/\s+|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? []);
   const common = split.reduce((one, other) => shared(one, other));
@@ -262,7 +262,7 @@ board.addEventListener("pointerdown", ({ pointerType }) => pointerType !== "mous
 for (const end of ["pointerup", "pointercancel"])
   board.addEventListener(end, ({ pointerType }) => pointerType !== "mouse" && point(false));
 
-function tellShare() {
+function updateShare() {
   const share = Number(range.value);
   board.style.setProperty("--share", `${share}%`);
   const [left, right] = sides.map((side) => side.querySelector("b").textContent);
@@ -275,10 +275,10 @@ let settled = 50; // before the first click of a double one
 
 function putBack(value) {
   range.value = value;
-  tellShare();
+  updateShare();
 }
 
-range.addEventListener("input", () => (pinching() ? putBack(resting) : tellShare()));
+range.addEventListener("input", () => (pinching() ? putBack(resting) : updateShare()));
 range.addEventListener("pointerdown", () => {
   if (!fingers.size) resting = range.value;
   else putBack(resting); // a second finger: the first has moved it
@@ -292,5 +292,5 @@ range.addEventListener("keydown", (event) => {
   event.preventDefault();
   if (event.repeat) return;
   range.value = range.value < 50 ? 100 : 0;
-  tellShare();
+  updateShare();
 });

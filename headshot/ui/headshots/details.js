@@ -1,5 +1,5 @@
-// One headshot's details under its picture: its files, what was said of it, and its request as JSON and as code. Part of
-// the viewer.
+// One headshot's details under its picture: its files, its notes, and its request as JSON and as code. Part of the
+// viewer.
 const NOTES = [
   ["not applied", "Not applied"],
   ["advice", "Good to know"],
@@ -11,10 +11,10 @@ const CODE = [
   ["curl", "cURL", "The same call, from a terminal."],
   ["javascript", "JavaScript", "The same call, from Node."],
 ];
-// Only of what a service made.
+// Only for headshots from ModelsLab.
 const EXCHANGED = [
-  ["sent", "As it was sent"],
-  ["reply", "The reply"],
+  ["sent", "Request sent"],
+  ["reply", "Response"],
 ];
 
 const tab = (key, title) =>
@@ -30,7 +30,7 @@ const FILES = `
   <a class="act main" download>${icon("M10 3v10m-4.5-4 4.5 4.5L14.5 9M3.5 17h13")}<span></span></a>
   <div class="forms" role="group" aria-label="Other files">
     ${FORMS.map(([key, title]) => `<a class="act" data-form="${key}"${key === "clean" ? ' aria-describedby="viewer-clean"' : ""} download>${title}</a>`).join("")}
-    <p id="viewer-clean">The clean copy is without the recipe; the mark that says AI made it stays.</p>
+    <p id="viewer-clean">Clean copy: no settings embedded; AI label kept.</p>
   </div>`;
 
 const DETAILS = `
@@ -46,7 +46,7 @@ const DETAILS = `
   </div>`
   ).join("")}`;
 
-let exchanged = ""; // what stands under the request, so that a text that is being selected stays so
+let exchanged = ""; // what is shown under the request: only a change is drawn, so that selected text stays selected
 
 function drawFiles(shot) {
   const [, stem, ending] = shot.name.match(/^(.*?)(\.\w+)?$/);
@@ -68,7 +68,7 @@ function drawFiles(shot) {
 function drawDetails(shot) {
   for (const [key] of CODE) {
     const pre = find(`#viewer-${key} pre`);
-    if (pre.textContent !== shot[key]) pre.textContent = shot[key]; // for the same reason
+    if (pre.textContent !== shot[key]) pre.textContent = shot[key]; // see `exchanged`
   }
   drawExchange(shot);
   const groups = NOTES.map(([kind, title]) => noteList(shot, kind, title)).filter(Boolean);
@@ -100,11 +100,11 @@ function drawExchange(shot) {
 function timelineOf(events) {
   const list = make("ol", "timeline");
   for (const [time, what, sentence] of events) {
-    const told = make("div", "", make("b", "", what));
-    if (sentence) told.append(make("p", "", sentence));
-    list.append(make("li", "", make("time", "", time), told));
+    const entry = make("div", "", make("b", "", what));
+    if (sentence) entry.append(make("p", "", sentence));
+    list.append(make("li", "", make("time", "", time), entry));
   }
-  return make("section", "", make("h3", "", "What happened"), list);
+  return make("section", "", make("h3", "", "Timeline"), list);
 }
 
 function codePart([key, title, text]) {
@@ -113,7 +113,7 @@ function codePart([key, title, text]) {
   const copy = make("button", "", "Copy");
   copy.type = "button";
   copy.dataset.copy = "";
-  copy.setAttribute("aria-describedby", heading.id); // there are several
+  copy.setAttribute("aria-describedby", heading.id); // tells the Copy buttons apart
   const pre = make("pre", "", text);
   pre.tabIndex = 0;
   pre.setAttribute("role", "region");
@@ -145,7 +145,7 @@ async function copyBeside(button) {
   try {
     await navigator.clipboard.writeText(pre.textContent);
   } catch {
-    // Refused, or not there at all: a page over plain http has no clipboard.
+    // Refused, or not available: a page over plain http has no clipboard.
     getSelection().selectAllChildren(pre);
     answer = "Selected: copy it now";
   }

@@ -1,4 +1,4 @@
-"""What is asked for: the look, the one thing that varies, the seeds, the fine tuning, and what it will take."""
+"""The form: the look, what to vary, the seeds, the fine tuning, and an estimate of how long it will take."""
 
 import json
 import time
@@ -11,7 +11,7 @@ import gradio as gr
 from headshot import backends
 from headshot.backend_names import AUTO
 from headshot.backends import Backend
-from headshot.comparison.comparing import (
+from headshot.comparison.axes import (
     expand_axis,
     format_guidance_scales,
     format_seeds,
@@ -25,7 +25,8 @@ from headshot.comparison.presets import PRESETS
 from headshot.durations import spoken_duration
 from headshot.errors import HeadshotError, RequestError
 from headshot.request import HeadshotRequest, random_seed
-from headshot.sessions.session import SessionRegistry, TabSession
+from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.tab_session import TabSession
 from headshot.settings import Settings
 from headshot.ui.messages import Updates, event_handler
 
@@ -40,7 +41,8 @@ _STEPS: Final = "num_inference_steps"
 _MATRIX: Final = "matrix"
 _FIRST_GUIDANCE_SCALES = (1, 4, 7.5, 12)  # the photo, half a look, the full look, drama: one row of the grid
 _NO_PRESET = "() => null"
-_TWIN_SECONDS = 2  # nobody has the same seeds again, and chooses the same count, within them
+# Gradio's Dropdown fires `input` twice per choice: a second identical event within this time is the duplicate.
+_DUPLICATE_SECONDS = 2
 
 Restored = Literal["all", "all but the seed", "the seed"]
 
@@ -58,6 +60,7 @@ class Form:
         self._controls: dict[str, Any] = {}  # Gradio gives its components their events at run time
 
     def look(self) -> None:
+        """Build the looks and the two prompts."""
         self.presets = gr.Radio(
             [preset.name for preset in PRESETS],
             value=PRESETS[0].name,
@@ -69,12 +72,12 @@ class Form:
             self._controls[name] = controls.control(name)
 
     def axis(self) -> None:
-        """What differs between the headshots: seeds, guidance or steps."""
+        """Build what to vary (seeds, guidance, steps or a matrix of them) and its values."""
         self.varied = gr.Radio(
             [("Seeds", _SEED), ("Guidance", _GUIDANCE), ("Steps", _STEPS), ("Matrix", _MATRIX)],
             value=_SEED,
             label="Compare",
-            info="What differs from headshot to headshot.",
+            info="What to vary.",
             elem_id="varied",
         )
         self.scales = gr.Textbox(
@@ -95,8 +98,8 @@ class Form:
         )
         self.wordings = gr.Textbox(
             value="",
-            label="Words to replace in the prompt",
-            info="grey, navy, white: the first is looked for, each of the others takes its place. Empty: one prompt.",
+            label="Prompt search & replace",
+            info="grey, navy, white: the first term is found, the others replace it. Empty: one prompt.",
             max_lines=1,
             visible=False,
             elem_id="wordings",
@@ -120,24 +123,25 @@ class Form:
             self.dice = gr.Button("New seeds", elem_id="dice", min_width=0)
             self.locked = gr.Checkbox(
                 value=True,
-                label="Lock",
+                label="Keep these seeds",
                 elem_id="locked",
                 min_width=0,
                 container=False,
             )
 
-    def outlook(self) -> None:
-        """What Generate would do with the form as it stands."""
+    def estimate(self) -> None:
+        """Build the line that says what Generate would do, and the confirmation of a matrix."""
         requests = expand_axis(HeadshotRequest(), _SEED, range(1, self._first + 1))
-        self.plan = gr.HTML(self._planned(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
-        self.asked = gr.State("")  # the matrix that was asked about, as `_meant` says it
+        self.plan = gr.HTML(self._estimate_html(requests, self._first_backend, None), elem_id="plan", js_on_load=None)
+        self.confirmation_token = gr.State("")  # the `_fingerprint` of the matrix to confirm, "" for none
         with gr.Column(visible=False, elem_id="confirm", min_width=0) as self._confirm:
             self._question = gr.HTML(js_on_load=None, elem_id="question")
             with gr.Row():
-                self.yes = gr.Button("Make them", variant="primary", elem_id="yes", min_width=0)
-                self.no = gr.Button("Not now", elem_id="no", min_width=0)
+                self.yes = gr.Button("Generate", variant="primary", elem_id="yes", min_width=0)
+                self.no = gr.Button("Cancel", elem_id="no", min_width=0)
 
     def fine_tuning(self) -> None:
+        """Build guidance, steps, the backend, the account, and how the backends use the settings."""
         with gr.Accordion("Fine tuning", open=False, elem_id="fine-tuning"):
             for name in (_GUIDANCE, _STEPS):
                 self._controls[name] = controls.control(name)
@@ -151,20 +155,20 @@ class Form:
             )
             self.account = AccountPart(self._settings, self._registry, self._sessions)
         for backend in self._registry.values():
-            where = "here" if len(self._registry) == 1 else f"to {backend.title}"
-            with gr.Accordion(f"What the settings mean {where}", open=False):
+            with gr.Accordion(f"How {backend.title} uses these settings", open=False):
                 gr.Markdown(backend.help)
 
     @property
     def fields(self) -> set[Any]:
-        """All that a comparison is read from."""
+        """The components that `requests`, `matrix`, `chain` and `look_of` read."""
         axes = {self.scales, self.efforts, self.wordings}
         return axes | {self.varied, self.seeds, self.locked, self.backend, *self._controls.values()}
 
     def wire(self, photo: PhotoPart) -> None:
+        """Connect the events. All components of the form must be built."""
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         texts = [self._controls[name] for name in ("prompt", "negative_prompt", _GUIDANCE)]
-        # By default a second choice would be dropped while the first is still handled.
+        # By default Gradio drops a second choice while the first is still handled.
         choosing = {**quick, "trigger_mode": "always_last"}
         self.presets.input(event_handler(self._fill), {self.presets}, texts, **choosing)
         for text in texts:
@@ -177,22 +181,27 @@ class Form:
             [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
         )
-        # Only what is chosen by hand suggests values, and at once: what is filled in has its own.
+        # Only a choice by hand suggests values, and at once: a form that is filled in has its own.
         self.varied.input(None, self.varied, self.efforts, js=_suggestion(), api_visibility="private")
-        # The question comes and goes with the estimate alone: of two events the page may hear in the wrong order.
-        told = {*self.fields, self.asked}
+        # The question is shown and hidden by the same event as the estimate, because the browser may apply the updates
+        # of two events out of order.
+        inputs = {*self.fields, self.confirmation_token}
         gr.on(
-            [field.change for field in told] + [photo.check.change, *self.account.changes],
-            event_handler(self._estimate),
-            told,
+            [field.change for field in inputs] + [photo.check.change, *self.account.changes],
+            event_handler(self._update_estimate),
+            inputs,
             [self.plan, self.count, self.backend, self._confirm, self._question],
             trigger_mode="always_last",
             **quick,
         )
-        self.no.click(event_handler(self._not_now), {self.varied}, [self.asked], **quick)
+        self.no.click(event_handler(self._cancel_matrix), {self.varied}, [self.confirmation_token], **quick)
 
     def requests(self, values: Updates) -> list[HeadshotRequest]:
-        """The comparison that the form spells. Raises RequestError with one sentence where a field cannot be read."""
+        """The requests of the comparison that the form describes.
+
+        Raises:
+            RequestError: with one sentence, if a field cannot be read or there are too many headshots.
+        """
         request = controls.request(values, self._controls)
         seeds = parse_seeds(values[self.seeds], at_most=self._most)
         match values[self.varied]:
@@ -210,10 +219,10 @@ class Form:
                 return expand_axis(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
             case "matrix":
                 return self._matrix(values, request, seeds).requests()
-        raise RequestError("Choose what to compare: seeds, guidance, steps or a matrix of them.")
+        raise RequestError("Choose what to vary: seeds, guidance, steps or a matrix.")
 
     def matrix(self, values: Updates) -> Matrix | None:
-        """What is asked for where that is a matrix. Raises RequestError as `requests` does."""
+        """The matrix that the form describes, None if it describes none. Raises RequestError as `requests` does."""
         if values[self.varied] != _MATRIX:
             return None
         seeds = parse_seeds(values[self.seeds], at_most=self._most)
@@ -231,45 +240,52 @@ class Form:
         matrix.check(at_most=self._most_in_a_matrix)
         return matrix
 
-    def ask(self, values: Updates, session: TabSession) -> Updates:
-        """Ask whether so many are meant. Raises as `requests` and `chain` do."""
-        return {self.asked: self._meant(values, session)}
+    def request_confirmation(self, values: Updates, session: TabSession) -> Updates:
+        """Ask to confirm this matrix. Raises as `requests` and `chain` do."""
+        return {self.confirmation_token: self._fingerprint(values, session)}
 
-    def is_asked(self, values: Updates, session: TabSession) -> bool:
-        """Whether the form still says what was asked about, and the same backend would make it."""
+    def is_confirmed(self, values: Updates, session: TabSession) -> bool:
+        """Whether the matrix to confirm is still the one in the form, for the same backend."""
+        token = values[self.confirmation_token]
         try:
-            return bool(values[self.asked]) and values[self.asked] == self._meant(values, session)
+            return bool(token) and token == self._fingerprint(values, session)
         except HeadshotError:
             return False
 
-    def answered(self) -> Updates:
-        return {self.asked: ""}
+    def clear_confirmation(self) -> Updates:
+        """Take the question back."""
+        return {self.confirmation_token: ""}
 
-    def _meant(self, values: Updates, session: TabSession) -> str:
+    def _fingerprint(self, values: Updates, session: TabSession) -> str:
         return f"{self.chain(values, session)[0].name}: {self.requests(values)}"
 
     @property
     def backends(self) -> set[str]:
-        """The names that the backend's field can have."""
+        """The values that the backend's field can have."""
         return {AUTO, *self._registry}
 
     def look_of(self, values: Updates) -> dict[str, Any]:
-        """The look that the form spells, without what tells its headshots apart, as JSON's types."""
+        """The settings in the form without the seed, and the backend, as JSON's types."""
         request = controls.request(values, self._controls)
         return {**request.model_dump(exclude={"seed"}), "backend": values[self.backend]}
 
     def chain(self, values: Updates, session: TabSession) -> list[Backend]:
-        """The chosen backend, and those that may take over from it."""
+        """The chosen backend, and then those that may take over from it. Raises as `backends.choose` does."""
         return backends.choose(session.backends(self._registry), values[self.backend])
 
     @property
-    def fillable(self) -> set[Any]:
-        """All that `restored` and `repeated` may fill."""
+    def restorable(self) -> set[Any]:
+        """The components that `restored` and `repeated` may fill."""
         axes = {self.varied, self.scales, self.efforts, self.wordings}
         return axes | {self.presets, self.seeds, self.locked, *self._controls.values()}
 
     def restored(self, request: HeadshotRequest, what: Restored) -> Updates:
-        """The fields as that request has them; one whose seed nobody knows leaves the seeds as they are."""
+        """Fill the form with a request.
+
+        Args:
+            request: without a seed it leaves the seeds in the form as they are.
+            what: which of its fields to fill in.
+        """
         updates: Updates = {}
         if what != "the seed":
             updates[self.presets] = None
@@ -282,7 +298,7 @@ class Form:
         return updates
 
     def repeated(self, requests: Sequence[HeadshotRequest]) -> Updates | None:
-        """The fields as they ask for all of these again; None where no axis of the form spells them."""
+        """Fill the form so that it describes exactly these requests; None if no axis of the form can."""
         matrix = Matrix.spanned(requests)
         wordings = None if matrix is None else format_prompts(matrix.prompts)
         if matrix is None or wordings is None or any(request.seed is None for request in requests):
@@ -299,17 +315,17 @@ class Form:
         return updates
 
     def fresh_seeds(self, values: Updates) -> str:
-        """As many seeds that nobody chose as the field holds now."""
+        """Random seeds, as many as the field has now."""
         try:
             count = len(parse_seeds(values[self.seeds], at_most=self._most))
-        except RequestError:  # the dice are a way out of a field that cannot be read
+        except RequestError:  # the button also replaces seeds that cannot be read
             count = self._first
         return format_seeds([random_seed() for _ in range(count)])
 
     async def _fill(self, values: Updates, request: gr.Request) -> Updates:
         preset = next((preset for preset in PRESETS if preset.name == values[self.presets]), None)
         if preset is None:
-            raise RequestError("There is no such look: choose one of those shown.")
+            raise RequestError("Unknown look. Choose one of those shown.")
         self._sessions.get(request.session_hash, request.cookies).parent = ""
         return {
             self._controls["prompt"]: preset.prompt,
@@ -324,8 +340,8 @@ class Form:
         session = self._sessions.get(request.session_hash, request.cookies)
         choice, before = (values[self.count], values[self.seeds], time.monotonic()), session.last_count_event
         session.last_count_event = choice
-        if choice[:2] == before[:2] and choice[2] - before[2] < _TWIN_SECONDS:
-            return {self.seeds: gr.skip()}  # a dropdown reports each choice twice: late, it would undo what was typed
+        if choice[:2] == before[:2] and choice[2] - before[2] < _DUPLICATE_SECONDS:
+            return {self.seeds: gr.skip()}  # a late duplicate would undo what was typed since
         count = int(values[self.count])
         try:
             seeds = parse_seeds(values[self.seeds], at_most=self._most)
@@ -333,8 +349,8 @@ class Form:
             return {self.seeds: format_seeds(range(1, count + 1))}
         return {self.seeds: format_seeds(resize_seeds(seeds, count))}
 
-    async def _not_now(self, values: Updates, request: gr.Request) -> Updates:
-        return self.answered()
+    async def _cancel_matrix(self, values: Updates, request: gr.Request) -> Updates:
+        return self.clear_confirmation()
 
     async def _show_axis(self, values: Updates, request: gr.Request) -> Updates:
         varied = values[self.varied]
@@ -347,12 +363,12 @@ class Form:
             self._controls[_STEPS]: gr.Dropdown(interactive=not whole and varied != _STEPS),
         }
 
-    async def _estimate(self, values: Updates, request: gr.Request) -> Updates:
-        """Say what Generate would do, or what stands in its way, while the form is filled."""
+    async def _update_estimate(self, values: Updates, request: gr.Request) -> Updates:
+        """Show what Generate would do, or why it cannot, while the form is filled in."""
         session = self._sessions.get(request.session_hash, request.cookies)
         about = _readiness(session.backends(self._registry), values[self.backend])
-        asked = self.is_asked(values, session)
-        updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=asked)}
+        confirming = self.is_confirmed(values, session)
+        updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=confirming)}
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:
@@ -361,14 +377,14 @@ class Form:
             requests = self.requests(values)
         except HeadshotError as error:
             return {**updates, self.plan: f'<p class="plan wrong">{escape(str(error))}</p>'}
-        plan = self._planned(requests, values[self.backend], session)
+        plan = self._estimate_html(requests, values[self.backend], session)
         matrix = self.matrix(values)
-        if asked and matrix is not None:
-            updates[self._question] = f"<p><b>Make all of these?</b> {escape(matrix.counted)}.</p>{plan}"
+        if confirming and matrix is not None:
+            updates[self._question] = f"<p><b>Generate {_described(matrix)}?</b></p>{plan}"
         return {**updates, self.plan: plan}
 
-    def _planned(self, requests: list[HeadshotRequest], backend: str, session: TabSession | None) -> str:
-        """How many headshots, by whom, and about how long."""
+    def _estimate_html(self, requests: list[HeadshotRequest], backend: str, session: TabSession | None) -> str:
+        """How many headshots, made by which backend, and about how long they take; or why they cannot be made."""
         noun = "headshot" if len(requests) == 1 else "headshots"
         try:
             registry = self._registry if session is None else session.backends(self._registry)
@@ -382,14 +398,26 @@ class Form:
         return f'<p class="plan">{len(requests)} {what}{about}</p>'
 
 
+def _described(matrix: Matrix) -> str:
+    """How many headshots a matrix has, and why: `12 headshots (2 seeds × 2 guidance × 3 prompts)`."""
+    counts = {
+        "seeds": len(matrix.seeds),
+        "guidance": len(matrix.guidance_scales),
+        "steps": len(matrix.num_inference_steps),
+        "prompts": len(matrix.prompts),
+    }
+    factors = " × ".join(f"{count} {axis}" for axis, count in counts.items() if count > 1)
+    return f"{matrix.size:,} headshot{'' if matrix.size == 1 else 's'}{f' ({factors})' if factors else ''}"
+
+
 def _suggestion() -> str:
-    """What a choice fills in, as JavaScript: all steps beside each other, in a matrix only for who asks for them."""
+    """JavaScript: which steps to tick when "Compare" changes. All of them, but in a matrix only the first."""
     steps = json.dumps(controls.choices(_STEPS))
     return f"(varied) => [varied === {json.dumps(_MATRIX)} ? {steps}.slice(0, 1) : {steps}]"
 
 
 def _readiness(registry: Mapping[str, Backend], name: str) -> str:
-    """The sentence of the chosen backend, or of the one that Automatic would take."""
+    """The readiness of the chosen backend, or of the one that Automatic would choose."""
     try:
         return backends.choose(registry, name)[0].readiness().sentence
     except HeadshotError as error:

@@ -1,38 +1,38 @@
-// Showcase: one comparison on a black screen, a picture at a time, by keys or by hand. Part of the viewer.
-const CURSOR_MS = 2000; // then the cursor and the cross go
+// The showcase: one comparison in full screen, one picture at a time. Part of the viewer.
+const CURSOR_MS = 2000; // then the cursor and the close button disappear
 const HINT_MS = 3000;
-const HOLD_MS = 350; // a key or a finger that rests longer looks at the original only as long
+const HOLD_MS = 350; // a key or finger that is held longer shows the original only while it is held
 const SWIPE_PX = 40;
 const TAP_PX = 10;
-const LARGE_IN_GRID = 12; // of more, the small pictures do
+const LARGE_IN_GRID = 12; // more than these are shown as thumbnails
 
 const showcase = document.createElement("dialog");
 showcase.className = "showcase";
 showcase.setAttribute("aria-label", "Showcase");
 showcase.innerHTML = `
-  <div class="room" role="application" tabindex="-1" aria-label="Showcase. Arrow keys: the next one. O: the original. G: all of them. L: the label. Escape: the end.">
+  <div class="room" role="application" tabindex="-1" aria-label="Showcase. Arrow keys: the next one. O: the original. G: all of them. L: the label. Escape: close.">
     <div class="one"></div>
     <div class="all"></div>
     <p class="name"></p>
     <p class="keys" aria-hidden="true">
-      <span class="typed"><kbd>→</kbd> next <kbd>O</kbd> original <kbd>G</kbd> all <kbd>L</kbd> label <kbd>Esc</kbd> end</span>
-      <span class="touched">Tap: next · Hold: original · Swipe down: end</span>
+      <span class="typed"><kbd>→</kbd> next <kbd>O</kbd> original <kbd>G</kbd> all <kbd>L</kbd> label <kbd>Esc</kbd> close</span>
+      <span class="touched">Tap: next · Hold: original · Swipe down: close</span>
     </p>
-    <button type="button" class="leave" aria-label="End the showcase">${icon("m5 5 10 10M15 5 5 15")}</button>
+    <button type="button" class="leave" aria-label="Close the showcase">${icon("m5 5 10 10M15 5 5 15")}</button>
   </div>
   <p class="aloud" role="status"></p>`;
 document.body.append(showcase);
 
 const room = showcase.querySelector(".room");
 const warm = new Map(); // by address: {image, ready}
-let stand = null; // what is going on: {list, from, key, original, all, full}
+let state = null; // while it is open: {list, from, key, original, all, full}
 let labelled = true;
 let hiding, hinting, holding;
 
 function openShowcase(list, from) {
   const [first] = list();
   if (!first) return;
-  stand = { list, from, key: first.key, original: false, all: false, full: false };
+  state = { list, from, key: first.key, original: false, all: false, full: false };
   showcase.showModal();
   room.focus();
   room.classList.remove("hinted");
@@ -40,15 +40,15 @@ function openShowcase(list, from) {
   hinting = setTimeout(() => room.classList.add("hinted"), HINT_MS);
   wake();
   drawShowcase();
-  fill(stand);
+  fill(state);
 }
 
-// The whole screen where the browser lets us have it; else the whole window, which the dialog is already.
+// Full screen if the browser allows it; else the dialog fills the window.
 async function fill(mine) {
   try {
     await room.requestFullscreen({ navigationUI: "hide" });
     mine.full = true;
-    if (stand !== mine) await document.exitFullscreen();
+    if (state !== mine) await document.exitFullscreen();
   } catch {
     mine.full = false;
   }
@@ -57,15 +57,15 @@ async function fill(mine) {
 document.addEventListener(
   "fullscreenchange",
   () => {
-    if (stand?.full && !document.fullscreenElement) showcase.close();
+    if (state?.full && !document.fullscreenElement) showcase.close();
   },
   whileMounted
 );
 
 showcase.addEventListener("close", () => {
-  if (showcase.open || !stand) return; // opened, or opened and closed, again before this was heard
-  const { from } = stand;
-  stand = null;
+  if (showcase.open || !state) return; // opened again, or opened and closed again, before this event arrived
+  const { from } = state;
+  state = null;
   for (const timer of [hiding, hinting, holding]) clearTimeout(timer);
   warm.clear();
   room.querySelector(".one").replaceChildren();
@@ -77,19 +77,19 @@ showcase.addEventListener("close", () => {
 // Drawing
 
 function drawShowcase() {
-  const shots = stand.list();
+  const shots = state.list();
   if (!shots.length) return showcase.close();
-  const at = Math.max(0, shots.findIndex(({ key }) => key === stand.key));
+  const at = Math.max(0, shots.findIndex(({ key }) => key === state.key));
   const shot = shots[at];
-  stand.key = shot.key;
-  const original = stand.original && shot.original;
-  room.classList.toggle("gridded", stand.all);
+  state.key = shot.key;
+  const original = state.original && shot.original;
+  room.classList.toggle("gridded", state.all);
   room.classList.toggle("blind", !labelled);
   room.querySelector(".name").textContent = original ? "Original" : shot.label;
   const where = `${at + 1} of ${shots.length}`;
-  const told = stand.all ? `All ${shots.length}` : `${original ? "Original" : labelled ? shot.label : "Headshot"}, ${where}`;
-  showcase.querySelector(".aloud").textContent = stand.original && !original ? `${told}: there is no original of it` : told;
-  if (stand.all) return drawAll(shots, at);
+  const line = state.all ? `All ${shots.length}` : `${original ? "Original" : labelled ? shot.label : "Headshot"}, ${where}`;
+  showcase.querySelector(".aloud").textContent = state.original && !original ? `${line}, no original available` : line;
+  if (state.all) return drawAll(shots, at);
   const beside = [at + 1, at - 1].map((next) => shots.at(next % shots.length).picture);
   const wanted = [original || shot.picture, shot.picture, shot.original, ...beside].filter(Boolean);
   for (const address of warm.keys()) if (!wanted.includes(address)) warm.delete(address);
@@ -107,12 +107,12 @@ function preload(address) {
   warm.set(address, { image, ready });
 }
 
-// The one before stays until the next can be seen whole.
+// The former picture stays until the next one is decoded.
 async function hang(address, alt) {
-  stand.wanted = address;
+  state.wanted = address;
   const { image, ready } = warm.get(address);
   const there = await ready;
-  if (stand?.wanted !== address) return; // another was asked for meanwhile
+  if (state?.wanted !== address) return; // another picture was chosen meanwhile
   image.alt = alt;
   room.querySelector(".one").replaceChildren(there ? image : make("p", "", GONE));
 }
@@ -141,47 +141,47 @@ function drawAll(shots, at) {
 // Moving
 
 function turn(change) {
-  Object.assign(stand, change);
+  Object.assign(state, change);
   drawShowcase();
-  if (!stand.all && document.activeElement !== room) room.focus();
+  if (!state.all && document.activeElement !== room) room.focus();
 }
 
 function move(step) {
-  const shots = stand.list();
-  const at = shots.findIndex(({ key }) => key === stand.key);
+  const shots = state.list();
+  const at = shots.findIndex(({ key }) => key === state.key);
   turn({ key: shots[(at + step + shots.length) % shots.length].key, original: false });
 }
 
-const columnsOf = () => (stand.all ? Number(room.querySelector(".all").style.getPropertyValue("--columns")) : 1);
+const columnsOf = () => (state.all ? Number(room.querySelector(".all").style.getPropertyValue("--columns")) : 1);
 const MOVES = {
   ArrowRight: () => move(1),
   ArrowLeft: () => move(-1),
-  ArrowDown: () => move(Math.min(columnsOf(), stand.list().length - 1)),
-  ArrowUp: () => move(-Math.min(columnsOf(), stand.list().length - 1)),
+  ArrowDown: () => move(Math.min(columnsOf(), state.list().length - 1)),
+  ArrowUp: () => move(-Math.min(columnsOf(), state.list().length - 1)),
   PageDown: () => move(1),
   PageUp: () => move(-1),
-  Home: () => turn({ key: stand.list()[0].key, original: false }),
-  End: () => turn({ key: stand.list().at(-1).key, original: false }),
-  " ": () => (stand.all ? turn({ all: false }) : move(1)),
-  Enter: () => (stand.all ? turn({ all: false }) : move(1)),
-  g: () => turn({ all: !stand.all, original: false }),
+  Home: () => turn({ key: state.list()[0].key, original: false }),
+  End: () => turn({ key: state.list().at(-1).key, original: false }),
+  " ": () => (state.all ? turn({ all: false }) : move(1)),
+  Enter: () => (state.all ? turn({ all: false }) : move(1)),
+  g: () => turn({ all: !state.all, original: false }),
   l() {
     labelled = !labelled;
     drawShowcase();
   },
 };
 
-let down = 0; // since when the key O is
+let down = 0; // when the key O was pressed
 
 showcase.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (!plain(event) && event.key !== "L" && event.key !== "G" && event.key !== "O") return;
   if (event.target.matches(".leave") && [" ", "Enter"].includes(key)) return;
-  if (key === "o" && !stand.all) {
+  if (key === "o" && !state.all) {
     event.preventDefault();
     if (event.repeat) return;
     down = event.timeStamp;
-    turn({ original: !stand.original });
+    turn({ original: !state.original });
   } else if (MOVES[key]) {
     event.preventDefault();
     if (!event.repeat || key.startsWith("Arrow")) MOVES[key]();
@@ -189,7 +189,7 @@ showcase.addEventListener("keydown", (event) => {
 });
 
 showcase.addEventListener("keyup", ({ key, timeStamp }) => {
-  if (key.toLowerCase() === "o" && stand?.original && timeStamp - down > HOLD_MS) turn({ original: false });
+  if (key.toLowerCase() === "o" && state?.original && timeStamp - down > HOLD_MS) turn({ original: false });
 });
 
 // By hand
@@ -212,7 +212,7 @@ room.addEventListener("pointerdown", (event) => {
   touch = { x: event.clientX, y: event.clientY, held: false };
   clearTimeout(holding);
   holding = setTimeout(() => {
-    if (!touch || stand.all) return;
+    if (!touch || state.all) return;
     touch.held = true;
     turn({ original: true });
   }, HOLD_MS);
@@ -226,7 +226,7 @@ room.addEventListener("pointerup", (event) => {
   touch = null;
   if (event.pointerType !== "mouse") wake();
   if (looked) return turn({ original: false });
-  if (stand.all) return;
+  if (state.all) return;
   if (event.pointerType !== "mouse" && y > 2 * SWIPE_PX && y > Math.abs(x)) showcase.close();
   else if (event.pointerType !== "mouse" && Math.abs(x) > SWIPE_PX && Math.abs(x) > Math.abs(y)) move(x < 0 ? 1 : -1);
   else if (Math.hypot(x, y) < TAP_PX) move(1);
@@ -238,7 +238,7 @@ room.addEventListener("pointercancel", () => {
   touch = null;
 });
 
-room.addEventListener("contextmenu", (event) => event.preventDefault()); // what a long touch would open
+room.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch would open it
 
 room.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
@@ -246,7 +246,7 @@ room.addEventListener("click", ({ target }) => {
   else if (button) turn({ key: button.dataset.key, all: false });
 });
 
-// A button elsewhere on the page shows the run that it belongs to.
+// A button in another tab opens the run that it belongs to.
 document.addEventListener(
   "click",
   ({ target }) => {

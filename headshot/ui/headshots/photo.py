@@ -1,4 +1,4 @@
-"""The photo and its check: in by upload, webcam, clipboard or as the example; cleaned before anything else sees it."""
+"""The photo and its check: by upload, webcam, clipboard, or the example. Only the cleaned photo is passed on."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,28 +17,35 @@ from headshot.imaging import photo_check
 from headshot.imaging.encoding import jpeg
 from headshot.imaging.photo import MAX_FILE_BYTES, Photo
 from headshot.imaging.photo_check import PhotoCheck
-from headshot.sessions.session import SessionRegistry, TabSession
+from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.tab_session import TabSession
 from headshot.ui.messages import Updates, event_handler
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.png"
-_ANY_FILE = (
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE = _EXAMPLES / "portrait.jpg"
+_OTHER_EXAMPLE = _EXAMPLES / "astronaut.png"  # what the studio makes of unusual clothes
+_UPLOAD_FIX = (
     Path(__file__).with_name("upload_fix.js").read_text(encoding="utf-8").replace("__MOST_BYTES__", str(MAX_FILE_BYTES))
 )
-# One line for what changes the photo and for Generate, so that Generate starts after what was clicked before it.
+# One queue of Gradio's for changes of the photo and for Generate, so that Generate sees what was clicked before it.
 IN_ORDER = "in order"
-_CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it
+_CHECKS_AT_ONCE = 2  # of all visitors: reading a photo of 40 megapixels takes 300 MB for a second
 _PREVIEW_PX = 960  # twice the width it is shown at, for sharp screens
-_NEAR_FACE = 0.9  # face sizes from its middle: hair, ears and chin belong to it
+_NEAR_FACE = 0.9  # a click counts this far from the face's middle, in face sizes: hair, ears and chin belong to it
 _ACCENT, _OTHER = "#4fc1b0", "#ffffff"  # the chosen face in the page's accent, both readable on skin and on shade
 
 
 class PhotoPart:
-    """The photo's corner of the form."""
+    """The part of the form that holds the photo.
+
+    Attributes:
+        shown: the components that `emptied` and `as_it_is` update.
+    """
 
     def __init__(self, sessions: SessionRegistry, cache: Path) -> None:
         self._sessions = sessions
         self._cache = cache
-        self._places = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
+        self._check_limiter = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
         with gr.Row(elem_id="photo-part"):
             self.photo = gr.Image(
                 type="filepath",
@@ -54,12 +61,13 @@ class PhotoPart:
                 alt_text="Your photo",
             )
             with gr.Column(elem_id="check-part", min_width=0):
-                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_ANY_FILE)
+                self.check = gr.HTML(_INVITATION, elem_id="check", apply_default_css=False, js_on_load=_UPLOAD_FIX)
                 self.turn = gr.Button("Turn the photo", size="sm", visible=False, elem_id="turn")
                 self.example = gr.Button("Use the example photo", size="sm", elem_id="example")
+                self.other_example = gr.Button("Another example", size="sm", elem_id="other-example")
                 self.face = gr.Radio([], label="Face", visible=False, elem_id="face", container=False)
 
-        self.shown = [self.photo, self.check, self.face, self.turn, self.example]
+        self.shown = [self.photo, self.check, self.face, self.turn, self.example, self.other_example]
         quickly: dict[str, Any] = {
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -68,39 +76,40 @@ class PhotoPart:
             # Pasting clears the input first: by default the paste would be dropped while the clearing is still handled.
             "trigger_mode": "always_last",
         }
-        # Gradio's preprocessing would open the file with every decoder that Pillow has, and end in a traceback where it
-        # is no picture, before a handler could say a word.
+        # No preprocessing: Gradio would open the file with every decoder that Pillow has, and for a file that is no
+        # picture it would fail before a handler could report it.
         unopened = {**quickly, "preprocess": False}
-        self.photo.input(event_handler(self._put_in, otherwise=self._refused), {self.photo}, self.shown, **unopened)
-        self.photo.clear(event_handler(self._put_back, otherwise=self._refused), {self.photo}, self.shown, **unopened)
-        self.example.click(
-            event_handler(self._take_example, otherwise=self._refused), {self.face}, self.shown, **quickly
-        )
-        self.turn.click(event_handler(self._turn, otherwise=self._refused), {self.face}, self.shown, **quickly)
-        self.face.input(event_handler(self._choose, otherwise=self._refused), {self.face}, self.shown, **quickly)
-        # "always_last" would send the first point once more, and never the last.
+        self.photo.input(event_handler(self._on_upload, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        self.photo.clear(event_handler(self._on_clear, otherwise=self._refused), {self.photo}, self.shown, **unopened)
+        for button, handler in ((self.example, self._use_example), (self.other_example, self._use_other_example)):
+            button.click(event_handler(handler, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.turn.click(event_handler(self._rotate, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        self.face.input(event_handler(self._choose_face, otherwise=self._refused), {self.face}, self.shown, **quickly)
+        # "always_last" would send the first click once more, and never the last one.
         pointing = {**quickly, "trigger_mode": "multiple"}
-        self.photo.select(event_handler(self._point_at, otherwise=self._refused), {self.face}, self.shown, **pointing)
+        self.photo.select(
+            event_handler(self._choose_clicked_face, otherwise=self._refused), {self.face}, self.shown, **pointing
+        )
 
     def emptied(self) -> Updates:
-        """What the page shows once the photo is gone."""
+        """The page without a photo."""
         return self._updates(None, None, _INVITATION)
 
     def as_it_is(self, session: TabSession) -> Updates:
-        """What the page shows of a visitor who has, or has not, a photo already."""
+        """The page with the photo that the session has, or without one."""
         if session.photo is None or session.check is None:
             return self.emptied()
         return self._updates(session.preview, session.check, _verdict(session.photo, session.check))
 
-    async def _put_in(self, values: Updates, request: gr.Request) -> Updates:
+    async def _on_upload(self, values: Updates, request: gr.Request) -> Updates:
         if values[self.photo] is None:
-            return await self._put_back(values, request)
+            return await self._on_clear(values, request)
         path = str(values[self.photo]["path"])
-        if not _within(path, self._cache):  # a script could name any file of the server's
+        if not _within(path, self._cache):  # a script could name any file of the server
             raise PhotoError("The photo did not arrive: choose it again.")
         session = self._sessions.get(request.session_hash, request.cookies)
         if _within(path, self._sessions.root) or path == session.upload:
-            # Gradio reports the clearing of a photo as an input too, and hands over the photo that was cleared.
+            # Gradio reports clearing as an input too, with the photo that was cleared.
             return {self.photo: gr.skip()}
         session.upload = path
         try:
@@ -108,23 +117,26 @@ class PhotoPart:
         finally:
             delete_upload(path)
 
-    async def _take_example(self, values: Updates, request: gr.Request) -> Updates:
+    async def _use_example(self, values: Updates, request: gr.Request) -> Updates:
         return await self._replace(request, partial(Photo.open, EXAMPLE))
 
-    async def _turn(self, values: Updates, request: gr.Request) -> Updates:
-        """Turn the photo as its check advises, after which it is a photo like any other."""
+    async def _use_other_example(self, values: Updates, request: gr.Request) -> Updates:
+        return await self._replace(request, partial(Photo.open, _OTHER_EXAMPLE))
+
+    async def _rotate(self, values: Updates, request: gr.Request) -> Updates:
+        """Replace the photo by itself, turned as its check advises."""
         session = self._sessions.get(request.session_hash, request.cookies)
         photo, check = session.photo, session.check
         if photo is None or check is None:
             raise PhotoError("The photo is no longer here: choose it again.")
-        if not check.turn:  # a second click, while the first was being answered
+        if not check.turn:  # a second click, while the first was handled
             return {self.photo: gr.skip()}
         return await self._replace(request, partial(photo.turned, check.turn))
 
-    async def _choose(self, values: Updates, request: gr.Request) -> Updates:
-        return await self._take_face(self._sessions.get(request.session_hash, request.cookies), int(values[self.face]))
+    async def _choose_face(self, values: Updates, request: gr.Request) -> Updates:
+        return await self._set_face(self._sessions.get(request.session_hash, request.cookies), int(values[self.face]))
 
-    async def _point_at(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
+    async def _choose_clicked_face(self, values: Updates, request: gr.Request, event: gr.SelectData) -> Updates:
         """A click on the photo chooses the face under it."""
         session = self._sessions.get(request.session_hash, request.cookies)
         index = None
@@ -133,52 +145,51 @@ class PhotoPart:
             index = _face_at(session.check, event.index[0] / scale, event.index[1] / scale)
         if index is None:
             return {self.photo: gr.skip()}
-        return await self._take_face(session, index)
+        return await self._set_face(session, index)
 
-    async def _take_face(self, session: TabSession, index: int) -> Updates:
-        turn = session.photo_version
+    async def _set_face(self, session: TabSession, index: int) -> Updates:
+        version = session.photo_version
         async with session.checking:
             photo = session.photo
-            if session.photo_version != turn:  # the face was picked on the photo before
+            if session.photo_version != version:  # the face was picked on the photo before
                 return {self.photo: gr.skip()}
             if photo is None:
                 raise PhotoError("The photo is no longer here: choose it again.")
-            return await self._take(session, turn, lambda: photo, index)
+            return await self._check(session, version, lambda: photo, index)
 
     async def _replace(self, request: gr.Request, load: Callable[[], Photo]) -> Updates:
         session = self._sessions.get(request.session_hash, request.cookies)
         session.photo_version += 1
-        turn = session.photo_version
+        version = session.photo_version
         async with session.checking:
-            return await self._take(session, turn, load)
+            return await self._check(session, version, load)
 
-    async def _put_back(self, values: Updates, request: gr.Request) -> Updates:
+    async def _on_clear(self, values: Updates, request: gr.Request) -> Updates:
         session = self._sessions.get(request.session_hash, request.cookies)
         session.remove_photo()
-        stay = '<p class="kept">The headshots stay until you delete them.</p>'
-        updates = self._updates(None, None, _INVITATION + (stay if session.run is not None else ""))
-        # The input is empty already, or holds the next photo: pasting clears it first, and then uploads.
+        updates = self.emptied()
+        # The input is empty already, or has the next photo: pasting clears it first, and then uploads.
         del updates[self.photo]
         return updates
 
-    async def _take(
-        self, session: TabSession, turn: int, load: Callable[[], Photo], index: int | None = None
+    async def _check(
+        self, session: TabSession, version: int, load: Callable[[], Photo], index: int | None = None
     ) -> Updates:
-        """Look at the photo and keep it, unless its visitor did something else with it meanwhile."""
+        """Check the photo and store it in the session, unless the photo was changed again meanwhile."""
         try:
-            photo, check, preview = await anyio.to_thread.run_sync(look_at, load, index, limiter=self._places)
+            photo, check, preview = await anyio.to_thread.run_sync(look_at, load, index, limiter=self._check_limiter)
         except PhotoError:
-            if session.photo_version != turn:
+            if session.photo_version != version:
                 return {self.photo: gr.skip()}
             raise
-        if session.photo_version != turn:
+        if session.photo_version != version:
             return {self.photo: gr.skip()}
         session.set_photo(photo, check, index, preview)
         self._sessions.evict()
         return self._updates(session.preview, check, _verdict(photo, check))
 
     def _refused(self, sentence: str, request: gr.Request) -> Updates:
-        """The sentence beside the photo; a photo that was here before stays."""
+        """Show an error beside the photo; the photo from before stays."""
         session = self._sessions.get(request.session_hash, request.cookies)
         problem = _problem(sentence)
         if session.preview is None:
@@ -186,16 +197,17 @@ class PhotoPart:
         kept = '<p class="kept">Your earlier photo is kept.</p>'
         return self._updates(session.preview, session.check, problem + kept)
 
-    def _updates(self, preview: Path | None, check: PhotoCheck | None, words: str) -> Updates:
+    def _updates(self, preview: Path | None, check: PhotoCheck | None, verdict: str) -> Updates:
         several = check is not None and len(check.faces) > 1
         choices = [(f"Face {n + 1}", n) for n in range(len(check.faces))] if check is not None and several else []
         chosen = _index(check) if check is not None and several else None
         return {
             self.photo: None if preview is None else str(preview),
-            self.check: words,
+            self.check: verdict,
             self.face: gr.Radio(choices, value=chosen, visible=several),
             self.turn: gr.Button(visible=check is not None and check.turn != 0),
             self.example: gr.Button(visible=preview is None),
+            self.other_example: gr.Button(visible=preview is None),
         }
 
 
@@ -204,7 +216,7 @@ def _within(path: str, folder: Path) -> bool:
 
 
 def is_upload(path: str, cache: Path) -> bool:
-    """Whether that is where Gradio puts down what is uploaded: in a folder of the cache, and nowhere deeper."""
+    """Whether `path` is where Gradio saves uploads: directly in a folder of `cache`."""
     try:
         return Path(path).resolve().parent.parent == cache.resolve()
     except (OSError, ValueError):  # too long for a path, or a NUL in it
@@ -212,27 +224,39 @@ def is_upload(path: str, cache: Path) -> bool:
 
 
 def open_upload(path: str) -> Photo:
+    """Read an uploaded photo. Raises PhotoError."""
     if not Path(path).is_file():
-        raise PhotoError("The photo did not arrive whole: choose it again.")
+        raise PhotoError("The upload is incomplete: choose the photo again.")
     return Photo.open(path)
 
 
 def delete_upload(path: str) -> None:
-    """The upload as it came holds the place where it was taken: nothing of it stays."""
+    """Delete an upload and its folder: the original file may say where the photo was taken."""
     Path(path).unlink(missing_ok=True)
-    with suppress(OSError):  # another upload lies there, or has been the last to lie there
+    with suppress(OSError):  # another upload is in it, or its deletion was quicker
         Path(path).parent.rmdir()
 
 
 def look_at(load: Callable[[], Photo], index: int | None = None) -> tuple[Photo, PhotoCheck, bytes]:
-    """The photo, its check, and a small JPEG that shows both."""
+    """Read and check a photo.
+
+    Args:
+        load: returns the photo.
+        index: of the face picked by hand, None for the clearest.
+
+    Returns:
+        The photo, its check, and a preview as JPEG with the faces outlined.
+
+    Raises:
+        PhotoError: if the photo cannot be read.
+    """
     photo = load()
     check = photo_check.check(photo.pixels, index)
     return photo, check, _preview(photo, check)
 
 
 def _preview(photo: Photo, check: PhotoCheck) -> bytes:
-    """A small JPEG of the clean photo, its faces outlined, and numbered where there are several."""
+    """A small JPEG of the photo, its faces outlined, and numbered if there are several."""
     image = Image.fromarray(photo.pixels)  # not `photo.image`, which would stay in memory with the photo
     scale = _preview_scale(image.size)
     if scale < 1:
@@ -248,7 +272,7 @@ def _preview_scale(size: tuple[int, int]) -> float:
 
 
 def _face_at(check: PhotoCheck, x: float, y: float) -> int | None:
-    """The face under that point of the photo, or next to it, where there are several."""
+    """The index of the face at or next to that point; None if there is none, or only one face in the photo."""
     if len(check.faces) < 2:
         return None
 
@@ -261,7 +285,7 @@ def _face_at(check: PhotoCheck, x: float, y: float) -> int | None:
 
 
 def _index(check: PhotoCheck) -> int | None:
-    """Where the chosen face stands among the faces."""
+    """The index of the chosen face."""
     return None if check.chosen is None else check.faces.index(check.chosen)
 
 

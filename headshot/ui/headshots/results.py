@@ -1,4 +1,4 @@
-"""What the page says of a comparison, as HTML. Pure functions; every text that is not ours is escaped."""
+"""A comparison as HTML: its status, its files and its notes. Pure functions; text from outside is escaped."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from headshot.runs.team import Team
 
 from . import cards
 
-_MOST_EARLIER = 4  # one line; what is older is in the way here
+_MOST_EARLIER = 4  # as many as fit on one line
 
 _PROMISE = (
     '<p class="promise">Each headshot arrives here as soon as it is ready, with its seed, its time and its likeness to '
@@ -31,9 +31,14 @@ def shots(
     earlier: Sequence[OtherRun] = (),
     api: snippets.Api = "enterprise",
 ) -> str:
-    """The grid and, once something has landed, the whole comparison as files at `address(the job's id, name)`.
+    """The cards, and links to files of the whole comparison.
 
-    earlier: other comparisons that can be opened.  api: the one of ModelsLab's that the code in the details calls.
+    Args:
+        run: the comparison, None before the first.
+        baseline: the pinned headshot.
+        address: makes a file's URL from the run's id and the file's name. Without it there are no links.
+        earlier: other comparisons at ModelsLab, which can be opened.
+        api: which of ModelsLab's endpoints the code in the details calls.
     """
     grid = cards.grid(run, baseline, api=api)
     if run is None or address is None:
@@ -42,12 +47,19 @@ def shots(
 
 
 def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
-    """One line that is read aloud when it changes. kind: "", "running", "done", "stopped" or "error"."""
+    """The status line, which screen readers announce when it changes.
+
+    Args:
+        text: as plain text.
+        done: how many headshots are finished, for the progress bar.
+        total: of how many.
+        kind: "", "running" (with a progress bar), "done", "stopped" or "error".
+    """
     bar = ""
     if kind == "running":
-        # An unknown share at first: the bar moves without claiming a number.
+        # Without a value while nothing is finished: the bar moves and names no share.
         share = f' value="{done}"' if done else ""
-        bar = f'<progress max="{total}"{share} aria-label="Headshots that have landed"></progress>'
+        bar = f'<progress max="{total}"{share} aria-label="Finished headshots"></progress>'
     count = f'<span class="count">{done} of {total}</span>' if kind == "running" else ""
     return (
         f'<div class="status {kind}"><p role="status" aria-live="polite"><span class="stage">{escape(text)}</span>'
@@ -55,36 +67,45 @@ def status(text: str, *, done: int = 0, total: int = 0, kind: str = "") -> str:
     )
 
 
+def starting(run: Run) -> str:
+    """The status of a comparison before its first news."""
+    return status("Starting…", total=len(run.requests), kind="running")
+
+
 def step(at: Step) -> str:
+    """The status of a comparison under way."""
     return status(at.stage, done=at.done, total=at.total, kind="running")
 
 
 def ended(run: Run) -> str:
+    """The status of a comparison that has ended or was stopped."""
     done, total = len(run.headshots), len(run.requests)
     if run.stopped:
         sent = sum(standing.kind == "under way" and bool(standing.job) for standing in run.statuses.values())
-        left = f". {sent} had been sent, and may be billed" if sent else ""
-        return status(f"Stopped: {done} of {total}{left}", kind="stopped")
+        stopped = f"Stopped: {done} of {total}" if done or not sent else "Stopped"
+        return status(f"{stopped}. {sent} already sent may be billed." if sent else stopped, kind="stopped")
     noun = "headshot" if done == 1 else "headshots"
-    took = "" if run.remote_id else f" in {run.seconds:.1f} s"  # nobody measured those that went on alone
+    took = (
+        "" if run.remote_id else f" in {run.seconds:.1f} s"
+    )  # the time of a comparison that continued without this page was not measured
     return status(f"{done} {noun}{took}", kind="done")
 
 
 def found(run: Run) -> str:
-    """Of a comparison that was found in the history."""
+    """The status of a comparison that was opened from the history."""
     done, total = len(run.headshots), len(run.requests)
     return status(f"From your history: {done} of {total} headshots", kind="done" if done == total else "stopped")
 
 
 def some_missing(run: Run) -> str:
-    """Of a comparison whose cards say themselves what became of those that did not land."""
+    """The status of a comparison that ended without some headshots, whose cards say why."""
     done, total = len(run.headshots), len(run.requests)
-    landed = f"{done} of {total} headshots" if done else "No headshot has come"
-    return status(f"{landed}: the cards say why.", kind="stopped")
+    cards = "card" if total - done == 1 else "cards"
+    return status(f"{done} of {total} done; see the failed {cards}.", kind="stopped")
 
 
 def notes(run: Run | Team | None) -> str:
-    """What was and was not applied, once for all the headshots where it is the same for all."""
+    """The notes that all headshots of a run share, as HTML: not applied, good to know, applied."""
     if run is None or not run.headshots:
         return ""
     common = cards.common_notes(run.headshots)
@@ -118,7 +139,7 @@ def _files(run: Run, address: Callable[[str, str], str]) -> str:
     )
     missing = len(run.missing)
     if missing and run.can_go_on:
-        words = "Make the missing one" if missing == 1 else f"Make the missing {missing}"
+        words = "Generate the remaining one" if missing == 1 else f"Generate the remaining {missing}"
         links += f'<button type="button" class="file" data-act="make all" data-job="">{words}</button>'
     return f'<nav class="files" aria-label="The whole comparison as files">{links}</nav>'
 
@@ -132,7 +153,7 @@ _FILES = (
 
 
 def _earlier(found: Sequence[OtherRun], run: Run | None) -> str:
-    """Buttons for what is not on the page already."""
+    """Buttons that open the comparisons which are not on the page already."""
     here = set() if run is None else {shot.job for shot in run.headshots} | {at.job for at in run.statuses.values()}
     now = datetime.now(UTC)
     buttons = "".join(

@@ -1,4 +1,4 @@
-"""The visitor's own looks: what stands in the form, under a name, to be taken up again."""
+"""The visitor's own looks: the form's settings, saved under a name."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +7,7 @@ import gradio as gr
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
 from headshot.runs.history_recorder import HistoryRecorder
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.ui.messages import Updates, event_handler, note
 
 from .form import Form
@@ -15,11 +15,11 @@ from .form import Form
 if TYPE_CHECKING:
     from headshot.storage import SavedSettings
 
-_GONE = "This look is no longer here: save it again."
+_GONE = "This look was deleted. Save it again."
 
 
 class SavedSettingsPart:
-    """A row of the visitor's looks, and beneath it what saves and deletes one."""
+    """A row of the visitor's looks, and the fields that save and delete one."""
 
     def __init__(self, sessions: SessionRegistry, recorder: HistoryRecorder, form: Form) -> None:
         self._sessions = sessions
@@ -27,27 +27,29 @@ class SavedSettingsPart:
         self._form = form
 
     def build(self) -> None:
+        """Build the components."""
         self.own = gr.Radio([], label="Your looks", visible=False, elem_id="looks")
         with gr.Accordion("Save this look", open=False, elem_id="save-look"), gr.Row(elem_id="save-look-row"):
             self.name = gr.Textbox(
                 label="Name",
-                info="Keeps prompt, negative prompt, guidance, steps and backend in this browser's history.",
+                info="Saves prompt, negative prompt, guidance, steps and backend in this browser's history.",
                 max_lines=1,
                 max_length=40,
                 elem_id="look-name",
                 html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
             )
             self.save = gr.Button("Save", size="sm", elem_id="look-save", min_width=0)
-            self.remove = gr.Button("Delete it", size="sm", visible=False, elem_id="look-remove", min_width=0)
+            self.remove = gr.Button("Delete", size="sm", visible=False, elem_id="look-remove", min_width=0)
 
     def wire(self, page: gr.Blocks) -> None:
+        """Connect the events. The form must be built."""
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         shown = [self.own, self.name, self.remove]
         page.load(event_handler(self._load), {self.name}, shown, **quick)
         self.own.input(
-            event_handler(self._take),
+            event_handler(self._apply),
             {self.own},
-            [*self._form.fillable, self._form.backend, self.name, self.remove],
+            [*self._form.restorable, self._form.backend, self.name, self.remove],
             trigger_mode="always_last",
             **quick,
         )
@@ -64,7 +66,7 @@ class SavedSettingsPart:
         owner = self._sessions.get(request.session_hash, request.cookies).owner
         return self._shown(await self._looks(owner), None) if self._recorder.may_have_data else {self.name: gr.skip()}
 
-    async def _take(self, values: Updates, request: gr.Request) -> Updates:
+    async def _apply(self, values: Updates, request: gr.Request) -> Updates:
         session = self._sessions.get(request.session_hash, request.cookies)
         look = next((look for look in await self._looks(session.owner) if look.name == values[self.own]), None)
         if look is None:
@@ -84,7 +86,7 @@ class SavedSettingsPart:
             raise RequestError("Give the look a name first.")
         settings = self._form.look_of(values)
         look = await self._recorder.run(lambda history: history.save_look(owner, name, settings))
-        note(f"The look “{look.name}” is saved.")
+        note(f"Look “{look.name}” saved.")
         return self._shown(await self._looks(owner), look.name)
 
     async def _delete(self, values: Updates, request: gr.Request) -> Updates:
@@ -94,7 +96,7 @@ class SavedSettingsPart:
         if look is None:
             raise RequestError(_GONE)
         await self._recorder.run(lambda history: history.delete_look(owner, look.id))
-        note(f"The look “{look.name}” is deleted.")
+        note(f"Look “{look.name}” deleted.")
         return {**self._shown([one for one in looks if one is not look], None), self.name: ""}
 
     async def _looks(self, owner: str) -> "list[SavedSettings]":

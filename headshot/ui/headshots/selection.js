@@ -1,4 +1,4 @@
-// Picking: a mark on each card, wherever it stands, and a bar that says what comes next. Part of the viewer.
+// Picking headshots to compare: a mark on each card, and a bar with the next steps. Part of the viewer.
 const MOST_PICKS = 4;
 
 const bar = document.createElement("div");
@@ -7,14 +7,14 @@ bar.setAttribute("role", "region");
 bar.setAttribute("aria-label", "Compare");
 bar.hidden = true;
 bar.innerHTML = `
-  <div class="told"><div class="slots" aria-hidden="true"></div><p role="status"></p></div>
+  <div class="summary"><div class="slots" aria-hidden="true"></div><p role="status"></p></div>
   <button type="button" data-do="compare">Compare</button>
   <button type="button" data-do="original">Compare with the original</button>
   <button type="button" data-do="against-baseline">Compare with the baseline</button>
   <button type="button" data-do="clear">Clear</button>`;
 document.body.append(bar);
 
-// Beside the form it stands under the headshots; where these are not shown, in the middle.
+// The bar is under the headshots, or in the middle if another tab is open.
 const placing = new ResizeObserver(() => bar.classList.toggle("elsewhere", !element.checkVisibility()));
 placing.observe(element);
 mounted.signal.addEventListener("abort", () => placing.disconnect());
@@ -34,7 +34,7 @@ function pick(keys) {
   if (picked.length) drawBar(picked, shots);
 }
 
-// Only what is another: each change is heard of again.
+// Only if it changes, because every change triggers the observer.
 function mark(figure, on) {
   figure.classList.toggle("picked", on);
   const button = figure.querySelector(".pick");
@@ -70,7 +70,7 @@ document.addEventListener(
     const { key } = shotOf(figure);
     if (from.matches("a.frame")) return openAlone(key, { key, selector: "a.frame" });
     if (picks.includes(key)) return pick(picks.filter((other) => other !== key));
-    if (picks.length === MOST_PICKS) return tell("Four at most: take one back first");
+    if (picks.length === MOST_PICKS) return tell("Four at most: remove one first");
     pick([...picks, key]);
   },
   whileMounted
@@ -81,9 +81,9 @@ bar.addEventListener("click", ({ target }) => {
   if (!action) return;
   const from = { key: picks.at(-1), selector: ".pick" };
   spent = action !== "clear";
-  if (action === "compare") openAgainst([...picks], from);
-  if (action === "original") openAgainst([ORIGINAL, picks[0]], from);
-  if (action === "against-baseline") openAgainst([baselineKey(), picks[0]], from);
+  if (action === "compare") openCompared([...picks], from);
+  if (action === "original") openCompared([ORIGINAL, picks[0]], from);
+  if (action === "against-baseline") openCompared([baselineKey(), picks[0]], from);
   if (action === "clear") {
     pick([]);
     card(from.key)?.querySelector(".pick").focus();

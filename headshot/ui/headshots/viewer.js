@@ -1,4 +1,5 @@
-// The headshots, large and against each other: a dialog outside this component, whose content is renewed.
+// The dialog that shows one headshot large, or compares two to four. It is outside the component, whose content Gradio
+// replaces.
 const ORIGINAL = "";
 const GONE = "This picture is no longer here: pictures are deleted after a while.";
 const VIEWS = [
@@ -79,11 +80,11 @@ const sides = SIDES.map((side) => find(`.${side}`));
 const selects = [...dialog.querySelectorAll("select")];
 const tabs = [...dialog.querySelectorAll("[role=tab]")];
 
-let alone = null; // the key of the one that is shown large, or
-let compared = null; // of those that are compared: two to four, each a key or ORIGINAL
-let opener = null; // where the focus was: {key, selector} of a card's part, for the card may be another element by then
-let shown = ""; // which addresses stand on the stage, so that a renewed page does not load them again
-let spent = false; // whether what is compared was picked for it
+let alone = null; // the key of the headshot that is shown large, or
+let compared = null; // the two to four that are compared, each a key or ORIGINAL
+let opener = null; // where the focus was: {key, selector} of a part of a card, because its element may be replaced
+let shown = ""; // the addresses of the pictures on the stage, so that an update does not load them again
+let spent = false; // whether the picks were used for this comparison: they are cleared when it closes
 
 function say(text) {
   find(".aloud").textContent = text;
@@ -99,7 +100,7 @@ function openAlone(key, from) {
   find("h2").focus();
 }
 
-function openAgainst(keys, from) {
+function openCompared(keys, from) {
   if (from) opener = from;
   alone = null;
   compared = keys;
@@ -122,7 +123,7 @@ function open() {
 }
 
 dialog.addEventListener("close", () => {
-  if (dialog.open || !opener) return; // opened, or opened and closed, again before this was heard
+  if (dialog.open || !opener) return; // opened again, or opened and closed again, before this event arrived
   const { key, selector } = opener;
   alone = compared = opener = null;
   shown = "";
@@ -142,7 +143,7 @@ function draw() {
   if (wanted.some((key) => !byKey.has(key))) return dialog.close();
   dialog.classList.toggle("comparing", compared !== null);
   dialog.dataset.view = viewNow();
-  if (compared) drawAgainst(shots, byKey);
+  if (compared) drawCompared(shots, byKey);
   else drawAlone(byKey.get(alone), shots);
 }
 
@@ -155,8 +156,8 @@ function drawAlone(shot, shots) {
   find(".walk").hidden = beside.length < 2;
   find(".count").textContent = `${beside.findIndex(({ key }) => key === shot.key) + 1} of ${beside.length}`;
   drawFiles(shot);
-  find("[data-do=baseline]").textContent = shot.baseline ? "No longer the baseline" : "Make it the baseline";
-  // Of others, the form and the comparison beside it know nothing.
+  find("[data-do=baseline]").textContent = shot.baseline ? "Unpin" : "Pin as baseline";
+  // Only for the last comparison: the server finds no others by their id.
   for (const act of ["baseline", "use_seed"]) find(`[data-do=${act}]`).hidden = shot.place !== "shots";
   find("[data-do=original]").hidden = !shot.original;
   find("[data-do=against-baseline]").hidden = !baseline;
@@ -185,7 +186,7 @@ async function stage(pictures) {
   const wanted = JSON.stringify(pictures.map(({ picture }) => picture));
   if (wanted === shown) return;
   shown = wanted;
-  // The small picture stands in for the large one, which may be on its way.
+  // The thumbnail is shown until the large picture has loaded.
   board.style.setProperty("--thumbnail", compared ? "none" : `url(${JSON.stringify(first.thumbnail)})`);
   stageNode.className = "stage loading";
   find(".state").textContent = compared ? `Loading ${pictures.length > 2 ? "the" : "both"} pictures…` : "";
@@ -237,8 +238,8 @@ dialog.addEventListener("click", ({ target }) => {
   else if (action === "swap") {
     compared.reverse();
     draw();
-  } else if (action === "original") openAgainst([ORIGINAL, alone]);
-  else if (action === "against-baseline") openAgainst([baselineKey(), alone]);
+  } else if (action === "original") openCompared([ORIGINAL, alone]);
+  else if (action === "against-baseline") openCompared([baselineKey(), alone]);
   else if (action) {
     const { id, baseline } = known().find((shot) => shot.key === alone);
     if (action === "use_seed") dialog.close();

@@ -1,5 +1,5 @@
-// What is shown of the pictures on the stage, the same of all: how large, and which point at the middle. Part of the
-// viewer. A picture's pixel p stands at p * scale + offset in a plane that all share; its middle is the cell's, at fit.
+// Zoom and position, the same for all pictures on the stage. Part of the viewer. A picture's pixel p is at
+// p * scale + offset in a plane that all share; at fit, the plane's middle is the middle of the cell.
 const MOST = 8; // of the screen's pixels for one of the picture's: larger shows nothing but squares
 const CRISP = 3; // from here the picture's pixels are shown as the squares they are
 const STEP = 1.5;
@@ -51,7 +51,7 @@ function bound(all, extent) {
 const natural = (all) => 1 / devicePixelRatio / all[0].scale; // the zoom at which a pixel is a pixel
 const mostZoom = (all) => Math.max(4, MOST * natural(all));
 
-// gliding: whether the eye is to follow, where a key or a button moves the picture by a leap.
+// gliding: whether to animate the change, for keys and buttons, which move the picture by a step.
 function show(gliding = false) {
   if (!scenes.length || !cell()[0]) return;
   const extent = cell();
@@ -70,10 +70,10 @@ function show(gliding = false) {
     image.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     image.style.imageRendering = scale * devicePixelRatio >= CRISP ? "pixelated" : "auto";
   });
-  tellZoom(sight.zoom / natural(all));
+  updateZoom(sight.zoom / natural(all));
 }
 
-function tellZoom(share) {
+function updateZoom(share) {
   const faces = scenes.every(({ face }) => face);
   find(".percent").textContent = `${Math.round(100 * share)} %`;
   disable("out", sight.zoom <= 1.001);
@@ -83,7 +83,7 @@ function tellZoom(share) {
   find("[data-zoom=face]").setAttribute("aria-pressed", sight.aligned);
 }
 
-// Not `disabled`: that would take the focus from whoever has just pressed it.
+// Not `disabled`: the button that was just pressed would lose the focus.
 const disable = (name, on) => find(`[data-zoom=${name}]`).setAttribute("aria-disabled", on);
 
 // Keeps what is under `from`, in pixels from the cell's middle, where it is.
@@ -138,7 +138,7 @@ function doZoom(button) {
 const ZOOM_KEYS = { "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", 1: "natural" };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-// Whether it was a key of ours.
+// Returns whether the key was handled.
 function zoomKey({ key, target, ctrlKey, metaKey, altKey }) {
   if (ctrlKey || metaKey || altKey || target.matches("select")) return false;
   if (ZOOM_KEYS[key]) ZOOMS[ZOOM_KEYS[key]]();
@@ -161,7 +161,7 @@ function fromMiddle({ clientX, clientY }) {
 stageNode.addEventListener(
   "wheel",
   (event) => {
-    // Where the dialog is one long page, the wheel scrolls it. A pinch on a touchpad comes with Ctrl.
+    // If the dialog is one long page, the wheel scrolls it. A pinch on a touchpad is reported as Ctrl and wheel.
     if (dialog.scrollHeight > dialog.clientHeight && !event.ctrlKey && !zoomed()) return;
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 : 1;

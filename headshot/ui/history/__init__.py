@@ -1,1 +1,1 @@
-"""The tab that shows what was made."""
+"""The History tab: earlier comparisons and teams."""

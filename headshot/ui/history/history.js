@@ -1,8 +1,8 @@
-// The history's list. Python sends what is new as the value; what stays keeps its elements, pictures and focus.
+// The history's list. Python sends patches as the value; entries that stay keep their elements, pictures and focus.
 const PAUSE_MS = 300; // between the last letter and the search
 const MINUTE_MS = 60_000;
 const find = (selector) => element.querySelector(selector);
-const [days, empty, work, share, parcel] = [".days", ".empty", ".work", ".share", ".parcel"].map(find);
+const [days, empty, work, share, exported] = [".days", ".empty", ".work", ".share", ".exported"].map(find);
 const [search, backend, only] = ["input[type=search]", "select", ".only"].map(find);
 const chooser = find("input[type=file]");
 
@@ -10,9 +10,9 @@ let entries = new Map(); // by key: {node, begun, info, strip}
 let more = false;
 let loaded = false;
 
-const words = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const wordsOfAnotherYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const otherYearFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 
 function make(tag, className, ...content) {
   const node = document.createElement(tag);
@@ -23,23 +23,23 @@ function make(tag, className, ...content) {
 
 // Drawing
 
-function renewed(entry) {
+function entryOf(entry) {
   const old = entries.get(entry.key);
   const node = old?.node ?? make("article", "run", make("div", "info"), make("div", "strip"));
-  const kept = { ...entry, node };
+  const updated = { ...entry, node };
   if (old?.info !== entry.info) {
     node.firstChild.innerHTML = entry.info;
-    node.querySelector(".at").textContent = clock.format(new Date(entry.begun));
+    node.querySelector(".at").textContent = clockFormat.format(new Date(entry.begun));
     node.querySelector(".at").dateTime = entry.begun;
   }
   if (old?.strip !== entry.strip) node.lastChild.innerHTML = entry.strip;
   node.dataset.key = entry.key;
   node.dataset.title = entry.title;
   node.setAttribute("aria-label", entry.title);
-  return kept;
+  return updated;
 }
 
-// Only what is elsewhere is moved, for what is moved loses the focus.
+// Moves only nodes that are elsewhere, because a moved node loses the focus.
 function arrange(parent, nodes) {
   nodes.forEach((node, at) => parent.children[at] !== node && parent.insertBefore(node, parent.children[at] ?? null));
   while (parent.children.length > nodes.length) parent.lastChild.remove();
@@ -51,7 +51,7 @@ function dayOf(moment) {
   const before = Math.round((midnight - new Date(date).setHours(0, 0, 0, 0)) / 86_400_000);
   if (before <= 0) return "Today";
   if (before === 1) return "Yesterday";
-  return (date.getFullYear() === new Date().getFullYear() ? words : wordsOfAnotherYear).format(date);
+  return (date.getFullYear() === new Date().getFullYear() ? dayFormat : otherYearFormat).format(date);
 }
 
 function draw() {
@@ -69,93 +69,93 @@ function draw() {
     return section;
   });
   arrange(days, nodes);
-  const sought = search.value.trim() || backend.value || only.ariaPressed === "true";
+  const filtered = search.value.trim() || backend.value || only.ariaPressed === "true";
   const nothing = loaded && !entries.size;
-  find(".sieve").hidden = nothing && !sought;
-  find(".pack").hidden = !loaded || !find(".store").textContent;
-  find(".further").hidden = !more;
+  find(".filters").hidden = nothing && !filtered;
+  find(".export").hidden = !loaded || !find(".store").textContent;
+  find(".load-more").hidden = !more;
   empty.hidden = !nothing;
-  if (nothing) drawEmpty(sought);
-  tellTime();
+  if (nothing) drawEmpty(filtered);
+  showTimeLeft();
 }
 
-function drawEmpty(sought) {
-  if (!sought) {
-    const said = "Everything you make on this page appears here: to find again, compare across runs, name and take along.";
-    empty.replaceChildren(make("b", "", "Nothing yet"), make("p", "", said));
+function drawEmpty(filtered) {
+  if (!filtered) {
+    const text = "Everything you generate appears here. You can search it, compare it across runs, name it and export it.";
+    empty.replaceChildren(make("b", "", "Nothing yet"), make("p", "", text));
     return;
   }
   const clear = make("button", "act", "Show everything");
   clear.type = "button";
   clear.dataset.do = "clear";
-  empty.replaceChildren(make("b", "", "Nothing found"), make("p", "", "No comparison of yours is like this."), clear);
+  empty.replaceChildren(make("b", "", "No matches"), clear);
 }
 
-function tellTime() {
+function showTimeLeft() {
   for (const node of element.querySelectorAll(".left")) {
     const minutes = Math.ceil((new Date(node.dataset.until) - Date.now()) / MINUTE_MS);
     const hours = Math.ceil(minutes / 60);
     const left = hours > 48 ? `in ${Math.ceil(hours / 24)} days` : minutes > 60 ? `in ${hours} h` : `in ${minutes} min`;
-    node.textContent = `Deleted ${minutes > 0 ? left : "any moment"}`;
+    node.textContent = `Deleted ${minutes > 0 ? left : "soon"}`;
     node.classList.toggle("soon", minutes <= 60);
   }
 }
 
-const ticking = setInterval(() => (element.isConnected ? tellTime() : clearInterval(ticking)), MINUTE_MS);
+const ticking = setInterval(() => (element.isConnected ? showTimeLeft() : clearInterval(ticking)), MINUTE_MS);
 
-// News
+// Status
 
-function say(text, kind = "") {
-  if (work.textContent !== text) work.textContent = text; // or it is read aloud again
+function showStatus(text, kind = "") {
+  if (work.textContent !== text) work.textContent = text; // setting the same text would read it aloud again
   work.className = `work ${kind}`;
-  parcel.hidden = true;
+  exported.hidden = true;
   share.hidden = true;
 }
 
-// How far something is, in a bar and in words that are not read aloud. Without a total nobody knows yet.
-function tell(text, done, total, words) {
-  say(text, "running");
-  const [bar, beside] = share.children;
+// Shows progress as a bar and in words that are not read aloud. Without a total the bar moves without a share.
+function showProgress(text, done, total, words) {
+  showStatus(text, "running");
+  const [bar, count] = share.children;
   share.hidden = false;
   bar.max = total || 1;
   if (total) bar.value = done;
   else bar.removeAttribute("value");
-  beside.textContent = words;
+  count.textContent = words;
 }
 
-function heard({ mode, entries: came = [], more: others, key, line, said, refused, parcel: packed, done, total }) {
-  if (mode === "taking") {
+function apply({ mode, entries: added = [], more: others, key, line, message, refused, exported: archive, done, total }) {
+  if (mode === "importing") {
     const words = total ? `${done.toLocaleString()} of ${total.toLocaleString()} headshots` : "";
-    return tell("Taking it in…", done, total, words);
+    return showProgress("Importing…", done, total, words);
   }
-  const held = document.activeElement;
-  const place = held && element.contains(held) ? placeOf(held) : null;
+  const focused = document.activeElement;
+  const place = focused && element.contains(focused) ? placeOf(focused) : null;
   if (line !== undefined) find(".store").textContent = line;
   if (others !== undefined) more = others;
   const known = [...entries.keys()];
   if (mode === "all") {
     loaded = true;
-    entries = new Map(came.map((entry) => [entry.key, renewed(entry)]));
+    entries = new Map(added.map((entry) => [entry.key, entryOf(entry)]));
   }
-  if (mode === "more") for (const entry of came) entries.set(entry.key, renewed(entry));
+  if (mode === "more") for (const entry of added) entries.set(entry.key, entryOf(entry));
   if (mode === "gone") entries.delete(key);
-  if (mode !== "said" && mode !== "stale") draw();
-  if (mode === "more") aloud(`${came.length} more, ${entries.size} in all`);
-  if (mode === "all" && loaded) aloud(entries.size ? `${entries.size}${more ? " or more" : ""} found` : "Nothing found");
+  if (mode !== "message" && mode !== "stale") draw();
+  if (mode === "more") aloud(`${added.length} more, ${entries.size} in all`);
+  if (mode === "all" && loaded) aloud(entries.size ? `${entries.size}${more ? " or more" : ""} found` : "No matches");
   busy(false);
-  if (said || refused) say(said ?? refused, refused ? "refused" : "");
-  if (packed) hand(packed);
-  if (mode === "stale") seek();
-  if (mode === "gone" && !entries.size && more) seek();
-  if (place && !held.isConnected) refocus(place, known);
-  else if (mode === "more" && find(".further").hidden && held?.matches(".further")) focusOn(came[0]?.key);
+  if (message || refused) showStatus(message ?? refused, refused ? "refused" : "");
+  if (archive) download(archive);
+  if (mode === "stale") findEntries();
+  if (mode === "gone" && !entries.size && more) findEntries();
+  if (place && !focused.isConnected) refocus(place, known);
+  else if (mode === "more" && find(".load-more").hidden && focused?.matches(".load-more")) focusOn(added[0]?.key);
 }
 
 function aloud(text) {
   find(".aloud").textContent = text;
 }
 
-// Where the focus was, for its element may be another one by then.
+// Where the focus was: its element may have been replaced by then.
 function placeOf(node) {
   const { do: action, id } = node.dataset;
   const shot = node.closest(".shot")?.id;
@@ -167,7 +167,7 @@ function refocus({ key, action, id, shot, frame }, known) {
   const within = (shot && run?.querySelector(`#${CSS.escape(shot)}`)) || run;
   const same = frame ? within?.querySelector("a.frame") : within?.querySelector(`[data-do="${action}"]`);
   if (same) return same.focus();
-  // It went: the one that took its place, or the last.
+  // The entry is gone: focus the one in its place, or the last.
   const at = known.indexOf(key);
   const next = [...entries.keys()][Math.min(at, entries.size - 1)];
   focusOn(next);
@@ -175,38 +175,38 @@ function refocus({ key, action, id, shot, frame }, known) {
 
 function focusOn(key) {
   const next = entries.get(key)?.node.querySelector("[data-do=open], [data-do=continue]");
-  (next ?? (search.offsetParent ? search : find(".unpack"))).focus();
+  (next ?? (search.offsetParent ? search : find(".import"))).focus();
 }
 
-// Asking
+// Events
 
-function seek() {
+function findEntries() {
   const favourites = only.ariaPressed === "true";
-  trigger("seek", { search: search.value, backend: backend.value, favourites, asked_at: performance.now() });
+  trigger("find_entries", { search: search.value, backend: backend.value, favourites, asked_at: performance.now() });
 }
 
 let pausing;
 search.addEventListener("input", () => {
   clearTimeout(pausing);
-  pausing = setTimeout(seek, PAUSE_MS);
+  pausing = setTimeout(findEntries, PAUSE_MS);
 });
-backend.addEventListener("change", seek);
+backend.addEventListener("change", findEntries);
 
 const ACTS = {
   rename: (button) => rename(button.closest("h4")),
   favourite(button) {
     const on = button.ariaPressed !== "true";
     button.ariaPressed = on;
-    trigger("amend", { action: "favourite", id: button.dataset.id, on });
+    trigger("edit_entry", { action: "favourite", id: button.dataset.id, on });
   },
-  // A team's entry opens the team, and a button of somebody's own that headshot alone.
-  open: (button) => trigger("resume", { id: idOf(button), whole: !button.dataset.id }),
-  continue: (button) => trigger("carry_on", { id: idOf(button) }),
-  delete: (button) => ask(button.closest(".acts")),
-  keep: (button) => unask(button.closest(".acts")),
-  discard(button) {
+  // A team's entry opens the team; the button on a person's card opens that headshot alone.
+  open: (button) => trigger("open_entry", { id: idOf(button), whole: !button.dataset.id }),
+  continue: (button) => trigger("reuse_settings", { id: idOf(button) }),
+  delete: (button) => confirmDeletion(button.closest(".acts")),
+  cancel: (button) => cancelDeletion(button.closest(".acts")),
+  confirm(button) {
     button.ariaDisabled = true;
-    trigger("discard", { id: idOf(button) });
+    trigger("delete_entry", { id: idOf(button) });
   },
   unfold(button) {
     const folded = button.previousElementSibling;
@@ -217,22 +217,22 @@ const ACTS = {
   },
   only(button) {
     button.ariaPressed = button.ariaPressed !== "true";
-    seek();
+    findEntries();
   },
   clear() {
     search.value = backend.value = "";
     only.ariaPressed = "false";
     search.focus();
-    seek();
+    findEntries();
   },
-  further(button) {
+  more(button) {
     button.ariaDisabled = true;
-    trigger("further");
+    trigger("load_more");
   },
-  pack() {
+  export() {
     busy(true);
-    say("Packing everything into one file…", "running");
-    trigger("pack");
+    showStatus("Exporting…", "running");
+    trigger("export_all");
   },
   choose: () => chooser.click(),
 };
@@ -242,39 +242,39 @@ const idOf = (button) => button.dataset.id ?? button.closest(".acts").dataset.id
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-do]");
   if (!button || button.ariaDisabled === "true") return;
-  say("");
+  showStatus("");
   ACTS[button.dataset.do](button);
 });
 
 element.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !event.target.closest(".asking")) return;
-  unask(event.target.closest(".acts"));
+  cancelDeletion(event.target.closest(".acts"));
 });
 
-// Not disabled, for a disabled button loses the focus.
+// Not `disabled`, because a disabled button loses the focus.
 function busy(on) {
-  for (const button of element.querySelectorAll(".pack, .unpack")) button.ariaDisabled = on;
-  for (const button of element.querySelectorAll(".further, [data-do=discard]")) button.ariaDisabled = false;
+  for (const button of element.querySelectorAll(".export, .import")) button.ariaDisabled = on;
+  for (const button of element.querySelectorAll(".load-more, [data-do=confirm]")) button.ariaDisabled = false;
 }
 
-// The question stands where the buttons were.
-function ask(acts) {
+// Puts the question in place of the buttons.
+function confirmDeletion(acts) {
   const count = Number(acts.dataset.count);
   const what = count === 1 ? "this headshot" : count ? `these ${count} headshots` : "this comparison";
   const yes = make("button", "act danger", "Delete");
-  const no = make("button", "act", "Keep");
+  const no = make("button", "act", "Cancel");
   yes.type = no.type = "button";
-  yes.dataset.do = "discard";
-  no.dataset.do = "keep";
-  const question = make("div", "asking", make("p", "", `Delete ${what} for good?`), yes, no);
+  yes.dataset.do = "confirm";
+  no.dataset.do = "cancel";
+  const question = make("div", "asking", make("p", "", `Delete ${what} permanently?`), yes, no);
   question.setAttribute("role", "group");
-  question.setAttribute("aria-label", `Delete ${what} for good?`);
+  question.setAttribute("aria-label", `Delete ${what} permanently?`);
   acts.classList.add("asked");
   acts.append(question);
   yes.focus();
 }
 
-function unask(acts) {
+function cancelDeletion(acts) {
   acts.querySelector(".asking").remove();
   acts.classList.remove("asked");
   acts.querySelector("[data-do=delete]").focus();
@@ -302,7 +302,7 @@ function rename(heading) {
       run.setAttribute("aria-label", title);
       for (const each of run.querySelectorAll(".info .acts [aria-label]"))
         each.setAttribute("aria-label", `${each.getAttribute("aria-label").split(": ")[0]}: ${title}`);
-      trigger("amend", { action: "rename", id: run.querySelector(".acts").dataset.id, name });
+      trigger("edit_entry", { action: "rename", id: run.querySelector(".acts").dataset.id, name });
     }
     input.remove();
     button.hidden = false;
@@ -310,7 +310,7 @@ function rename(heading) {
   };
   input.addEventListener("keydown", (event) => {
     if (!["Enter", "Escape"].includes(event.key)) return;
-    event.preventDefault(); // or Enter would press the button that has the focus next
+    event.preventDefault(); // otherwise Enter would press the button that has the focus next
     end(event.key === "Enter", true);
   });
   input.addEventListener("blur", () => end(true, false));
@@ -320,39 +320,39 @@ function rename(heading) {
   input.select();
 }
 
-// Taking along
+// Exporting and importing
 
-function hand({ href, name, size }) {
-  say(`Everything is in ${name}, ${size}.`);
-  parcel.href = href;
-  parcel.download = name;
-  parcel.textContent = "Download it again";
-  parcel.hidden = false;
-  parcel.click();
+function download({ href, name, size }) {
+  showStatus(`Exported to ${name} (${size}).`);
+  exported.href = href;
+  exported.download = name;
+  exported.textContent = "Download again";
+  exported.hidden = false;
+  exported.click();
 }
 
-// In pieces, each under a name that nobody else's upload has: the server takes no file that is larger than a photo.
+// In parts, each under a unique name: the server accepts no file that is larger than a photo.
 chooser.addEventListener("change", async () => {
   const [file] = chooser.files;
   chooser.value = "";
   if (!file) return;
-  if (file.size > MAX_ARCHIVE_BYTES) return say(`The archive is too large: at most ${MAX_ARCHIVE_BYTES / 2 ** 30} GB come in.`, "refused");
+  if (file.size > MAX_ARCHIVE_BYTES) return showStatus(`The archive is too large. The limit is ${MAX_ARCHIVE_BYTES / 2 ** 30} GB.`, "refused");
   busy(true);
   const paths = [];
   try {
     for (let at = 0; at === 0 || at < file.size; at += PART_BYTES) {
-      tell(`Sending ${file.name}…`, at, file.size, `${Math.round((100 * at) / (file.size || 1))} %`);
-      const chance = crypto.getRandomValues(new Uint32Array(4)).join("");
-      const { path } = await upload(new File([file.slice(at, at + PART_BYTES)], `${chance}.zip`));
+      showProgress(`Uploading ${file.name}…`, at, file.size, `${Math.round((100 * at) / (file.size || 1))} %`);
+      const unique = crypto.getRandomValues(new Uint32Array(4)).join("");
+      const { path } = await upload(new File([file.slice(at, at + PART_BYTES)], `${unique}.zip`));
       paths.push(path);
     }
   } catch {
     busy(false);
-    return say("The archive did not arrive: try again.", "refused");
+    return showStatus("The upload failed. Try again.", "refused");
   }
-  tell("Taking it in…", 0, 0, "");
-  trigger("unpack", { paths });
+  showProgress("Importing…", 0, 0, "");
+  trigger("import_archive", { paths });
 });
 
-watch("value", () => heard(props.value));
-if (props.value) seek();
+watch("value", () => apply(props.value));
+if (props.value) findEntries();

@@ -1,4 +1,4 @@
-"""The entries of the history, as HTML. Pure functions; every text that is not ours is escaped."""
+"""The entries of the history as HTML. Pure functions; every text that is not ours is escaped."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from headshot.comparison import labels
-from headshot.comparison.comparing import varying_fields
+from headshot.comparison.axes import varying_fields
 from headshot.comparison.presets import preset_of
 from headshot.exports import snippets
 from headshot.request import HeadshotRequest
@@ -31,16 +31,21 @@ def entry_card(
     hours: float,
     api: snippets.Api = "enterprise",
 ) -> dict[str, Any]:
-    """One comparison, or the runs of one team in the order of its people, as history.js takes it.
+    """Return one entry as history.js reads it.
 
-    backends: their titles by name.  hours: for which each is kept.
+    Args:
+        runs: one comparison, or those of one team in the order of its people.
+        sink: gives the addresses of the headshots.
+        backends: their titles by name.
+        hours: how long each is kept.
+        api: the ModelsLab API that the code in the details calls.
     """
     first = runs[0]
     team = len(runs) > 1 or first.kind == "team"
     figures = []
     for entry in runs:
-        called = labels.labels(entry.requests)
-        figures += [_figure(entry, kept, called[kept.request], sink, team=team, api=api) for kept in entry.headshots]
+        names = labels.labels(entry.requests)
+        figures += [_figure(entry, shot, names[shot.request], sink, team=team, api=api) for shot in entry.headshots]
     until = min(entry.kept_since for entry in runs) + timedelta(hours=hours)
     return {
         "key": first.group or first.id,
@@ -52,27 +57,27 @@ def entry_card(
 
 
 def title(entry: "HistoryEntry") -> str:
-    """Its name, or its team's, or what it was asked for."""
-    return _named(entry) or asked(entry.requests[0])
+    """Return its name, or its team's, or else a title for its settings."""
+    return _given_name(entry) or settings_title(entry.requests[0])
 
 
-def _named(entry: "HistoryEntry") -> str:
+def _given_name(entry: "HistoryEntry") -> str:
     return entry.group_name if entry.group else entry.name
 
 
-def asked(request: HeadshotRequest) -> str:
-    """A look's name where that is what stands in the prompts, else how the prompt begins."""
-    look = preset_of(request)
-    if look is not None:
-        return look
+def settings_title(request: HeadshotRequest) -> str:
+    """Return the preset's name if both prompts are a preset's, else the beginning of the prompt."""
+    preset = preset_of(request)
+    if preset:
+        return preset
     words = " ".join(request.prompt.split())
     if len(words) > _TITLE_CHARACTERS:
         words = words[:_TITLE_CHARACTERS].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
-    return words[:1].upper() + words[1:] or "Without a prompt"
+    return words[:1].upper() + words[1:] or "No prompt"
 
 
 def kind(runs: Sequence["HistoryEntry"]) -> str:
-    """What was compared."""
+    """Return what was compared, in words."""
     first = runs[0]
     if first.kind == "team":
         return f"Team of {len(runs)}"
@@ -82,8 +87,8 @@ def kind(runs: Sequence["HistoryEntry"]) -> str:
     return _VARIED[varied[0]] if varied else _SINGLE
 
 
-def line(usage: "Usage", hours: float) -> str:
-    """What all of it takes, and how long it stays."""
+def usage_line(usage: "Usage", hours: float) -> str:
+    """Return how much there is in all and how long it is kept; "" if there is nothing."""
     if not usage.comparisons:
         return ""
     each = "Each is" if usage.comparisons > 1 else "It is"
@@ -91,18 +96,25 @@ def line(usage: "Usage", hours: float) -> str:
     return f"{', '.join(parts)}. {each} deleted {_counted(round(hours), 'hour')} after it was made."
 
 
-def came(comparisons: int, shots: int, skipped: int, looks: int) -> str:
-    """What an archive has brought."""
-    brought = [
+def imported(comparisons: int, shots: int, skipped: int, looks: int) -> str:
+    """Return what an import has added, in words.
+
+    Args:
+        comparisons: that were added.
+        shots: headshots that were added.
+        skipped: headshots that were in the history already.
+        looks: that were added.
+    """
+    added = [
         _counted(count, noun)
         for count, noun in ((comparisons, "comparison"), (shots, "headshot"), (looks, "look"))
         if count
     ]
-    there = f"{_counted(skipped, 'headshot')} {'was' if skipped == 1 else 'were'} here already."
-    if not brought:
-        return there if skipped else "The archive holds nothing."
-    told = f"{', '.join(brought)} came in."
-    return f"{told} {there}" if skipped else told
+    already = f"{_counted(skipped, 'headshot')} {'was' if skipped == 1 else 'were'} already here."
+    if not added:
+        return already if skipped else "The archive is empty."
+    sentence = f"Imported {', '.join(added)}."
+    return f"{sentence} {already}" if skipped else sentence
 
 
 def _counted(count: int, noun: str) -> str:
@@ -110,7 +122,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def size(bytes_: int) -> str:
-    """In the unit that says it in three digits."""
+    """Return a size in MB or GB, with up to three digits."""
     megabytes = bytes_ / 1e6
     if megabytes >= 1_000:
         return f"{megabytes / 1_000:.1f} GB"
@@ -119,25 +131,25 @@ def size(bytes_: int) -> str:
 
 def _info(runs: Sequence["HistoryEntry"], backends: Mapping[str, str], until: str) -> str:
     first = runs[0]
-    name, auto = escape(title(first)), escape(asked(first.requests[0]))
+    name, auto = escape(title(first)), escape(settings_title(first.requests[0]))
     favourite = all(entry.favourite for entry in runs)
-    landed = sum(len({shot.position for shot in entry.headshots}) for entry in runs)
+    done = sum(len({shot.position for shot in entry.headshots}) for entry in runs)
     total = sum(len(entry.requests) for entry in runs)
     about = [kind(runs), _made_by(runs, backends)]
-    told = "".join(f"<span>{escape(words)} · </span>" for words in about)
-    count = f"{landed} of {total}" if landed < total else _counted(total, "headshot")
+    facts = "".join(f"<span>{escape(words)} · </span>" for words in about)
+    count = f"{done} of {total}" if done < total else _counted(total, "headshot")
     whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
     heading = f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
     show_it = (
         f'<button type="button" class="act" data-showcase aria-label="Showcase: {name}">Showcase</button>'
-        if landed
+        if done
         else ""
     )
     open_it = f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
     return (
-        f'<div class="heading"><h4 data-name="{escape(_named(first))}" data-auto="{auto}">{heading}</h4>'
+        f'<div class="heading"><h4 data-name="{escape(_given_name(first))}" data-auto="{auto}">{heading}</h4>'
         f"{_star('the comparison', favourite, first.id)}</div>"
-        f'<p class="about">{told}<time class="at"></time>{whole}</p>{_why(runs, landed, total)}'
+        f'<p class="about">{facts}<time class="at"></time>{whole}</p>{_why(runs, done, total)}'
         f'<p class="left" data-until="{until}"></p>'
         f'<div class="acts" data-id="{first.id}" data-count="{sum(len(entry.headshots) for entry in runs)}">{open_it}'
         f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
@@ -150,25 +162,25 @@ def _info(runs: Sequence["HistoryEntry"], backends: Mapping[str, str], until: st
 def _made_by(runs: Sequence["HistoryEntry"], backends: Mapping[str, str]) -> str:
     names = dict.fromkeys([entry.backend for entry in runs])
     others = dict.fromkeys(shot.backend for entry in runs for shot in entry.headshots if shot.backend not in names)
-    asked_of, made = ([backends.get(name, name) for name in some] for some in (names, others))
-    return ", ".join(asked_of) + (f", then {', '.join(made)}" if made else "")
+    chosen, used = ([backends.get(name, name) for name in some] for some in (names, others))
+    return ", ".join(chosen) + (f", then {', '.join(used)}" if used else "")
 
 
-def _why(runs: Sequence["HistoryEntry"], landed: int, total: int) -> str:
-    """What stands in the way of those that are missing."""
-    if landed == total:
+def _why(runs: Sequence["HistoryEntry"], done: int, total: int) -> str:
+    """Why headshots are missing."""
+    if done == total:
         return ""
     sentences = dict.fromkeys(why for entry in runs for why in entry.failures.values())
     if sentences:
         return f'<p class="why">{escape(next(iter(sentences)))}</p>'
-    return "" if all(entry.ended for entry in runs) else '<p class="why">It goes on, or was broken off.</p>'
+    return "" if all(entry.ended for entry in runs) else '<p class="why">Still running, or interrupted.</p>'
 
 
 def _strip(figures: Sequence[str]) -> str:
     if not figures:
-        return '<p class="none">None of its headshots is here.</p>'
+        return '<p class="none">No headshots.</p>'
     more = len(figures) - _MOST_THUMBNAILS
-    if more <= 1:  # a button takes the place of one
+    if more <= 1:  # a button would need as much room as one thumbnail
         return f'<div class="thumbnails">{"".join(figures)}</div>'
     return (
         f'<div class="thumbnails folded">{"".join(figures)}</div>'
@@ -177,14 +189,14 @@ def _strip(figures: Sequence[str]) -> str:
 
 
 def _figure(
-    entry: "HistoryEntry", kept: "StoredHeadshot", called: str, sink: FileSink, *, team: bool, api: snippets.Api
+    entry: "HistoryEntry", stored: "StoredHeadshot", label: str, sink: FileSink, *, team: bool, api: snippets.Api
 ) -> str:
-    """called: what sets the headshot apart from the others of its run."""
-    shot = load(sink, kept, None)
-    words = entry.name if team and entry.name else called
+    """A headshot's card. `label`: how the headshot differs from the others of its run."""
+    shot = load(sink, stored, None)
+    card_title = entry.name if team and entry.name else label
     if team and len(entry.requests) > 1:
-        words = f"{words}, {called.lower()}"
-    name = escape(words)
+        card_title = f"{card_title}, {label.lower()}"
+    name = escape(card_title)
     opening = (
         f'<button type="button" class="icon open" data-do="open" data-id="{entry.id}" title="Open" '
         f'aria-label="Open: {name}"></button>'
@@ -192,11 +204,11 @@ def _figure(
         else ""
     )
     acts = (
-        f"{_star(words, kept.favourite, kept.id)}{opening}"
-        f'<button type="button" class="icon onward" data-do="continue" data-id="{kept.id}" title="Continue from this '
+        f"{_star(card_title, stored.favourite, stored.id)}{opening}"
+        f'<button type="button" class="icon onward" data-do="continue" data-id="{stored.id}" title="Continue from this '
         f'one" aria-label="Continue from: {name}"></button>'
     )
-    return cards.history_card(shot, words, acts, api=api)
+    return cards.history_card(shot, card_title, acts, api=api)
 
 
 def _star(what: str, on: bool, name: str) -> str:

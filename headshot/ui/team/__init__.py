@@ -1,1 +1,1 @@
-"""The tab for many people and one look."""
+"""The Team tab: many people, one look."""

@@ -1,4 +1,4 @@
-"""A team on the page, as HTML: everybody's photo, and in its place their headshot. Every text is escaped."""
+"""The team's cards as HTML: everyone's photo, replaced by their headshot. Every text is escaped."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -9,14 +9,19 @@ from headshot.request import Note
 from headshot.runs.team import Person, Team
 from headshot.ui.headshots import cards
 
-_FILES = (("zip", ZIP, "ZIP of everybody"), ("sheet", SHEET, "Team sheet"), ("sheet", PDF, "PDF"))
+_FILES = (
+    ("zip", ZIP, "ZIP of everyone"),
+    ("sheet", SHEET, "Team sheet"),
+    ("sheet", PDF, "PDF"),
+    ("table", TABLE, "CSV"),
+)
 _PERSON = (
     '<svg viewBox="0 0 80 100" aria-hidden="true"><circle cx="40" cy="41" r="16"/>'
     '<path d="M6 100c1-24 14-35 34-35s33 11 34 35z"/></svg>'
 )
-_EMPTY_FRAMES = 4
-_NOBODY = (
-    '<p class="promise">Put in a photo of each person. Their file names become the names of their headshots: '
+_EMPTY_FRAMES = 4  # one row on a wide screen
+_EMPTY_TEAM = (
+    '<p class="promise">Add one photo per person. Each headshot gets the name of its photo’s file: '
     "<i>Zoë Müller.jpg</i> gives <i>Zoë Müller.png</i>.</p>"
 )
 _REMOVE = (
@@ -25,29 +30,42 @@ _REMOVE = (
 )
 
 
-def drawn(team: Team, address: Callable[[str, str], str], *, api: snippets.Api = "enterprise") -> str:
-    """Everybody's card, and the whole team as files once somebody's headshot is there."""
+def team_cards(team: Team, address: Callable[[str, str], str], *, api: snippets.Api = "enterprise") -> str:
+    """Return everyone's card, and links to the team's files once there is a headshot.
+
+    Args:
+        team: the tab's.
+        address: gives a file's address from its slot and its name.
+        api: the ModelsLab API that the code in the details calls.
+    """
     if not team.people:
         frames = f'<div class="shot"><div class="frame">{_PERSON}</div></div>' * _EMPTY_FRAMES
-        return f'<div class="shots">{frames}</div>{_NOBODY}'
+        return f'<div class="shots">{frames}</div>{_EMPTY_TEAM}'
     shared = cards.common_notes(team.headshots)
     people = "".join(_card(team, person, shared, api) for person in team.people)
     return f'<div class="shots">{people}</div>{_files(team, address)}'
 
 
-def line(words: Sequence[str]) -> str:
-    """A look in one line."""
-    called, *settings = words
-    told = "".join(f" · <span>{escape(word)}</span>" for word in settings)
-    return f'<p class="locked-look"><b>{escape(called)}</b>{told}</p>'
+def look_line(words: Sequence[str]) -> str:
+    """Return a look in one line: its name, then its settings."""
+    name, *settings = words
+    rest = "".join(f" · <span>{escape(setting)}</span>" for setting in settings)
+    return f'<p class="locked-look"><b>{escape(name)}</b>{rest}</p>'
 
 
-def running(done: int, total: int, text: str, stage: str) -> str:
-    """How far a run is. What changes several times a second is not read aloud."""
+def progress(done: int, total: int, text: str, stage: str) -> str:
+    """Return the status line of a run or a check, with a bar.
+
+    Args:
+        done: how many are done.
+        total: of how many.
+        text: is read aloud when it changes.
+        stage: changes several times a second, so it is not read aloud.
+    """
     return (
         f'<div class="status running"><p><span role="status" aria-live="polite" class="stage">{escape(text)}</span>'
         f'<span class="count" aria-hidden="true">{escape(stage)}</span></p>'
-        f'<progress max="{total}" value="{done}" aria-label="Headshots that have landed"></progress></div>'
+        f'<progress max="{total}" value="{done}" aria-label="Progress"></progress></div>'
     )
 
 
@@ -63,28 +81,28 @@ def _card(team: Team, person: Person, shared: Sequence[Note], api: snippets.Api)
         f'<button type="button" class="remove" data-act="remove" data-job="{person.key}" title="Remove" '
         f'aria-label="Remove {name}">{_REMOVE}</button>'
     )
-    kind, told = _told(team, person)
+    css_class, caption = _caption(team, person)
     return (
-        f'<div class="shot person {kind}"><div class="held"><div class="frame">{figure}</div>'
-        f"{'' if team.running or team.found else remove}</div>"
-        f'<div class="label"><b title="{name}">{name}</b>{told}</div></div>'
+        f'<div class="shot person {css_class}"><div class="held"><div class="frame">{figure}</div>'
+        f"{'' if team.running or team.from_history else remove}</div>"
+        f'<div class="label"><b title="{name}">{name}</b>{caption}</div></div>'
     )
 
 
-def _told(team: Team, person: Person) -> tuple[str, str]:
-    """A class for its looks, and what is said below the name."""
+def _caption(team: Team, person: Person) -> tuple[str, str]:
+    """A CSS class for the card, and the text below the name."""
     if person.refusal:
         return "refused", f'<span class="facts why">{escape(person.refusal)}</span>'
     if person is team.current:
-        standing = next(iter(person.run.statuses.values()), None) if person.run is not None else None
-        text = standing.text if standing is not None else "being made"
+        status = next(iter(person.run.statuses.values()), None) if person.run is not None else None
+        text = status.text if status is not None else "generating"
         return "waiting", f'<span class="facts">{escape(text)}</span>'
     if person.failure:
         return "refused", f'<span class="facts why">{escape(person.failure)}</span>'
     if team.running:
-        return "queued", '<span class="facts">waiting</span>'
+        return "queued", '<span class="facts">queued</span>'
     if team.group:
-        return "ready", '<span class="facts">not made yet</span>'
+        return "ready", '<span class="facts">not generated yet</span>'
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in (person.crowd, *person.remarks) if remark)
     if remarks:
         return "ready", f'<ul class="facts remarks">{remarks}</ul>'
@@ -96,6 +114,6 @@ def _files(team: Team, address: Callable[[str, str], str]) -> str:
         return ""
     links = "".join(
         f'<a class="file {kind}" href="{escape(address(team.group, name))}" download="{name}">{text}</a>'
-        for kind, name, text in (*_FILES, ("table", TABLE, "CSV"))
+        for kind, name, text in _FILES
     )
-    return f'<nav class="files" aria-label="The whole team as files">{links}</nav>'
+    return f'<nav class="files" aria-label="Team files">{links}</nav>'

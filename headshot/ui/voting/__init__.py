@@ -1,1 +1,1 @@
-"""The tab for votes and their ranking."""
+"""The blind vote on a comparison, as its owner sees it."""

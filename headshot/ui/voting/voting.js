@@ -1,4 +1,4 @@
-// The buttons of a vote: begun, read again, closed, and its link copied.
+// The buttons of a vote: start, refresh, close, copy the link.
 element.addEventListener("click", async ({ target }) => {
   const button = target.closest("button[data-act]");
   if (!button) return;
@@ -9,6 +9,6 @@ element.addEventListener("click", async ({ target }) => {
     await navigator.clipboard.writeText(link);
     button.textContent = "Copied";
   } catch {
-    prompt("Copy this link:", link); // where a browser lets no page write to the clipboard
+    prompt("Copy this link:", link); // the browser denies access to the clipboard
   }
 });

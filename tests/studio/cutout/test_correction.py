@@ -12,7 +12,7 @@ from headshot.errors import PhotoError
 from headshot.imaging import face
 from headshot.imaging.photo import Marks, Photo
 from headshot.studio import analysis
-from headshot.studio.cutout.correction import corrected
+from headshot.studio.cutout.correction import correct_outline
 
 FACE_PX = 200.0
 SKIN, HAIR, WALL = (205, 160, 135), (70, 45, 30), (120, 150, 190)
@@ -34,7 +34,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_a_point_on_lost_hair_brings_the_hair_back_and_not_a_disc() -> None:
     picture, without_hair, true = drawn()
-    alpha, named = corrected(picture, without_hair, [(425, 330)], [], FACE_PX)
+    alpha, named = correct_outline(picture, without_hair, [(425, 330)], [], FACE_PX)
     y, x = np.mgrid[:640, :640]
     within_reach = np.hypot(x - 425, y - 330) < 0.85 * FACE_PX
     lost = (true > 0.5) & (without_hair < 0.5) & within_reach
@@ -48,21 +48,21 @@ def test_a_point_on_what_is_not_the_person_takes_that_out() -> None:
     cv2.rectangle(picture, (150, 420), (230, 560), (190, 30, 40), -1)  # a red chair
     taken_in = true.copy()
     taken_in[420:561, 150:231] = 1
-    alpha, _ = corrected(picture, taken_in, [], [(190, 500)], FACE_PX)
+    alpha, _ = correct_outline(picture, taken_in, [], [(190, 500)], FACE_PX)
     assert alpha[430:550, 160:220].max() < 0.1
     assert (alpha[true > 0.5] > 0.5).mean() > 0.99
 
 
 def test_points_far_from_what_is_wrong_change_nothing_else() -> None:
     picture, without_hair, _ = drawn()
-    alpha, named = corrected(picture, without_hair, [(300, 300)], [(40, 40)], FACE_PX)
+    alpha, named = correct_outline(picture, without_hair, [(300, 300)], [(40, 40)], FACE_PX)
     assert np.abs(alpha - without_hair)[~named].max() == 0
     assert (np.abs(alpha - without_hair) > 0.5).mean() < 0.002
 
 
 def test_the_same_points_give_the_same_outline() -> None:
     picture, without_hair, _ = drawn()
-    one, other = (corrected(picture, without_hair, [(425, 330)], [(60, 300)], FACE_PX)[0] for _ in range(2))
+    one, other = (correct_outline(picture, without_hair, [(425, 330)], [(60, 300)], FACE_PX)[0] for _ in range(2))
     assert np.array_equal(one, other)
 
 
@@ -79,11 +79,13 @@ def test_a_named_point_is_certain_in_the_finished_cut_out_and_the_networks_are_n
     pixels = portraits.photograph("portrait")
     found = face.find(pixels)
     first = analysed()
-    head = first.room.head
+    head = first.framing_limits.head
     where = head.middle, head.chin + 0.25 * head.height  # the chest, on the canvas
     point = _on_photo(where)
-    monkeypatch.setattr(analysis.matte, "_salient", None)
-    second = analysis.analyse(pixels, found[0], found[1:], steps=21, marks=Marks(outside=(point,)), seen=first.seen)
+    monkeypatch.setattr(analysis.matte, "_run_u2net", None)
+    second = analysis.analyse(
+        pixels, found[0], found[1:], steps=21, marks=Marks(outside=(point,)), outputs=first.network_outputs
+    )
     column, row = round(where[0]), round(where[1])
     assert first.alpha[row, column] > 0.95
     assert second.alpha[row, column] < 0.1
@@ -93,15 +95,17 @@ def _on_photo(point: tuple[float, float]) -> tuple[float, float]:
     pixels = portraits.photograph("portrait")
     chosen = face.find(pixels)[0]
     mesh = face.mesh(pixels, chosen)
-    outline = analysis.matte.outline(analysed().seen, chosen)
-    back = cv2.invertAffineTransform(analysis._canvas(chosen, mesh, outline.crown, analysis._middle(mesh, outline)))
+    outline = analysis.matte.person_outline(analysed().network_outputs, chosen)
+    back = cv2.invertAffineTransform(
+        analysis._canvas_from_photo(chosen, mesh, outline.crown, analysis._head_middle(mesh, outline))
+    )
     x, y = back[:, :2] @ point + back[:, 2]
     return float(x), float(y)
 
 
 def test_a_point_beside_the_photo_is_refused_with_one_sentence() -> None:
     photo = Photo.of(portraits_file())
-    with pytest.raises(PhotoError, match=r"The point \(9000, 5\) lies beside the photo"):
+    with pytest.raises(PhotoError, match=r"The point \(9000, 5\) lies outside the photo"):
         photo.marked(inside=[(9000, 5)])
 
 
@@ -116,4 +120,4 @@ def test_shoot_takes_the_points_and_the_headshot_tells_them() -> None:
 
 
 def portraits_file() -> str:
-    return str(portraits._ROOT / "tests/photos/portrait.jpg")
+    return str(portraits._ROOT / "headshot/examples/portrait.jpg")

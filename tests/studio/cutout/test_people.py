@@ -13,9 +13,9 @@ from headshot import Photo, shoot
 from headshot.errors import PhotoError
 from headshot.imaging import face
 from headshot.imaging.face import Face
-from headshot.studio import analysis, render, trust
+from headshot.studio import analysis, cutout_trust, render
 from headshot.studio.cutout import matte, people
-from headshot.studio.prompt.look import StyleSpec
+from headshot.studio.prompt.style_spec import StyleSpec
 
 CHEEK_BY_CHEEK = 0.17
 EXAMPLE = ROOT / "headshot" / "examples" / "astronaut.png"
@@ -32,9 +32,9 @@ def side_by_side(apart: float = 0.28) -> tuple[np.ndarray, list[Face]]:
 def outline(chosen: int) -> tuple[matte.Outline, np.ndarray]:
     """The outline of one of the two, and its alpha on the whole picture."""
     picture, people = side_by_side()
-    seen = matte.outline(matte.see(picture, people[chosen], [people[1 - chosen]]), people[chosen])
+    seen = matte.person_outline(matte.run_networks(picture, people[chosen], [people[1 - chosen]]), people[chosen])
     whole = np.zeros(picture.shape[:2], np.float32)
-    region = seen.region.of(whole)
+    region = seen.region.crop(whole)
     region[:] = cv2.resize(seen.alpha, region.shape[::-1])
     return seen, whole
 
@@ -78,10 +78,10 @@ def test_a_sleeve_is_told_from_a_neighbours_by_its_colour_whatever_folds_it_has(
     chosen, other = (
         Face(box=(x - 40, y - 50, 80, face_px), points=np.zeros((5, 2), np.float32), score=0.9) for x, y in people_at
     )
-    shared = people.share(picture, somebody, somebody, chosen, [other], (0, 0), 1.0)
+    shared = people.divide(picture, somebody, somebody, chosen, [other], (0, 0), 1.0)
     assert shared.own[230:380, 40:290].min() > 0.95
     assert shared.own[230:380, 310:470].max() < 0.05
-    assert shared.beside[230:380, 310:470].min() > 0.95
+    assert shared.others[230:380, 310:470].min() > 0.95
     assert shared.contact[230:380, 290:310].any()
 
 
@@ -103,7 +103,7 @@ def test_hair_that_a_thin_line_joins_to_somebody_behind_stays() -> None:
     chosen, other = (
         Face(box=(x - 40, y - 50, 80, face_px), points=np.zeros((5, 2), np.float32), score=0.9) for x, y in people_at
     )
-    own = people.share(picture, somebody, somebody, chosen, [other], (0, 0), 1.0).own
+    own = people.divide(picture, somebody, somebody, chosen, [other], (0, 0), 1.0).own
     assert own[150:280, 100:120].min() > 0.9
     assert own[100:280, 420:470].max() < 0.1
 
@@ -111,9 +111,9 @@ def test_hair_that_a_thin_line_joins_to_somebody_behind_stays() -> None:
 def test_people_who_touch_leave_no_trust_and_the_photos_own_background_stays() -> None:
     picture, people = side_by_side(CHEEK_BY_CHEEK)
     found = analysis.analyse(picture, people[1], [people[0]], steps=21)
-    assert found.trust < trust.TRUSTED
+    assert found.trust < cutout_trust.TRUSTED
     shared = render.prepare_look(found, StyleSpec(backdrop="white"), 7.5)
-    assert shared.behind is not None
+    assert shared.background is not None
 
 
 def test_a_small_doubtful_face_beside_the_head_is_somebody_and_on_the_chest_a_mirage() -> None:
@@ -124,7 +124,7 @@ def test_a_small_doubtful_face_beside_the_head_is_somebody_and_on_the_chest_a_mi
 
     def cut(x: float, y: float, height: float, score: float) -> bool:
         other = Face(box=(x - 0.4 * height, y - 0.5 * height, 0.8 * height, height), points=points, score=score)
-        own = people.share(picture, np.ones(size, np.float32), np.ones(size, np.float32), chosen, [other], (0, 0), 1.0)
+        own = people.divide(picture, np.ones(size, np.float32), np.ones(size, np.float32), chosen, [other], (0, 0), 1.0)
         return bool(own.own[round(y), round(x)] < 0.5)
 
     assert cut(310, 160, 15, 0.66)
@@ -135,7 +135,7 @@ def test_a_small_doubtful_face_beside_the_head_is_somebody_and_on_the_chest_a_mi
 
 def test_a_person_behind_somebody_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(face, "is_hidden", lambda face, faces: True)
-    with pytest.raises(PhotoError, match="stands before this person"):
+    with pytest.raises(PhotoError, match="stands in front of this person"):
         shoot(Image.fromarray(side_by_side()[0]), seeds=[1], backend="studio")
 
 
@@ -153,7 +153,7 @@ def test_a_person_who_is_embraced_is_refused_in_a_sentence_and_who_names_what_is
 ) -> None:
     picture, _ = side_by_side(CHEEK_BY_CHEEK)
     photo = Photo.of(Image.fromarray(picture))
-    monkeypatch.setattr("headshot.studio.backend._EMBRACED", 0.2)
+    monkeypatch.setattr("headshot.studio.backend._MAX_CONTACT_LENGTH", 0.2)
     with pytest.raises(PhotoError, match="Somebody else holds or covers"):
         shoot(photo, seeds=[1], backend="studio")
     x, y = face.find(picture)[0].centre
@@ -164,21 +164,21 @@ def test_a_person_who_is_embraced_is_refused_in_a_sentence_and_who_names_what_is
 def test_one_person_alone_is_trusted_and_so_is_the_example(steps: int) -> None:
     for pixels in (portraits.photograph("portrait"), Photo.open(EXAMPLE).pixels):
         found = face.find(pixels)
-        assert analysis.analyse(pixels, found[0], found[1:], steps=steps).trust > trust.TRUSTED
+        assert analysis.analyse(pixels, found[0], found[1:], steps=steps).trust > cutout_trust.TRUSTED
 
 
 def test_a_body_that_one_network_misses_is_kept_where_the_person_mask_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = portraits.photograph("portrait")
     chosen = face.find(pixels)[0]
-    asked = matte._salient
+    asked = matte._run_u2net
 
     def blind_below_the_chin(patch: np.ndarray) -> np.ndarray:
         opinion = asked(patch)
         opinion[round(0.6 * len(opinion)) :] = 0
         return opinion
 
-    monkeypatch.setattr(matte, "_salient", blind_below_the_chin)
-    seen = matte.outline(matte.see(pixels, chosen, []), chosen)
+    monkeypatch.setattr(matte, "_run_u2net", blind_below_the_chin)
+    seen = matte.person_outline(matte.run_networks(pixels, chosen, []), chosen)
     rows, columns = (
         slice(round((part.start - start) * seen.scale), round((part.stop - start) * seen.scale))
         for part, start in zip(below(chosen, 1.5, 0.3), (seen.region.top, seen.region.left), strict=True)
@@ -189,7 +189,7 @@ def test_a_body_that_one_network_misses_is_kept_where_the_person_mask_sees_it(mo
 def test_a_headshot_carries_its_trust_and_says_why_the_background_stayed() -> None:
     (headshot,) = shoot(Image.fromarray(side_by_side(CHEEK_BY_CHEEK)[0]), seeds=[1], backend="studio")
     assert headshot.trust is not None
-    assert headshot.trust < trust.TRUSTED
+    assert headshot.trust < cutout_trust.TRUSTED
     assert any("own background stays" in note.text for note in headshot.notes)
     said = {note.text: note.kind for note in headshot.notes}
     assert said["“light grey backdrop”: the photo's own background stays."] == "not applied"

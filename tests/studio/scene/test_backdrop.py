@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from headshot.studio.prompt.look import Painted
-from headshot.studio.scene import backdrop, scene
+from headshot.studio.prompt.style_spec import Painted
+from headshot.studio.scene import backdrop, places
 
 ALL = get_args(Painted)
 SCENES = ("office", "window", "garden")
@@ -88,7 +88,7 @@ def test_a_proof_is_the_full_picture_reduced(name):
 def test_a_place_that_was_seen_before_is_developed_as_if_it_had_not_been(name):
     painted(name, 6, drama=0.5)
     again = painted(name, 6, key_from=0.6, drama=1.5)
-    scene._seen.cache_clear()
+    places._film_image.cache_clear()
     assert painted(name, 6, key_from=0.6, drama=1.5).tobytes() == again.tobytes()
 
 

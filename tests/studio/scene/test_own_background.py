@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from headshot.studio.scene.own_background import OwnBackground, own_background, toned
+from headshot.studio.scene.own_background import OwnBackground, blur_own_background, graded_background
 
 FACE_PX = 400.0
 SIZE = 1600, 1280
@@ -32,14 +32,14 @@ def blurred(
     picture: np.ndarray,
     alpha: np.ndarray,
     *,
-    opinion: np.ndarray | None = None,
-    guessed: np.ndarray = NOBODY,
+    likely: np.ndarray | None = None,
+    uncertain: np.ndarray = NOBODY,
     others: np.ndarray = NOBODY,
     inside: np.ndarray = NOBODY + 1,
     enlargement: float = 1.0,
 ) -> OwnBackground:
-    likely = alpha if opinion is None else opinion
-    return own_background(picture, alpha, likely, guessed, others, inside, FACE_PX, enlargement)
+    likely = alpha if likely is None else likely
+    return blur_own_background(picture, alpha, likely, uncertain, others, inside, FACE_PX, enlargement)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ def own() -> OwnBackground:
 
 def composed(own: OwnBackground, picture: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) float, 0…255: the picture as it comes out, without a look."""
-    behind = 255 * cv2.resize(own.behind.astype(np.float32), SIZE[::-1]) ** (1 / 2.2)
-    near = own.near.astype(np.float32)[..., None]
-    return (photo() if picture is None else picture) * near + behind * (1 - near)
+    behind = 255 * cv2.resize(own.blurred.astype(np.float32), SIZE[::-1]) ** (1 / 2.2)
+    shown = own.person.astype(np.float32)[..., None]
+    return (photo() if picture is None else picture) * shown + behind * (1 - shown)
 
 
 def contrast(picture: np.ndarray, rows: slice, columns: slice) -> float:
@@ -81,16 +81,16 @@ def test_what_the_cut_out_has_lost_stays_and_the_blur_grows_from_there() -> None
     hand[560:720, 860:1000] = 1
     picture = photo()
     picture[hand > 0.5] = RED
-    found = composed(blurred(picture, person(), opinion=np.maximum(person(), hand)), picture)
+    found = composed(blurred(picture, person(), likely=np.maximum(person(), hand)), picture)
     assert np.abs(found - picture)[580:700, 880:985].mean() < 2
     beside, farther, far = (contrast(found, ROWS, slice(left, left + 48)) for left in (1004, 1050, 1180))
     assert beside > 2 * max(farther, far)
 
 
 def test_where_the_outline_is_a_guess_the_blur_grows_more_slowly(own: OwnBackground) -> None:
-    guessed = np.zeros(SIZE, np.float32)
-    guessed[600:680, 872:888] = 1
-    found = composed(blurred(photo(), person(), guessed=guessed))
+    uncertain = np.zeros(SIZE, np.float32)
+    uncertain[600:680, 872:888] = 1
+    found = composed(blurred(photo(), person(), uncertain=uncertain))
     at_edge = slice(884, 900)
     assert contrast(found, ROWS, at_edge) > 2 * contrast(composed(own), ROWS, at_edge)
     assert contrast(found, ROWS, slice(1180, 1240)) < 12
@@ -108,13 +108,13 @@ def test_around_a_small_face_the_blur_grows_more_slowly(own: OwnBackground) -> N
 def test_ticks_at_the_outline_of_a_small_face_go_and_strands_of_a_large_one_stay() -> None:
     tick = person()
     tick[636:644, 876:900] = 1
-    assert blurred(photo(), tick, enlargement=5.0).near[638:642, 888:896].max() < 0.2
-    assert blurred(photo(), tick).near[638:642, 888:896].min() > 0.9
+    assert blurred(photo(), tick, enlargement=5.0).person[638:642, 888:896].max() < 0.2
+    assert blurred(photo(), tick).person[638:642, 888:896].min() > 0.9
 
 
 def test_nothing_of_the_person_is_in_the_blur(own: OwnBackground) -> None:
     far = cv2.resize(away(), (640, 800)) > 0.05
-    red, green, _ = (own.behind.astype(np.float32)[far]).T
+    red, green, _ = (own.blurred.astype(np.float32)[far]).T
     assert np.abs(red - green).max() < 0.02
 
 
@@ -134,15 +134,15 @@ def test_a_background_that_is_blurred_in_part_ends_in_no_line_at_the_photos_bord
     body[780:, :] = 1
     inside[200:] = 1
     own = blurred(photo(), body, inside=inside)
-    assert 0.3 < own.amount < 0.5
+    assert 0.3 < own.blur_amount < 0.5
     rows = composed(own)[150:260, 40:200, 1]
     assert np.abs(np.diff(rows.mean(axis=1))).max() < 3
     assert np.abs(np.diff(rows.std(axis=1))).max() < 3
 
 
 def test_the_looks_tone_grows_with_the_distance(own: OwnBackground) -> None:
-    plain = own.behind.astype(np.float32)
-    dark = toned(own, np.float32([0.02, 0.02, 0.02]), 1.0)
+    plain = own.blurred.astype(np.float32)
+    dark = graded_background(own, np.float32([0.02, 0.02, 0.02]), 1.0)
     distance = cv2.resize(away(), (640, 800))
     edge, far = (distance > 0) & (distance < 0.06), distance > 0.6
     at_edge, at_far = (float(dark[where].mean() / plain[where].mean()) for where in (edge, far))
@@ -151,7 +151,7 @@ def test_the_looks_tone_grows_with_the_distance(own: OwnBackground) -> None:
 
 
 def test_a_look_without_a_paper_changes_brightness_only(own: OwnBackground) -> None:
-    assert np.allclose(toned(own, None, 1.0), own.behind.astype(np.float32))
+    assert np.allclose(graded_background(own, None, 1.0), own.blurred.astype(np.float32))
 
 
 def test_people_who_touch_the_person_are_left_out_and_the_background_goes_on() -> None:
@@ -170,16 +170,16 @@ def test_beside_somebody_else_the_outline_is_the_networks() -> None:
     other, tooth = np.zeros(SIZE, np.float32), person()
     other[300:1600, 900:1280] = 1
     tooth[600:612, 870:890] = 1
-    assert blurred(photo(), tooth, opinion=person(), others=other).near[603:609, 882:888].max() < 0.3
-    assert blurred(photo(), tooth, opinion=person()).near[603:609, 882:888].min() > 0.9
+    assert blurred(photo(), tooth, likely=person(), others=other).person[603:609, 882:888].max() < 0.3
+    assert blurred(photo(), tooth, likely=person()).person[603:609, 882:888].min() > 0.9
 
 
 def test_a_gap_in_the_outline_shows_the_photo_itself_and_a_wide_one_the_blur() -> None:
     narrow, wide = person(), person()
     narrow[600:606, 780:900] = 0
     wide[560:720, 780:900] = 0
-    assert blurred(photo(), narrow).near[602:604, 800:860].min() > 0.9
-    assert blurred(photo(), wide).near[620:660, 830:860].max() < 0.1
+    assert blurred(photo(), narrow).person[602:604, 800:860].min() > 0.9
+    assert blurred(photo(), wide).person[620:660, 830:860].max() < 0.1
 
 
 def test_a_scrap_of_somebody_else_goes_with_them_and_an_arm_stays() -> None:
@@ -188,10 +188,10 @@ def test_a_scrap_of_somebody_else_goes_with_them_and_an_arm_stays() -> None:
     scrap[700:740, 860:1010] = 1
     arm[900:1040, 900:1010] = 1
     alpha = np.maximum(np.maximum(person(), scrap), arm)
-    near = blurred(photo(), alpha, others=other).near
-    assert near[715:725, 930:1000].max() < 0.1
-    assert near[930:1010, 920:990].min() > 0.9
-    assert blurred(photo(), alpha).near[715:725, 930:1000].min() > 0.9, "with nobody there it is the person's"
+    shown = blurred(photo(), alpha, others=other).person
+    assert shown[715:725, 930:1000].max() < 0.1
+    assert shown[930:1010, 920:990].min() > 0.9
+    assert blurred(photo(), alpha).person[715:725, 930:1000].min() > 0.9, "with nobody there it is the person's"
 
 
 def test_what_only_a_thin_bridge_joins_to_the_person_goes_with_somebody_else() -> None:
@@ -201,9 +201,9 @@ def test_what_only_a_thin_bridge_joins_to_the_person_goes_with_somebody_else() -
     shoulder[1080:, 200:280] = 1
     shoulder[1180:, 280:340] = 1
     inside[:1200] = 1
-    near = blurred(photo(), np.maximum(person(), shoulder), others=other, inside=inside).near
-    assert near[1090:1170, 210:270].max() < 0.1
-    assert near[1000:1170, 380:900].min() > 0.9
+    shown = blurred(photo(), np.maximum(person(), shoulder), others=other, inside=inside).person
+    assert shown[1090:1170, 210:270].max() < 0.1
+    assert shown[1000:1170, 380:900].min() > 0.9
 
 
 def test_a_photo_that_is_nearly_all_person_stays_as_it_is_up_to_its_border() -> None:
@@ -219,4 +219,6 @@ def test_a_photo_that_is_nearly_all_person_stays_as_it_is_up_to_its_border() -> 
 
 
 def test_at_the_lowest_guidance_the_background_keeps_its_own_tone(own: OwnBackground) -> None:
-    assert np.allclose(toned(own, np.float32([0.02, 0.02, 0.02]), 0.6, amount=0), own.behind.astype(np.float32))
+    assert np.allclose(
+        graded_background(own, np.float32([0.02, 0.02, 0.02]), 0.6, amount=0), own.blurred.astype(np.float32)
+    )

@@ -1,4 +1,4 @@
-"""The tab that checks a file: what it says of any picture, and what it takes over into the form."""
+"""The tab that checks a file: what it reports of any picture, and what it restores into the form."""
 
 import json
 import tempfile
@@ -10,7 +10,6 @@ import gradio as gr
 import pytest
 from page import Visit, free_port, uploads, visiting
 from playwright.sync_api import Browser, Route, expect
-from starlette.middleware import Middleware
 from stub import StubBackend, made
 
 from headshot import ui
@@ -20,13 +19,13 @@ from headshot.metadata.png import with_texts
 from headshot.metadata.signing import C2paSigner
 from headshot.request import HeadshotRequest
 from headshot.runs.history_recorder import HistoryRecorder
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 from headshot.ui.check.tab import CheckPart
 from headshot.ui.headshots.form import Form
 from headshot.ui.headshots.photo import EXAMPLE, PhotoPart
 from headshot.ui.theme import STYLESHEETS, swatches, theme
-from headshot.web.request_filter import RequestFilterMiddleware
+from headshot.web.middleware import middleware_of
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +40,7 @@ REQUEST = HeadshotRequest(
 
 @pytest.fixture(scope="module")
 def seal(tmp_path_factory: pytest.TempPathFactory) -> C2paSigner:
-    return C2paSigner.of_folder(tmp_path_factory.mktemp("seal"))
+    return C2paSigner.self_signed(tmp_path_factory.mktemp("seal"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def address(seal: C2paSigner) -> Iterator[str]:
                 photo = PhotoPart(sessions, ui.CACHE)
                 form.look()
                 form.axis()
-                form.outlook()
+                form.estimate()
                 gr.Button("Generate", elem_id="generate")
                 form.fine_tuning()
             with gr.Tab("Check a file", id="check") as tab:
@@ -73,7 +72,7 @@ def address(seal: C2paSigner) -> Iterator[str]:
         theme=theme(),
         css=css,
         footer_links=[],
-        app_kwargs={"middleware": [Middleware(RequestFilterMiddleware, sessions=sessions)]},
+        app_kwargs={"middleware": middleware_of(sessions)},
     )
     yield address
     page.close(verbose=False)
@@ -104,13 +103,13 @@ def drop(visit: Visit, data: bytes, name: str = "picture.png") -> None:
 
 
 def test_a_headshot_of_ours_tells_everything_and_stays_nowhere(visit: Visit, seal: C2paSigner) -> None:
-    drop(visit, seal.sealed(ours(), "png"))
+    drop(visit, seal.sign(ours(), "png"))
     report = visit.page.locator("#report")
     expect(report.locator("h2")).to_have_text("Headshot Playground 0.1.0")
     expect(report.locator(".seal.good")).to_contain_text("this server’s certificate, and not changed since")
     expect(report.locator("blockquote").first).to_have_text(REQUEST.prompt)  # as text, whatever it looks like
     assert report.locator("blockquote b, blockquote img").count() == 0
-    for words in ("77", "31", "12", "made by the studio", "A composite", "our own record, parameters, XMP"):
+    for words in ("77", "31", "12", "made by the studio", "Composite", "our own record, parameters, XMP"):
         expect(report).to_contain_text(words)
     report.locator("summary", has_text="Notes").click()
     expect(report).to_contain_text("soft <b>loop</b> light")
@@ -130,13 +129,13 @@ def test_each_way_to_restore_takes_that_and_nothing_else(visit: Visit) -> None:
         ["Guidance", "7.5", "12"],
         ["Seed", "1, 2, 3, 4", "77"],
     ]
-    visit.page.get_by_role("button", name="The seed alone").click()
+    visit.page.get_by_role("button", name="Seed only").click()
     expect(visit.field("seeds")).to_have_value("77")
     expect(visit.page.locator("#generate")).to_be_visible()  # the form is shown
     expect(visit.field("negative-prompt")).to_have_value(HeadshotRequest().negative_prompt)
     visit.field("seeds").fill("5, 6")
     visit.page.get_by_role("tab", name="Check a file").click()
-    expect(rows.last).to_contain_text("5, 6")  # the form as it stands now
+    expect(rows.last).to_contain_text("5, 6")  # the form as it is now
     visit.page.get_by_role("button", name="All but the seed").click()
     expect(visit.field("prompt")).to_have_value(REQUEST.prompt)
     expect(visit.field("negative-prompt")).to_have_value("hat")
@@ -152,32 +151,32 @@ def test_each_way_to_restore_takes_that_and_nothing_else(visit: Visit) -> None:
 def test_it_says_whether_the_photo_is_the_one(visit: Visit, tmp_path: Path) -> None:
     drop(visit, ours())
     against, home = visit.page.locator("#against"), visit.page.get_by_role("tab", name="Headshots")
-    expect(against).to_contain_text("from a photo that is not here")
+    expect(against).to_contain_text("from a photo that is not loaded")
     home.click()
     visit.take_example()
     visit.page.get_by_role("tab", name="Check a file").click()
-    expect(against.locator(".seal.good")).to_have_text("It was made from this very photo.")
+    expect(against.locator(".seal.good")).to_have_text("Made from this photo.")
     drop(visit, ours(photo=bad_photos.landscape(tmp_path)))
-    expect(against).to_contain_text("It was made from another photo: choose that one to get the same picture.")
+    expect(against).to_contain_text("Made from another photo. Choose that photo to get the same picture.")
 
 
-def test_two_pictures_are_matched_by_the_mark_that_both_show(visit: Visit) -> None:
+def test_two_pictures_are_matched_by_the_content_id_that_both_show(visit: Visit) -> None:
     report = visit.page.locator("#report")
     before = ours()
     drop(visit, before)
     shown = f"{content_id_of(before)[:8]}…"
-    expect(report.locator("dl > div", has=report.page.get_by_text("Mark", exact=True)).locator("dd")).to_have_text(
-        shown
-    )
+    expect(
+        report.locator("dl > div", has=report.page.get_by_text("Content ID", exact=True)).locator("dd")
+    ).to_have_text(shown)
     expect(report.locator(".after")).to_have_count(0)
     drop(visit, convert(ours(parent=content_id_of(before)), "webp"), "after.webp")
-    expect(report.locator(".after")).to_have_text(f"Made after the picture with the mark {shown}.")
+    expect(report.locator(".after")).to_have_text(f"Based on the picture with content ID {shown}.")
     visit.inspect("a picture that was made after another", "#check-page")
 
 
 def test_a_changed_and_an_unsigned_file_are_told_apart(visit: Visit, seal: C2paSigner) -> None:
     seal_words = visit.page.locator("#report .seal")
-    changed = bytearray(seal.sealed(convert(ours(), "jpeg"), "jpeg"))
+    changed = bytearray(seal.sign(convert(ours(), "jpeg"), "jpeg"))
     changed[-50] ^= 1
     drop(visit, bytes(changed), "picture.jpg")
     expect(seal_words).to_contain_text("Changed after")
@@ -201,14 +200,14 @@ def test_a_file_that_cannot_be_read_is_answered_with_a_sentence_and_the_next_one
         expect(visit.page.locator("#checked-picture img")).to_have_count(0)
     drop(visit, stripped_copy(ours(), "webp"), "clean.webp")
     expect(report.locator("h2")).to_have_text("Headshot Playground")
-    expect(report).to_contain_text("A composite")
+    expect(report).to_contain_text("Composite")
     expect(visit.page.locator("#restore")).to_be_hidden()
     assert uploads() == []
 
 
 def test_what_the_file_does_not_tell_cannot_be_restored(visit: Visit) -> None:
     drop(visit, with_texts(stripped_copy(ours(), "png"), {"parameters": "a hat\nSteps: 30, CFG scale: 7, Seed: -1"}))
-    expect(visit.page.get_by_role("button", name="The seed alone")).to_be_disabled()
+    expect(visit.page.get_by_role("button", name="Seed only")).to_be_disabled()
     expect(visit.page.get_by_role("button", name="Restore all")).to_be_enabled()
     expect(visit.page.locator("#report .remark")).to_contain_text("30 steps become 31")
     expect(visit.page.locator("#against tbody")).not_to_contain_text("Seed")
@@ -226,7 +225,7 @@ def test_only_an_upload_can_be_named(visit: Visit, address: str) -> None:
     visit.page.route("**/queue/join*", name_it)
     try:
         drop(visit, ours())
-        expect(visit.page.locator("#report .refused")).to_contain_text("did not arrive")
+        expect(visit.page.locator("#report .refused")).to_contain_text("The upload failed")
         assert foreign.exists()
     finally:
         visit.page.unroute("**/queue/join*")
@@ -246,6 +245,6 @@ def test_everybody_can_use_it(browser: Browser, address: str, seal: C2paSigner, 
     with visiting(browser, address, width=width, scheme=scheme) as visit:
         visit.page.get_by_role("tab", name="Check a file").click()
         visit.inspect("the empty tab", "#check-page")
-        drop(visit, seal.sealed(ours(HeadshotRequest(prompt="word" * 400, seed=1)), "png"))
+        drop(visit, seal.sign(ours(HeadshotRequest(prompt="word" * 400, seed=1)), "png"))
         expect(visit.page.locator("#against table")).to_be_visible()
         visit.inspect("a report", "#check-page")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub import StubBackend
 
-from headshot.comparison.comparing import expand_axis
+from headshot.comparison.axes import expand_axis
 from headshot.comparison.matrix import Matrix, parse_prompts
 from headshot.request import MAX_SEED, HeadshotRequest
-from headshot.sessions.session import SessionRegistry
+from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 from headshot.ui.headshots.form import Form
 
@@ -56,7 +56,7 @@ def _spelled(form: Form, *updates: dict[Any, Any] | None) -> list[HeadshotReques
     """What the form asks for after those updates, one after the other."""
     values = {field: field.value for field in form.fields}
     for update in updates:
-        assert update is not None and set(update) <= form.fillable
+        assert update is not None and set(update) <= form.restorable
         values |= {field: value for field, value in update.items() if field in form.fields}
     return form.requests(values)
 

@@ -19,12 +19,13 @@ from headshot import ui
 from headshot.cookies import PAGE_COOKIE, owner_of
 from headshot.errors import RequestError
 from headshot.imaging.photo import Photo
-from headshot.modelslab.account import Key
 from headshot.modelslab.backend import ModelsLab
 from headshot.modelslab.job_runner import WebhookTarget
 from headshot.modelslab.jobs import JobService
+from headshot.modelslab.key import Key
 from headshot.modelslab.result_image import Subject
-from headshot.sessions.session import SessionRegistry, TabSession
+from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.tab_session import TabSession
 from headshot.settings import Settings
 from headshot.ui.headshots import account
 from headshot.ui.headshots.account import AccountPart
@@ -69,7 +70,7 @@ def visit(browser: Browser, site: server.Site) -> Iterator[Visit]:
 
 
 def _modelslab(settings: Settings) -> ModelsLab:
-    return ModelsLab(JobService(settings, waits=QUICK, resolve=loopback))
+    return ModelsLab(JobService(settings, polling=QUICK, resolve=loopback))
 
 
 def _open(visit: Visit) -> None:
@@ -113,7 +114,7 @@ def test_a_key_leaves_the_box_and_its_backend_is_ready_at_once(visit: Visit) -> 
     expect(plan).to_contain_text("headshots by ModelsLab")
     expect(_told(visit)).to_contain_text(READY)
     visit.page.get_by_role("button", name="Forget key").click()
-    expect(_line(visit)).to_have_text("Your key is forgotten.")
+    expect(_line(visit)).to_have_text("Key deleted.")
     expect(plan).to_have_text("4 headshots, about 2 s")
     _choose(visit, "ModelsLab")
     expect(_told(visit)).to_contain_text(NEEDS_ONE)
@@ -124,7 +125,7 @@ def test_leaving_the_box_is_enough_and_an_empty_one_changes_nothing(site: server
     _box(visit).fill(f"  {CANARY}\t")
     _box(visit).blur()
     expect(_box(visit)).to_have_value("")
-    expect(_line(visit)).to_have_text("Your key is here, in memory alone. It ends in ters.")
+    expect(_line(visit)).to_have_text("Key saved for this session. It ends in ters.")
     said = _line(visit).inner_html()
     for empty in ("", "   "):
         _box(visit).fill(empty)
@@ -181,7 +182,7 @@ def test_the_key_stands_nowhere(
         _box(visit).fill(CANARY)
         seen["the page while it is typed"] = visit.page.content()
         _box(visit).press("Enter")
-        expect(_line(visit)).to_contain_text("Your key is here")
+        expect(_line(visit)).to_contain_text("Key saved for this session")
         look("with the key")
         _test_key(visit, "The key works.")
         look("after a test")
@@ -193,7 +194,7 @@ def test_the_key_stands_nowhere(
         expect(_line(visit)).to_contain_text("holds a space")
         look("after what is no key")
         visit.page.get_by_role("button", name="Forget key").click()
-        expect(_line(visit)).to_have_text("Your key is forgotten.")
+        expect(_line(visit)).to_have_text("Key deleted.")
         look("without the key")
         seen["the configuration"] = visit.context.request.get(f"{site.address}config").text()
         seen["the addresses"] = "\n".join(visit.addresses)
@@ -226,7 +227,7 @@ def test_what_cannot_be_a_key_is_not_kept_and_the_key_before_stays(site: server.
 def test_little_is_shown_of_a_key_and_nothing_of_a_short_one(visit: Visit) -> None:
     _box(visit).fill("short-and-secret-19")
     _box(visit).press("Enter")
-    expect(_line(visit)).to_have_text("Your key is here, in memory alone.")
+    expect(_line(visit)).to_have_text("Key saved for this session.")
     _enter(visit, "the-end-of-this-key-is<b>")
     expect(_line(visit).locator("b")).to_have_count(0)
 
@@ -260,7 +261,7 @@ async def _silent(exchange: Exchange) -> None:
     await asyncio.sleep(30)
 
 
-_NO_ANSWER = "ModelsLab cannot be asked just now: test the key again in a minute."
+_NO_ANSWER = "ModelsLab does not respond. Test the key again in a minute."
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def test_a_test_that_fails_says_why(
         _test_key(visit, "Testing…")
     _test_key(visit, sentence)
     expect(visit.page.locator("#key-line .wrong")).to_be_visible()
-    expect(_line(visit)).to_contain_text("Your key is here")
+    expect(_line(visit)).to_contain_text("Key saved for this session")
 
 
 def test_a_key_that_is_forgotten_while_it_is_tested_is_not_spoken_of_again(
@@ -297,10 +298,10 @@ def test_a_key_that_is_forgotten_while_it_is_tested_is_not_spoken_of_again(
     _enter(visit)
     _test_key(visit, "Testing…")
     visit.page.get_by_role("button", name="Forget key").click()
-    expect(_line(visit)).to_have_text("Your key is forgotten.")
+    expect(_line(visit)).to_have_text("Key deleted.")
     visit.page.wait_for_timeout(1_500)
     expect(_line(visit).locator(".wrong")).to_have_count(0)
-    expect(_line(visit)).to_have_text("Your key is forgotten.")
+    expect(_line(visit)).to_have_text("Key deleted.")
 
 
 def test_one_visitors_key_is_not_anothers(browser: Browser, site: server.Site, visit: Visit) -> None:
@@ -312,7 +313,7 @@ def test_one_visitors_key_is_not_anothers(browser: Browser, site: server.Site, v
         assert _session(site, other).key is None
         _enter(other, OTHER)
         other.page.get_by_role("button", name="Forget key").click()
-        expect(_line(other)).to_have_text("Your key is forgotten.")
+        expect(_line(other)).to_have_text("Key deleted.")
     _choose(visit, "ModelsLab")
     expect(_told(visit)).to_contain_text(READY)
 
@@ -325,9 +326,9 @@ def test_with_the_key_what_was_sent_before_a_restart_goes_on(
     secret = next(str(cookie["value"]) for cookie in visit.context.cookies() if cookie["name"] == PAGE_COOKIE)
 
     async def sent_by_the_server_before() -> None:
-        job_service = JobService(settings, waits=QUICK, resolve=loopback)
+        job_service = JobService(settings, polling=QUICK, resolve=loopback)
         owner = owner_of({PAGE_COOKIE: secret})
-        await job_service.begin(owner, Key(CANARY), [REQUEST], Subject(Photo.open(EXAMPLE), None))
+        await job_service.submit(owner, Key(CANARY), [REQUEST], Subject(Photo.open(EXAMPLE), None))
         for _ in range(200):
             if [job.remote_id for job in await job_service.comparison(owner)] != [None]:
                 break
@@ -354,7 +355,7 @@ def test_the_servers_own_key_needs_none_works_and_is_not_shown(
         visiting(browser, site.address) as visit,
     ):
         _open(visit)
-        offer = "This server has a key of its own: you can make headshots without one."
+        offer = "This server has its own key, so you don't need one."
         expect(_line(visit)).to_have_text(offer)
         expect(visit.page.get_by_role("button", name="Forget key")).to_be_hidden()
         _test_key(visit, "The key works.")
@@ -373,7 +374,7 @@ def test_a_webhook_of_ones_own_is_named_and_taken_back(site: server.Site, visit:
     url.fill("https://me.example/hook?token=1")
     track_id.fill("mine")
     track_id.press("Enter")
-    expect(line).to_have_text("ModelsLab calls me.example for every headshot that is sent from now on.")
+    expect(line).to_have_text("ModelsLab will call me.example for every headshot you send from now on.")
     whole = WebhookTarget("https://me.example/hook?token=1", "mine")
     for _ in range(PATIENCE_MS // 20):  # the line says nothing of the track id, which comes behind
         if _session(site, visit).webhook == whole:
@@ -382,11 +383,11 @@ def test_a_webhook_of_ones_own_is_named_and_taken_back(site: server.Site, visit:
     assert _session(site, visit).webhook == whole
     url.fill("http://me.example/hook")
     url.blur()
-    expect(line).to_contain_text("starts with https://")
+    expect(line).to_contain_text("must start with https://")
     assert _session(site, visit).webhook is None
     url.fill("")
     url.blur()
-    expect(line).to_contain_text("name a webhook, too")
+    expect(line).to_contain_text("Enter one, too")
     track_id.fill("")
     track_id.blur()
     expect(line).to_be_hidden()
@@ -452,19 +453,19 @@ def test_the_key_is_entered_tested_and_forgotten_by_keyboard_alone(browser: Brow
         tab_to("#api-key input")
         visit.page.keyboard.type(CANARY)
         press("Tab")  # to the link, beyond which the buttons come
-        expect(_line(visit)).to_contain_text("Your key is here")
+        expect(_line(visit)).to_contain_text("Key saved for this session")
         tab_to("#test-key")
         press("Enter")
         expect(_line(visit)).to_contain_text("The key works.")
         press("Tab")
         press("Enter")
-        expect(_line(visit)).to_have_text("Your key is forgotten.")
+        expect(_line(visit)).to_have_text("Key deleted.")
         expect(_box(visit)).to_be_focused()
-        expect(_line(visit).get_by_role("status")).to_have_text("Your key is forgotten.")  # and so it is read out
+        expect(_line(visit).get_by_role("status")).to_have_text("Key deleted.")  # and so it is read out
 
 
 def test_the_link_to_the_keys_tells_that_site_nothing(visit: Visit) -> None:
-    link = visit.page.get_by_role("link", name="Make one at ModelsLab")
+    link = visit.page.get_by_role("link", name="Create one at ModelsLab")
     assert link.get_attribute("href") == "https://modelslab.com/dashboard/api-keys"
     assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noreferrer")
     assert _box(visit).get_attribute("type") == "password"

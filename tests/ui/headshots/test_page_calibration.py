@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 from page import Visit, files_in
-from paths import ROOT
+from paths import ASTRONAUT
 from PIL import Image
 from playwright.sync_api import expect
 
 from headshot import ui
 
 pytestmark = pytest.mark.browser
-PORTRAIT = ROOT / "tests" / "photos" / "portrait.jpg"
 
 
 def _add(visit: Visit, photo: Path) -> None:
@@ -29,11 +28,11 @@ def _with_a_headshot(visit: Visit) -> None:
 
 def test_the_photos_own_likeness_is_said_and_the_second_photo_is_not_kept(visit: Visit) -> None:
     _with_a_headshot(visit)
-    _add(visit, PORTRAIT)
+    _add(visit, ASTRONAUT)
     told = visit.page.locator("#calibration[data-own]")
     expect(told).to_contain_text("That is low: is it the same person?")
     assert re.fullmatch(r"-?0\.\d{3}", told.get_attribute("data-own") or "")
-    assert not [path for path in files_in(ui.CACHE) if path.name.startswith("portrait")]
+    assert not [path for path in files_in(ui.CACHE) if path.name.startswith("astronaut")]
 
 
 def test_a_second_photo_without_a_face_is_refused_with_a_sentence(visit: Visit, tmp_path: Path) -> None:

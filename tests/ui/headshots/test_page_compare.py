@@ -210,22 +210,22 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_what_follows_names_
     assert backend.asked[-1].seed == 12
     # What is made from then on names the headshot whose seed it was, until settings come from another picture …
     following = read(data := _file(visit))
-    assert following.parent == taken.mark != following.mark
+    assert following.parent == taken.content_id != following.content_id
     assert (taken.request, taken.parent) == (following.request, "")
     visit.page.get_by_role("tab", name="Check a file").click()
     file = {"name": "picture.png", "mimeType": "image/png", "buffer": data}
     visit.page.locator("#check-file input[type=file]").set_input_files(files=[file])  # type: ignore[list-item]
     expect(visit.page.locator("#report .after")).to_have_text(
         re.compile(
-            rf"Made after the picture with the mark {taken.mark[:8]}…, which is in your history: "
-            rf"seed 12 of “{PRESETS[0].name}”, made \d+ s ago\."
+            rf"Based on the picture with content ID {taken.content_id[:8]}… \(in your history: "
+            rf"seed 12 of “{PRESETS[0].name}”, made \d+ s ago\)\."
         )
     )
-    expect(visit.page.locator("#report dl")).to_contain_text([f"{following.mark[:8]}…"])
+    expect(visit.page.locator("#report dl")).to_contain_text([f"{following.content_id[:8]}…"])
     visit.page.get_by_role("button", name="Restore all").click()
     visit.generate("14")
     expect(visit.landed.locator("b")).to_have_text(["Seed 14"])
-    assert read(_file(visit)).parent == following.mark
+    assert read(_file(visit)).parent == following.content_id
     # … or a look is chosen.
     _chip(visit, PRESETS[1].name).check()
     expect(visit.field("prompt")).to_have_value(PRESETS[1].prompt)
@@ -239,7 +239,7 @@ def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -
     visit.generate("1, 2")
     visit.until_done(2)
     visit.page.locator("a.frame").nth(1).click()
-    _viewer(visit).get_by_role("button", name="Make it the baseline").click()
+    _viewer(visit).get_by_role("button", name="Pin as baseline").click()
     expect(visit.page.locator(".shot.baseline")).to_have_count(1)
     visit.page.keyboard.press("Escape")
     visit.generate("7-9")
@@ -248,7 +248,7 @@ def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -
     assert _labels(visit) == ["Seed 2", "Seed 7", "Seed 8", "Seed 9"]
     expect(visit.landed.first.locator(".badge")).to_have_text("Baseline")
     visit.landed.first.locator("a.frame").click()
-    _viewer(visit).get_by_role("button", name="No longer the baseline").click()
+    _viewer(visit).get_by_role("button", name="Unpin").click()
     visit.page.keyboard.press("Escape")
     expect(visit.landed).to_have_count(3)
 
@@ -345,13 +345,13 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     visit.generate("1, 2")
     visit.until_done(2)
     visit.page.locator("a.frame").first.click()
-    _viewer(visit).get_by_role("button", name="Make it the baseline").click()
+    _viewer(visit).get_by_role("button", name="Pin as baseline").click()
     visit.page.keyboard.press("Escape")
     address = visit.address + str(visit.page.locator("a.download").first.get_attribute("href"))
     sheet = visit.address + str(visit.page.get_by_role("link", name="Contact sheet").get_attribute("href"))
     assert visit.context.request.get(address).status == 200
     visit.page.locator("#delete").click()
-    expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
+    expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     expect(visit.landed).to_have_count(0)
     expect(visit.page.locator("#example")).to_be_visible()
     expect(visit.page.locator("#photo img")).to_have_count(0)
@@ -360,7 +360,7 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     assert backend.forgotten.count(Photo.open(mine).sha256) == 1
     assert [path for path in files_in(ui.CACHE) if path.name != folder.LOCK] == []
     visit.generate()
-    expect(visit.page.locator(".status.error")).to_contain_text("There is no photo here yet")
+    expect(visit.page.locator(".status.error")).to_contain_text("Add a photo first")
     visit.take_example()
     visit.generate("3")
     visit.until_done(1)
@@ -373,7 +373,7 @@ def test_a_press_while_a_refusal_is_still_followed_up_is_not_lost(visit: Visit) 
     [follow_up] = [each["id"] for each in config["dependencies"] if ids.get(each["trigger_after"])]
     with visit.slow_call(f'"fn_index":{follow_up},'):
         visit.generate()
-        expect(visit.status).to_contain_text("There is no photo here yet")
+        expect(visit.status).to_contain_text("Add a photo first")
         visit.take_example()
         visit.generate("1")
         visit.until_done(1)
@@ -417,7 +417,7 @@ def test_delete_my_pictures_stops_what_runs(visit: Visit, backend: StubBackend) 
     expect(visit.landed).to_have_count(2)
     backend.until_asked(3)
     visit.page.locator("#delete").click()
-    expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
+    expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     assert backend.stopped.wait(30)
     expect(visit.landed).to_have_count(0)
     expect(visit.page.locator("#generate")).to_be_visible()
@@ -445,7 +445,7 @@ def test_after_their_time_pictures_are_gone_and_the_page_says_so(browser: Browse
             if visit.page.locator(".status.error").count():
                 break
             visit.page.wait_for_timeout(200)
-        expect(visit.page.locator(".status.error")).to_contain_text("as promised")
+        expect(visit.page.locator(".status.error")).to_contain_text("Your photo was deleted after")
         assert all("404" in said for said in visit.complaints)
         visit.complaints.clear()
 
@@ -466,11 +466,11 @@ def test_who_comes_when_all_places_are_taken_sees_how_many_are_before(
             expect(visit.status).to_contain_text("Lighting…")
         third.take_example()
         third.generate("1")
-        expect(third.status).to_contain_text("your turn is next")
+        expect(third.status).to_contain_text("you are next")
         third.page.locator("#stop").click()
         expect(third.status).to_have_text("Stopped: 0 of 1")
         third.generate("1")
-        expect(third.status).to_contain_text("your turn is next")
+        expect(third.status).to_contain_text("you are next")
         backend.let_land(3)
         for visit in (first, second, third):
             visit.until_done(1)

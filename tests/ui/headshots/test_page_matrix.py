@@ -42,7 +42,7 @@ def test_a_matrix_is_asked_about_before_anything_is_made(visit: Visit, backend: 
     visit.take_example()
     _ask_for(visit, wordings="grey, navy")
     visit.generate()
-    expect(visit.page.locator("#question")).to_contain_text("3 × 2 × 2 = 12 headshots")
+    expect(visit.page.locator("#question")).to_contain_text("Generate 12 headshots (3 seeds × 2 guidance × 2 prompts)?")
     expect(visit.page.locator("#question")).to_contain_text("about 6 s")
     assert backend.asked == []
     visit.page.locator("#no").click()
@@ -58,11 +58,11 @@ def test_what_is_confirmed_is_what_was_asked_about(visit: Visit, backend: StubBa
     visit.take_example()
     _ask_for(visit)
     visit.generate()
-    expect(visit.page.locator("#question")).to_contain_text("3 × 2 = 6 headshots")
+    expect(visit.page.locator("#question")).to_contain_text("6 headshots (3 seeds × 2 guidance)")
     with visit.slow_call("1-4"):  # the question does not know of it yet
         visit.field("seeds").fill("1-4")
         visit.page.locator("#yes").click()
-    expect(visit.page.locator("#question")).to_contain_text("4 × 2 = 8 headshots")
+    expect(visit.page.locator("#question")).to_contain_text("8 headshots (4 seeds × 2 guidance)")
     assert backend.asked == []
     visit.page.locator("#yes").click()
     visit.until_done(8)
@@ -114,7 +114,7 @@ def test_a_cell_that_failed_says_why_and_is_made_alone(visit: Visit, backend: St
     visit.page.get_by_role("button", name="Try again").last.click()
     expect(visit.landed).to_have_count(3)
     assert [(asked.seed, asked.guidance_scale) for asked in backend.asked] == [(3, 7.5)]
-    visit.page.get_by_role("button", name="Make the missing 3").click()
+    visit.page.get_by_role("button", name="Generate the remaining 3").click()
     visit.until_done(6)
     assert len(backend.asked) == 4
 
@@ -129,7 +129,7 @@ def test_stop_keeps_what_is_there_and_the_rest_can_be_made_later(visit: Visit, b
     expect(visit.status).to_contain_text("Stopped: 2 of 6")
     expect(visit.page.locator(".missing")).to_have_count(4)
     backend.reset()
-    visit.page.get_by_role("button", name="Make the missing 4").click()
+    visit.page.get_by_role("button", name="Generate the remaining 4").click()
     visit.until_done(6)
 
 
@@ -155,16 +155,16 @@ def test_a_headshot_becomes_the_baseline_while_the_missing_are_made(visit: Visit
     let_land()
     expect(visit.landed).to_have_count(1)
     visit.page.locator("#stop").click()
-    visit.page.get_by_role("button", name="Make the missing 5").click()
+    visit.page.get_by_role("button", name="Generate the remaining 5").click()
     expect(visit.waiting).to_have_count(5)
     visit.page.locator("a.frame").first.click()
-    visit.page.locator("dialog").get_by_role("button", name="Make it the baseline").click()
+    visit.page.locator("dialog").get_by_role("button", name="Pin as baseline").click()
     expect(visit.page.locator(".shot.baseline")).to_have_count(1)
     visit.page.keyboard.press("Escape")
     visit.page.locator("#stop").click()
     expect(visit.status).to_contain_text("Stopped: 1 of 6")
     backend.reset()
-    visit.page.get_by_role("button", name="Make the missing 5").click()
+    visit.page.get_by_role("button", name="Generate the remaining 5").click()
     visit.until_done(6)
 
 
@@ -210,11 +210,11 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
         before = visit.landed.count()
         assert 2 <= before <= 6
         if before < 6:
-            visit.page.get_by_role("button", name="Make the missing").click()
-            expect(visit.status).to_contain_text("choose that one again")
+            visit.page.get_by_role("button", name="Generate the remaining").click()
+            expect(visit.status).to_contain_text("Add that photo again")
             assert visit.landed.count() == before
             visit.take_example()
-            visit.page.get_by_role("button", name="Make the missing").click()
+            visit.page.get_by_role("button", name="Generate the remaining").click()
         expect(visit.landed).to_have_count(6)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from loopback import CANARY, QUICK, listening, loopback, traces
 from page import Visit, app_running, downloaded, files_in, serving, visiting
-from paths import PORTRAIT
+from paths import ASTRONAUT, PORTRAIT
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 from service import Exchange, Service, closed_port
@@ -73,7 +73,7 @@ def _settings(service: Service, folder: Path) -> Settings:
 
 
 def _registry(settings: Settings, backend: StubBackend) -> dict[str, ModelsLab | StubBackend]:
-    return {"modelslab": ModelsLab(JobService(settings, waits=WAITS, resolve=loopback)), backend.name: backend}
+    return {"modelslab": ModelsLab(JobService(settings, polling=WAITS, resolve=loopback)), backend.name: backend}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def _enter(visit: Visit, key: str) -> None:
         visit.open_fine_tuning()
     box.fill(key)
     box.press("Enter")
-    expect(visit.page.locator("#key-line")).to_contain_text("Your key is here")
+    expect(visit.page.locator("#key-line")).to_contain_text("Key saved for this session")
 
 
 def _card(page: Page | Visit, seed: int) -> Locator:
@@ -227,18 +227,18 @@ def test_the_request_tab_shows_what_was_sent_what_came_back_and_when_without_key
     viewer = _viewer(made)
     viewer.get_by_role("tab", name="Request").click()
     tab = viewer.get_by_role("tabpanel")
-    sent = json.loads(tab.get_by_role("region", name="As it was sent").inner_text())
+    sent = json.loads(tab.get_by_role("region", name="Request sent").inner_text())
     [job] = [job for job in service.jobs.values() if job.body["key"] == CANARY and job.body["seed"] == 5]
     hidden = ("key", "face_image")
     assert {name: sent[name] for name in sent if name not in hidden} == {
         name: value for name, value in job.body.items() if name not in hidden
     }
     assert len(sent["face_image"]) < 100 < len(job.body["face_image"])
-    reply = json.loads(tab.get_by_role("region", name="The reply").inner_text())
+    reply = json.loads(tab.get_by_role("region", name="Response").inner_text())
     assert reply["id"] == job.number
     happened = tab.locator(".timeline li b").all_inner_texts()
-    assert happened[:3] == ["Written down", "Sent", "Queued at ModelsLab"]
-    assert happened[3].startswith("Asked ")
+    assert happened[:3] == ["Saved", "Sent", "Queued at ModelsLab"]
+    assert happened[3].startswith("Checked ")
     assert happened[4:] == ["Downloaded"]
     content = made.page.content()
     assert traces(content) == []
@@ -362,7 +362,7 @@ def test_where_no_answer_came_the_card_says_so_and_is_sent_again_once_however_of
     expect(_act(card, "Check again")).to_be_enabled()
     assert service.posts == posts + 1
     _act(card, "Check again").click()
-    expect(visit.page.locator("#status")).to_contain_text("never gave this headshot a number")
+    expect(visit.page.locator("#status")).to_contain_text("never gave this headshot a job number")
     again = _act(card, "Send again (may be charged twice)")
     expect(again).to_be_enabled()
     again.evaluate("button => { for (let click = 0; click < 4; click++) button.click(); }")
@@ -422,12 +422,12 @@ def test_without_the_photo_it_is_asked_for_and_then_it_is_sent(visit: Visit, ser
     visit.page.get_by_label("Clear", exact=True).or_(visit.page.get_by_label("Remove")).first.click()
     expect(visit.page.locator("#photo img")).to_have_count(0)
     again.click()
-    expect(visit.page.locator("#status")).to_contain_text("choose the same one again, then send it")
+    expect(visit.page.locator("#status")).to_contain_text("Add the same photo again, then send it")
     expect(again).to_be_enabled()
-    visit.put_in(PORTRAIT)
+    visit.put_in(ASTRONAUT)
     expect(visit.page.locator(".verdict .good").first).to_be_visible()
     again.click()
-    expect(visit.page.locator("#status")).to_contain_text("was made of another photo")
+    expect(visit.page.locator("#status")).to_contain_text("was made from another photo")
     assert service.posts == posts
     visit.page.get_by_label("Clear", exact=True).or_(visit.page.get_by_label("Remove")).first.click()
     visit.take_example()
@@ -445,16 +445,16 @@ def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another
     visit.generate("21-24")
     _at_service(visit, 21, 22)
     visit.page.locator("#stop").click()
-    expect(visit.status).to_contain_text("Stopped: 0 of 4. 2 had been sent, and may be billed")
+    expect(visit.status).to_contain_text("Stopped. 2 already sent may be billed.")
     for seed in (21, 22):
-        expect(_card(visit, seed)).to_contain_text("It was sent before you pressed Stop, so it may be billed.")
+        expect(_card(visit, seed)).to_contain_text("Sent before you pressed Stop, so it may be billed.")
     assert _states(visit) == ["missing", "missing"]
     _act(_card(visit, 21), "Check again").click()
     _land(service, 21)
     expect(_card(visit, 21)).to_have_class(re.compile("landed"))
     _at_service(visit, 22)
     visit.page.locator("#stop").click()
-    stopped = "Stopped: 1 of 4. 1 had been sent"
+    stopped = "Stopped: 1 of 4. 1 already sent may be billed."
     expect(visit.status).to_contain_text(stopped)
     visit.page.get_by_role("button", name="Test key").click()
     expect(visit.page.locator("#key-line")).to_contain_text("The key works.")
@@ -563,7 +563,7 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     mine = [path.read_bytes() for path in set(files_in(settings.data_dir / "pictures")) - others]
     assert len(mine) == 1
     visit.page.locator("#delete").click()
-    expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
+    expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     expect(visit.page.locator("#shots .label")).to_have_count(0)
     assert [visit.context.request.get(address).status for address in addresses] == [404, 404]
     assert set(files_in(settings.data_dir / "pictures")) == others

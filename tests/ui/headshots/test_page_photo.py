@@ -147,7 +147,7 @@ def test_a_photo_that_is_removed_while_it_is_checked_stays_removed(
     visit.page.wait_for_timeout(300)  # the removal has arrived
     slow_check.release(3)
     visit.generate()
-    expect(visit.status).to_contain_text("There is no photo here yet: choose one")
+    expect(visit.status).to_contain_text("Add a photo first")
     expect(visit.page.locator("#photo img")).to_have_count(0)
     expect(visit.verdict).to_contain_text("What makes a good photo")
 
@@ -177,7 +177,7 @@ def test_a_photo_can_be_taken_out_again(visit: Visit) -> None:
     visit.page.locator("#photo button[aria-label='Remove Image']").click()
     expect(visit.page.locator("#example")).to_be_visible()
     visit.generate()
-    expect(visit.status).to_contain_text("There is no photo here yet: choose one")
+    expect(visit.status).to_contain_text("Add a photo first")
 
 
 def test_after_a_photo_was_taken_out_a_bad_one_is_still_answered_with_a_sentence(visit: Visit, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def site(the_gate: Gate) -> Iterator[server.Site]:
         loaded.pipe.transformer.register_forward_pre_hook(the_gate.before)
 
     settings = Settings(pipeline=str(tiny.folder("flux2-klein")), pipeline_device="cpu", pipeline_compile=False)
-    backend = Pipeline(settings, recipe=tiny.tiny_recipe("flux2-klein"))
+    backend = Pipeline(settings, spec=tiny.tiny_spec("flux2-klein"))
     with (
         pytest.MonkeyPatch.context() as patch,
         opened(patch, through_the_gate),

@@ -41,7 +41,7 @@ def test_a_look_of_the_same_name_takes_the_place_of_the_former(visit: Visit) -> 
     for prompt in ("one", "two"):
         visit.field("prompt").fill(prompt)
         _save(visit, "Mine")
-        expect(visit.page.get_by_text("The look “Mine” is saved.").last).to_be_visible()
+        expect(visit.page.get_by_text("Look “Mine” saved.").last).to_be_visible()
     expect(visit.page.locator("#looks label")).to_have_count(1)
     visit.field("prompt").fill("three")
     visit.page.locator("#presets").get_by_label("Navy").check()

@@ -20,14 +20,14 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def job_service(browser: Browser) -> Iterator[BrowserContext]:
+def desktop(browser: Browser) -> Iterator[BrowserContext]:
     with window(browser) as context:
         yield context
 
 
 @pytest.fixture
-def viewer(job_service: BrowserContext, site: str) -> Iterator[Viewer]:
-    with visiting(job_service, site) as viewer:
+def viewer(desktop: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(desktop, site) as viewer:
         yield viewer
 
 
@@ -166,7 +166,7 @@ def test_where_the_whole_screen_is_refused_the_whole_window_does(viewer: Viewer)
     expect(_button(viewer, "Showcase")).to_be_focused()
     show = Showcase(viewer)
     show.page.mouse.move(50, 50)
-    show.dialog.get_by_role("button", name="End the showcase").click()
+    show.dialog.get_by_role("button", name="Close the showcase").click()
     expect(show.dialog).to_be_hidden()
 
 
@@ -219,7 +219,7 @@ def test_without_an_original_that_is_said_and_the_headshot_stays(viewer: Viewer)
     viewer.renew(replace(ONE, original=""))
     show = Showcase(viewer)
     show.press("o")
-    expect(show.told).to_have_text("Seed 1, 1 of 1: there is no original of it")
+    expect(show.told).to_have_text("Seed 1, 1 of 1, no original available")
     expect(show.picture).to_have_attribute("src", ONE.picture)
 
 

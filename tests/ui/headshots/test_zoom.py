@@ -48,14 +48,14 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def job_service(browser: Browser) -> Iterator[BrowserContext]:
+def desktop(browser: Browser) -> Iterator[BrowserContext]:
     with window(browser, reduced_motion="reduce") as context:
         yield context
 
 
 @pytest.fixture
-def viewer(job_service: BrowserContext, site: str) -> Iterator[Viewer]:
-    with visiting(job_service, site) as viewer:
+def viewer(desktop: BrowserContext, site: str) -> Iterator[Viewer]:
+    with visiting(desktop, site) as viewer:
         yield viewer
 
 

@@ -1,4 +1,4 @@
-"""The history's tab without a browser: what an entry says, and which entries make a page."""
+"""The History tab without a browser: what an entry says, and which entries make a page."""
 
 import asyncio
 import json
@@ -19,25 +19,26 @@ from headshot.comparison.matrix import Matrix
 from headshot.comparison.presets import PRESETS
 from headshot.request import HeadshotRequest
 from headshot.runs.execution import run_from_history
+from headshot.runs.history_queries import ListState, page_of
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.run import Run
 from headshot.settings import Settings
 from headshot.storage import History, HistoryEntry, Store, Usage
 from headshot.ui.history import timeline
-from headshot.ui.history.tab import PAGE, ListState, page_of
+from headshot.ui.history.tab import PAGE
 
 NASTY = "\"><img src=x onerror=alert(1)>'"
 BACKENDS = {"studio": "Studio", "modelslab": "ModelsLab"}
 
 
-class Shelf:
-    """An album that nothing is written into."""
+class ReadOnlySink:
+    """A file sink that nothing is written into."""
 
-    def write(self, name: str, data: bytes, job: object = None) -> Path:
+    def write(self, name: str, data: bytes, run: object = None) -> Path:
         raise AssertionError("the history's files stay where they are")
 
-    def address(self, corner: str, name: str) -> str:
-        return f"headshots/mine/{corner}/{name}"
+    def address(self, slot: str, name: str) -> str:
+        return f"headshots/mine/{slot}/{name}"
 
 
 @pytest.fixture
@@ -48,12 +49,12 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 def _entry(*runs: HistoryEntry) -> dict[str, str]:
-    return timeline.entry_card(runs, Shelf(), BACKENDS, hours=24)
+    return timeline.entry_card(runs, ReadOnlySink(), BACKENDS, hours=24)
 
 
-def _run(history: History, *requests: HeadshotRequest, landed: int | None = None, **more: str) -> HistoryEntry:
+def _run(history: History, *requests: HeadshotRequest, done: int | None = None, **more: str) -> HistoryEntry:
     name = begin(history, requests=requests, **more)
-    for position in range(len(requests) if landed is None else landed):
+    for position in range(len(requests) if done is None else done):
         land(history, name, position, png=PICTURE + str(position).encode())
     found = history.comparison(ANN, name)
     assert found is not None
@@ -69,16 +70,16 @@ def test_each_headshot_of_a_matrix_is_called_by_its_row_and_its_column(history: 
     assert names[0] == "grey · Guidance 4 · Seed 1"
 
 
-def test_an_entry_is_called_by_its_name_its_look_or_how_its_prompt_begins(history: History) -> None:
+def test_an_entry_is_titled_by_its_name_its_preset_or_the_beginning_of_its_prompt(history: History) -> None:
     look = PRESETS[3]
     request = HeadshotRequest(prompt=look.prompt, negative_prompt=look.negative_prompt, seed=1)
     assert timeline.title(_run(history, request)) == look.name
     assert timeline.title(_run(history, request, name="For the board")) == "For the board"
-    long = timeline.asked(HeadshotRequest(prompt="a tall person, " * 20))
+    long = timeline.settings_title(HeadshotRequest(prompt="a tall person, " * 20))
     assert long.startswith("A tall person, a tall")
     assert len(long) <= 65
     assert long.endswith("…")
-    assert timeline.asked(HeadshotRequest(prompt=" \n ")) == "Without a prompt"
+    assert timeline.settings_title(HeadshotRequest(prompt=" \n ")) == "No prompt"
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,10 @@ def test_a_comparison_that_is_found_again_still_names_its_parent(history: Histor
     runs = [history.comparison(ANN, each) for each in (name, bare)]
 
     async def again() -> list[Run]:
-        return [run_from_history(run, [], None, Shelf()) for run in runs if run is not None]
+        return [run_from_history(run, [], None, ReadOnlySink()) for run in runs if run is not None]
 
-    told = [(job.parent, [shot.content_id for shot in job.headshots]) for job in asyncio.run(again())]
-    assert told == [("ab" * 32, ["cd" * 32]), ("", [""])]
+    found = [(run.parent, [shot.content_id for shot in run.headshots]) for run in asyncio.run(again())]
+    assert found == [("ab" * 32, ["cd" * 32]), ("", [""])]
 
 
 def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(history: History) -> None:
@@ -126,10 +127,10 @@ def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(hi
     assert "1\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}3" in info
     assert "The service &lt;declined&gt; it." in info
     assert "ModelsLab, then Studio" in info
-    assert "was broken off" in _entry(_run(history, *requests, landed=1))["info"]
+    assert "interrupted" in _entry(_run(history, *requests, done=1))["info"]
 
 
-def test_what_is_kept_for_a_day_says_when_that_is_over(history: History) -> None:
+def test_an_entry_says_when_it_is_deleted(history: History) -> None:
     run = _run(history, HeadshotRequest(seed=1))
     long_ago = replace(run, begun=run.begun - timedelta(days=30))  # it was brought along, and is kept as long as others
     until = (run.kept_since + timedelta(hours=24)).isoformat()
@@ -158,19 +159,19 @@ def test_nothing_that_a_visitor_wrote_becomes_markup(history: History) -> None:
     ):
         entry = _entry(replace(run, backend=NASTY))
         assert "<img src=x" not in entry["info"] + entry["strip"]
-        told = json.loads(unescape(entry["strip"].partition('data-shot="')[2].partition('"')[0]))
-        assert told["id"] == run.headshots[0].id
-        assert json.loads(told["request"])["prompt"] == request.prompt
+        details = json.loads(unescape(entry["strip"].partition('data-shot="')[2].partition('"')[0]))
+        assert details["id"] == run.headshots[0].id
+        assert json.loads(details["request"])["prompt"] == request.prompt
 
 
-def test_a_headshot_tells_the_viewer_what_it_came_from(history: History) -> None:
+def test_a_headshot_gives_the_viewer_its_origin(history: History) -> None:
     made_by = {"model": "somebody/a-model", "revision": f"somebody/a-model@{'1a2b3c4d' * 5}, one/lora@main"}
     name = begin(history, backend="local", face=2)
     land(history, name, backend="local", made_by=made_by)
     found = history.comparison(ANN, name)
     assert found is not None
-    told = json.loads(unescape(_entry(found)["strip"].partition('data-shot="')[2].partition('"')[0]))
-    assert told["origin"] == {
+    details = json.loads(unescape(_entry(found)["strip"].partition('data-shot="')[2].partition('"')[0]))
+    assert details["origin"] == {
         "backend": "Local pipeline",
         "model": "somebody/a-model@1a2b3c4, one/lora@main",
         "photo": found.photo_sha256[:6],
@@ -181,26 +182,26 @@ def test_a_headshot_tells_the_viewer_what_it_came_from(history: History) -> None
 def test_a_long_comparison_is_folded_and_an_empty_one_says_so(history: History) -> None:
     requests = [HeadshotRequest(seed=seed) for seed in range(12)]
     assert "Show all 12" in _entry(_run(history, *requests))["strip"]
-    assert "folded" not in _entry(_run(history, *requests, landed=9))["strip"]  # a button would take as much room
-    assert "None of its headshots" in _entry(_run(history, *requests, landed=0))["strip"]
+    assert "folded" not in _entry(_run(history, *requests, done=9))["strip"]  # a button would take as much room
+    assert "No headshots" in _entry(_run(history, *requests, done=0))["strip"]
 
 
 def test_the_storage_line_counts_in_words() -> None:
-    assert timeline.line(Usage(12, 48, 71_400_000), 24) == (
+    assert timeline.usage_line(Usage(12, 48, 71_400_000), 24) == (
         "12 comparisons, 48 headshots, 71 MB. Each is deleted 24 hours after it was made."
     )
-    assert timeline.line(Usage(1, 1, 900), 1) == (
+    assert timeline.usage_line(Usage(1, 1, 900), 1) == (
         "1 comparison, 1 headshot, 0.1 MB. It is deleted 1 hour after it was made."
     )
-    assert "1,234 headshots, 2.5 GB" in timeline.line(Usage(300, 1234, 2_500_000_000), 24)
-    assert timeline.line(Usage(0, 0, 0), 24) == ""
+    assert "1,234 headshots, 2.5 GB" in timeline.usage_line(Usage(300, 1234, 2_500_000_000), 24)
+    assert timeline.usage_line(Usage(0, 0, 0), 24) == ""
 
 
-def test_what_an_archive_brought_is_said_in_words() -> None:
-    assert timeline.came(2, 5, 0, 1) == "2 comparisons, 5 headshots, 1 look came in."
-    assert timeline.came(1, 1, 1, 0) == "1 comparison, 1 headshot came in. 1 headshot was here already."
-    assert timeline.came(0, 0, 4, 0) == "4 headshots were here already."
-    assert timeline.came(0, 0, 0, 0) == "The archive holds nothing."
+def test_what_an_import_added_is_said_in_words() -> None:
+    assert timeline.imported(2, 5, 0, 1) == "Imported 2 comparisons, 5 headshots, 1 look."
+    assert timeline.imported(1, 1, 1, 0) == "Imported 1 comparison, 1 headshot. 1 headshot was already here."
+    assert timeline.imported(0, 0, 4, 0) == "4 headshots were already here."
+    assert timeline.imported(0, 0, 0, 0) == "The archive is empty."
 
 
 def _turned(history: History, owner: str, limit: int) -> list[tuple[str, ...]]:
@@ -233,7 +234,7 @@ def test_page_after_page_shows_everything_once_and_a_team_as_one(history: Histor
     assert _turned(history, BEN, limit) == []
 
 
-def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: History) -> None:
+def test_the_next_page_goes_on_where_it_was_after_a_deletion(history: History) -> None:
     names = [begin(history, name=str(number)) for number in range(4)]
     first, more, shown = page_of(history, ANN, ListState(), 2)
     assert more
@@ -246,7 +247,7 @@ def test_a_page_that_is_left_out_of_by_deletion_goes_on_where_it_was(history: Hi
 
 
 @pytest.mark.anyio
-async def test_a_list_that_is_asked_for_after_a_change_shows_it_however_long_that_takes(tmp_path: Path) -> None:
+async def test_a_list_read_after_a_change_shows_it_however_long_the_change_takes(tmp_path: Path) -> None:
     recorder = HistoryRecorder.of(Settings(data_dir=tmp_path, content_credentials=False))
     others_list_is_read = threading.Event()
     done: list[str] = []

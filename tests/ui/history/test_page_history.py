@@ -1,4 +1,4 @@
-"""The history as a visitor meets it: what was made, found again, changed, taken along, and nobody else's."""
+"""The History tab in the browser: listing, searching, editing, opening, exporting, and nobody else's entries."""
 
 import io
 import json
@@ -106,7 +106,7 @@ def _runs(visit: Visit) -> Locator:
     return visit.page.locator("#history .run")
 
 
-def _does(visit: Visit, what: str, run: int = 0) -> Locator:
+def _button(visit: Visit, what: str, run: int = 0) -> Locator:
     """A button of an entry's own."""
     return _runs(visit).nth(run).locator(f".info [data-do={what}]")
 
@@ -132,25 +132,25 @@ def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit:
     loaded = "[...document.querySelectorAll('#history img')].every(img => img.complete && img.naturalWidth > 0)"
     visit.page.wait_for_function(loaded)
 
-    _does(visit, "rename").click()
+    _button(visit, "rename").click()
     field = visit.page.get_by_role("textbox", name="Name of this comparison")
     expect(field).to_be_focused()
     field.fill(f"  Board {NASTY} ")
     field.press("Enter")
-    expect(_does(visit, "rename")).to_have_text(f"Board {NASTY}")
-    expect(_does(visit, "rename")).to_be_focused()
+    expect(_button(visit, "rename")).to_have_text(f"Board {NASTY}")
+    expect(_button(visit, "rename")).to_be_focused()
     second = run.locator(".strip .star").nth(1)
     second.click()
     expect(second).to_have_attribute("aria-pressed", "true")
 
     visit.again()
     _go(visit)
-    expect(_does(visit, "rename")).to_have_text(f"Board {NASTY}")
+    expect(_button(visit, "rename")).to_have_text(f"Board {NASTY}")
     expect(run.locator(".strip .star").nth(1)).to_have_attribute("aria-pressed", "true")
     expect(run.locator(".strip .star").nth(0)).to_have_attribute("aria-pressed", "false")
     search = visit.page.get_by_role("searchbox")
     search.fill("nothing like this")
-    expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing found")
+    expect(visit.page.locator("#history .empty:visible")).to_contain_text("No matches")
     search.fill("BOARD <img")
     expect(run).to_have_count(1)
     visit.page.get_by_role("button", name="Favourites only").click()
@@ -158,7 +158,7 @@ def test_what_was_made_is_found_in_the_history_named_starred_and_searched(visit:
     run.locator(".strip .star").nth(1).click()
     visit.page.get_by_role("button", name="Favourites only").click()
     visit.page.get_by_role("button", name="Favourites only").click()
-    expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing found")
+    expect(visit.page.locator("#history .empty:visible")).to_contain_text("No matches")
     visit.page.get_by_role("button", name="Show everything").click()
     expect(run).to_have_count(1)
     expect(search).to_be_focused()
@@ -225,19 +225,19 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     _keep(store.history, _owner(visit), ago=2, matrix=matrix)
     store.close()
     _go(visit)
-    _take(_does(visit, "open", 1))
+    _take(_button(visit, "open", 1))
     expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 7", "Seed 8"])
     expect(visit.status).to_have_text("From your history: 2 of 2 headshots")
     expect(visit.page.locator("#results")).to_be_in_viewport()
 
     _go(visit)
-    _take(_does(visit, "continue", 1))
+    _take(_button(visit, "continue", 1))
     expect(visit.field("seeds")).to_have_value("7, 8")
     expect(visit.field("prompt")).to_have_value("a navy backdrop")
     assert visit.page.locator("#shots .badge").count() == 0
 
     _go(visit)
-    _take(_does(visit, "continue", 2))
+    _take(_button(visit, "continue", 2))
     expect(visit.page.locator("#varied").get_by_label("Matrix")).to_be_checked()
     for name, text in (("scales", "1.5, 4"), ("wordings", "navy, grey"), ("seeds", "8")):
         expect(visit.field(name)).to_have_value(text)
@@ -268,31 +268,31 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
     assert picture is not None
     assert shot in picture
     assert visit.page.request.get(visit.address + picture).status == 200
-    _take(_does(visit, "open"))
+    _take(_button(visit, "open"))
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
     _go(visit)
-    _does(visit, "delete").click()
-    expect(visit.page.get_by_role("group", name="Delete this headshot for good?")).to_be_visible()
+    _button(visit, "delete").click()
+    expect(visit.page.get_by_role("group", name="Delete this headshot permanently?")).to_be_visible()
     visit.page.keyboard.press("Escape")
-    expect(_does(visit, "delete")).to_be_focused()
-    _does(visit, "delete").click()
+    expect(_button(visit, "delete")).to_be_focused()
+    _button(visit, "delete").click()
     visit.page.keyboard.press("Enter")
     expect(_runs(visit)).to_have_count(1)
-    expect(_does(visit, "open")).to_be_focused()  # of the one that stands there now
+    expect(_button(visit, "open")).to_be_focused()  # of the entry that is in its place now
     expect(visit.page.locator("#history .store")).to_contain_text("1 comparison, 1 headshot")
     assert visit.page.request.get(visit.address + picture).status == 404
     _go(visit, "Headshots")
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(0)
     expect(visit.status).to_contain_text("deleted from your history")
     _go(visit)
-    _does(visit, "delete").click()
+    _button(visit, "delete").click()
     visit.page.keyboard.press("Enter")
     expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing yet")
     expect(visit.page.get_by_role("searchbox")).to_be_hidden()
     expect(visit.page.get_by_role("button", name="Export everything")).to_be_hidden()
 
 
-def test_another_tab_of_the_same_browser_draws_anew_what_is_left(visit: Visit) -> None:
+def test_another_tab_of_the_same_browser_redraws_what_is_left(visit: Visit) -> None:
     store = _store()
     _keep(store.history, _owner(visit), name="Ann", group="cd" * 16)
     _keep(store.history, _owner(visit), (4,), ago=1)
@@ -301,17 +301,17 @@ def test_another_tab_of_the_same_browser_draws_anew_what_is_left(visit: Visit) -
     other = Visit(visit.context, visit.address)
     other.take_example()
     _go(other)
-    _take(_does(other, "open", 2))
+    _take(_button(other, "open", 2))
     expect(other.page.locator("#shots .shot.landed b")).to_have_text(["Seed 3"])
     _go(other)
     expect(_runs(other)).to_have_count(3)
-    _does(other, "open", 0).click()
+    _button(other, "open", 0).click()
     people = other.page.locator("#team .landed b")
     expect(people).to_have_text(["Ann"])
     visit.page.bring_to_front()
     _go(visit)
     for run in (2, 0):
-        _does(visit, "delete", run).click()
+        _button(visit, "delete", run).click()
         visit.page.keyboard.press("Enter")
         expect(_runs(visit)).to_have_count(2 if run else 1)
     expect(people).to_have_count(0)
@@ -326,7 +326,7 @@ def test_another_tab_of_the_same_browser_draws_anew_what_is_left(visit: Visit) -
     expect(other.page.locator("#history .empty:visible")).to_contain_text("Nothing yet")
     _go(other, "Headshots")
     expect(other.page.locator("#photo img")).to_have_count(0)
-    expect(visit.status).to_have_text("Your photo and your headshots are deleted.")
+    expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     assert other.complaints == []
     other.page.close()
 
@@ -351,20 +351,20 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     expect(_runs(visit)).to_have_count(1)
     expect(_runs(visit).locator(".about")).to_contain_text("Team of 4")
     expect(_runs(visit).locator("figcaption b")).to_have_text(["Ann", NASTY, "Li"])
-    _does(visit, "rename").click()
+    _button(visit, "rename").click()
     field = visit.page.get_by_role("textbox", name="Name of this comparison")
     field.fill("Board of 2026")
     field.press("Enter")
     visit.page.get_by_role("searchbox").fill("board of")
     expect(visit.page.locator("#history .aloud")).to_have_text("1 found")
-    expect(_does(visit, "rename")).to_have_text("Board of 2026")
+    expect(_button(visit, "rename")).to_have_text("Board of 2026")
     expect(_runs(visit).locator("figcaption b")).to_have_text(["Ann", NASTY, "Li"])
     visit.page.get_by_role("searchbox").fill("")
     _take(visit.page.get_by_role("button", name="Open: Li"))
     expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
 
     _go(visit)
-    _does(visit, "open").click()
+    _button(visit, "open").click()
     people = visit.page.locator("#team .landed b, #team .person b")
     expect(people).to_have_text(["Ann", NASTY, "Li", "Cy"])
     expect(visit.page.locator("#team .why")).to_have_text("It was <declined>.")
@@ -374,11 +374,11 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     packed = visit.page.request.get(f"{visit.address}{address}")
     assert {"Ann.png", "Li.png", "headshots.csv"} < set(zipfile.ZipFile(io.BytesIO(packed.body())).namelist())
     visit.page.locator("#team-make").click()
-    expect(visit.page.locator("#team-status")).to_contain_text("The photos of this team are gone")
+    expect(visit.page.locator("#team-status")).to_contain_text("This team’s photos were deleted")
     expect(people).to_have_count(4)
 
     _go(visit)
-    _does(visit, "delete").click()
+    _button(visit, "delete").click()
     visit.page.get_by_role("group", name="Delete these 3 headshots").get_by_role("button", name="Delete").click()
     expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing yet")
     _go(visit, "Team")
@@ -399,8 +399,8 @@ def test_a_history_goes_to_another_visitor_as_a_file(
     downloading.value.save_as(archive)
     assert re.fullmatch(r"headshot-history-\d{4}-\d\d-\d\d\.zip", archive.name)
     assert len(zipfile.ZipFile(archive).namelist()) == 3
-    expect(visit.page.locator("#history .work")).to_contain_text("Everything is in headshot-history-")
-    large = tmp_path / "large.zip"  # in pieces, for one is larger than an upload may be
+    expect(visit.page.locator("#history .work")).to_contain_text("Exported to headshot-history-")
+    large = tmp_path / "large.zip"  # uploaded in parts, because it is larger than an upload may be
     with zipfile.ZipFile(archive) as plain, zipfile.ZipFile(large, "w") as padded:
         for name in plain.namelist():
             padded.writestr(name, plain.read(name))
@@ -411,7 +411,7 @@ def test_a_history_goes_to_another_visitor_as_a_file(
     expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing yet")
     chooser = visit.page.locator("#history input[type=file]")
     said = visit.page.locator("#history .work")
-    monkeypatch.setattr("headshot.ui.history.tab._TOLD_SECONDS", 0.05)
+    monkeypatch.setattr("headshot.ui.history.archives._REPORT_SECONDS", 0.05)
     further = threading.Event()
     taken: list[Image.Image] = []
 
@@ -420,18 +420,18 @@ def test_a_history_goes_to_another_visitor_as_a_file(
         assert len(taken) != 2 or further.wait(PATIENCE_MS / 1000)
         return thumbnail_of(picture)
 
-    monkeypatch.setattr("headshot.storage.transfer.thumbnail_of", second_waits)
+    monkeypatch.setattr("headshot.storage.history_import.thumbnail_of", second_waits)
     chooser.set_input_files(large)
     expect(visit.page.locator("#history .share .count")).to_have_text("1 of 2 headshots")
-    bar = visit.page.get_by_role("progressbar", name="How much of the archive is here")
+    bar = visit.page.get_by_role("progressbar", name="Transfer progress")
     assert bar.evaluate("bar => [bar.value, bar.max]") == [1, 2]
-    expect(said).to_have_text("Taking it in…")
+    expect(said).to_have_text("Importing…")
     further.set()
-    expect(said).to_have_text("1 comparison, 2 headshots came in.")
+    expect(said).to_have_text("Imported 1 comparison, 2 headshots.")
     expect(bar).to_be_hidden()
-    expect(_does(visit, "rename")).to_have_text("Taken along")
+    expect(_button(visit, "rename")).to_have_text("Taken along")
     chooser.set_input_files(archive)
-    expect(said).to_have_text("2 headshots were here already.")
+    expect(said).to_have_text("2 headshots were already here.")
     wrong = tmp_path / "wrong.zip"
     wrong.write_bytes(b"no archive")
     chooser.set_input_files(wrong)
@@ -446,7 +446,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
     former = _keep(store.history, owner, (9,), name="Mine alone")
     with visiting(browser, site.address) as other:
         theirs = _keep(store.history, _owner(other), (1,), name="Theirs")
-        other.again()  # a page that still loaded when it was half kept would have gone on with it
+        other.again()  # a page that was still loading when it was half saved would have resumed it
         calls = _calls(visit)
         _go(other)
         expect(_runs(other).locator(".name")).to_have_text(["Theirs"])
@@ -454,7 +454,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         address = str(visit.page.locator("#history a.frame").get_attribute("href"))
         others_address = str(other.page.locator("#history a.frame").get_attribute("href"))
         calls.clear()
-        _does(visit, "rename").click()
+        _button(visit, "rename").click()
         visit.page.keyboard.type("Still mine")
         visit.page.keyboard.press("Enter")
         for star in _runs(visit).locator(".star").all():
@@ -462,10 +462,10 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         _take(_runs(visit).locator(".strip [data-do=continue]"))
         expect(visit.field("seeds")).to_have_value("9")
         _go(visit)
-        _take(_does(visit, "open"))
+        _take(_button(visit, "open"))
         expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
         _go(visit)
-        _does(visit, "delete").click()
+        _button(visit, "delete").click()
         visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#history .empty:visible")).to_contain_text("Nothing yet")
 
@@ -477,7 +477,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
             for name in mine:
                 assert "no longer in your history" in _answer(other, call, name)
         star = about[1]
-        assert "no longer in your history" not in _answer(other, star, theirs[0])  # such a call is heard
+        assert "no longer in your history" not in _answer(other, star, theirs[0])  # such a call is accepted
         assert store.history.page(_owner(other), favourites=True) != ()
         kept = store.history.comparison(owner, mine[0])
         assert kept is not None
@@ -536,6 +536,6 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         visit.page.get_by_role("tab", name="Headshots").click()
         _go(visit)
         expect(_runs(visit)).to_have_count(3)
-        _does(visit, "delete").click()
-        _does(visit, "rename", 1).click()
+        _button(visit, "delete").click()
+        _button(visit, "rename", 1).click()
         visit.inspect("a history", "#history")

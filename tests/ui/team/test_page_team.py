@@ -1,4 +1,4 @@
-"""The tab for a team: many photos in, everybody in one look out, and nobody else sees them."""
+"""The Team tab: many photos in, everyone in one look out, and nobody else sees them."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import bad_photos
 import pytest
 from page import Visit, uploads, visiting
-from paths import PORTRAIT
+from paths import ASTRONAUT, PORTRAIT
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 from stub import STAGES, StubBackend
@@ -21,7 +21,6 @@ from headshot.errors import Refused, Unavailable
 from headshot.imaging.photo import Photo
 from headshot.settings import Settings
 from headshot.storage import Store
-from headshot.ui.headshots.photo import EXAMPLE
 from headshot.web import server
 
 pytestmark = pytest.mark.browser
@@ -39,12 +38,12 @@ def team(visit: Visit, backend: StubBackend) -> Iterator[Visit]:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("photos")
     two = [folder / "Zoë Müller.jpg", folder / "王小明.png"]
-    for path, photo in zip(two, (PORTRAIT, EXAMPLE), strict=True):
+    for path, photo in zip(two, (PORTRAIT, ASTRONAUT), strict=True):
         path.write_bytes(photo.read_bytes())
     return two
 
 
-def put_in(visit: Visit, photos: list[Path], count: int = 0) -> None:
+def add_photos(visit: Visit, photos: list[Path], count: int = 0) -> None:
     visit.page.locator("#team-files input[type=file]").set_input_files(photos)
     expect(people(visit)).to_have_count(count or len(photos))
     expect(status(visit)).to_contain_text("ready")
@@ -75,14 +74,14 @@ def address(visit: Visit, name: str) -> str:
     return visit.address + str(visit.page.locator(f"#team .files a[download='{name}']").get_attribute("href"))
 
 
-def test_everybody_lands_under_their_name_and_whose_photo_is_refused_holds_nobody_up(
+def test_everyone_gets_a_headshot_under_their_name_and_a_refused_photo_delays_nobody(
     team: Visit, backend: StubBackend, photos: list[Path], tmp_path: Path
 ) -> None:
     expect(team.page.locator("#team-words")).to_have_text("Corporate · guidance 7.5 · 21 steps · seed 1 · Stub")
     no_face, broken = bad_photos.landscape(tmp_path), bad_photos.truncated(tmp_path)
-    put_in(team, [photos[0], no_face, photos[1], broken], 4)
+    add_photos(team, [photos[0], no_face, photos[1], broken], 4)
     assert uploads() == []  # those that were refused, too
-    expect(status(team)).to_have_text("2 photos ready, 2 photos cannot be used: the cards say why.")
+    expect(status(team)).to_have_text("2 photos ready; 2 photos can’t be used, see their cards.")
     expect(team.page.locator("#team-plan")).to_have_text("2 headshots, about 1 s")
     make(team)
     done(team, 2)
@@ -115,8 +114,8 @@ def test_everybody_lands_under_their_name_and_whose_photo_is_refused_holds_nobod
     ]
 
 
-def test_photos_are_taken_out_as_quickly_as_somebody_clicks(team: Visit, photos: list[Path]) -> None:
-    put_in(team, photos)
+def test_photos_are_removed_as_quickly_as_somebody_clicks(team: Visit, photos: list[Path]) -> None:
+    add_photos(team, photos)
     with team.slow_call('"remove"'):
         people(team).first.locator(".remove").click()
         people(team).last.locator(".remove").click()
@@ -127,7 +126,7 @@ def test_photos_are_taken_out_as_quickly_as_somebody_clicks(team: Visit, photos:
 def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     team: Visit, backend: StubBackend, photos: list[Path]
 ) -> None:
-    put_in(team, photos)
+    add_photos(team, photos)
     backend.hold()
     make(team)
     expect(status(team).locator(".stage")).to_have_text("1 of 2: Zoë Müller")
@@ -139,7 +138,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     team.page.locator("#team-stop").click()
     expect(status(team)).to_have_text("Stopped: 1 of 2")
     assert backend.stopped.wait(30)
-    expect(team.page.locator("#team-plan")).to_have_text("1 headshot, about 1 s: the others are there in this look")
+    expect(team.page.locator("#team-plan")).to_have_text("1 headshot, about 1 s; the others have one in this look")
     before = address(team, "team.zip")
     backend.reset()
     make(team)
@@ -148,7 +147,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     assert len(backend.asked) == 1
     assert address(team, "team.zip") == before
     make(team)
-    expect(status(team)).to_contain_text("Everybody has a headshot in this look")
+    expect(status(team)).to_contain_text("Everyone has a headshot in this look")
 
 
 def test_a_saved_look_is_for_everybody_whatever_the_form_says(
@@ -167,7 +166,7 @@ def test_a_saved_look_is_for_everybody_whatever_the_form_says(
     team.page.get_by_role("tab", name="Headshots").click()
     team.field("seeds").fill("77, 78")
     team.page.get_by_role("tab", name="Team").click()
-    put_in(team, photos)
+    add_photos(team, photos)
     team.page.locator("#team-look input").click()
     team.page.get_by_role("option", name="Board <b>2026</b>").click()
     expect(team.page.locator("#team-words")).to_have_text("Board <b>2026</b> · guidance 3 · 41 steps · seed 77 · Stub")
@@ -178,11 +177,11 @@ def test_a_saved_look_is_for_everybody_whatever_the_form_says(
     }
 
 
-def test_what_is_paid_for_is_asked_about_first(team: Visit, backend: StubBackend, photos: list[Path]) -> None:
+def test_a_paid_run_asks_first(team: Visit, backend: StubBackend, photos: list[Path]) -> None:
     backend.survives_disconnect = True
-    put_in(team, photos)
+    add_photos(team, photos)
     make(team)
-    expect(team.page.locator("#team-question")).to_contain_text("2 paid headshots by Stub")
+    expect(team.page.locator("#team-question")).to_contain_text("Generate 2 paid headshots with Stub?")
     assert backend.asked == []
     team.page.locator("#team-no").click()
     expect(team.page.locator("#team-confirm")).to_be_hidden()
@@ -191,10 +190,10 @@ def test_what_is_paid_for_is_asked_about_first(team: Visit, backend: StubBackend
     done(team, 2)
 
 
-def test_a_refusal_is_one_person_s_and_a_backend_that_is_away_ends_the_run(
+def test_a_refusal_concerns_one_person_and_an_unavailable_backend_ends_the_run(
     team: Visit, backend: StubBackend, photos: list[Path]
 ) -> None:
-    put_in(team, photos)
+    add_photos(team, photos)
     backend.fail(Refused("stub", "This photo was declined."))
     make(team)
     expect(team.page.locator("#team .why")).to_have_text(["This photo was declined."] * 2)
@@ -210,7 +209,7 @@ def test_a_refusal_is_one_person_s_and_a_backend_that_is_away_ends_the_run(
 def test_another_visitor_sees_none_of_it_and_delete_empties_it(
     browser: Browser, site: server.Site, team: Visit, backend: StubBackend, photos: list[Path]
 ) -> None:
-    put_in(team, photos)
+    add_photos(team, photos)
     backend.hold()
     make(team)
     backend.let_land()
@@ -222,7 +221,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
         other.page.get_by_role("tab", name="Team").click()
         expect(other.page.locator("#team-words b")).to_be_visible()
         expect(people(other)).to_have_count(0)
-        put_in(other, photos[:1])
+        add_photos(other, photos[:1])
         theirs = str(people(other).locator("img").get_attribute("src")).split("/")[1]
         assert other.context.request.get(f"{other.address}headshots/{theirs}/{group}/team.zip").status == 404
     assert team.context.request.get(ours).status == 200
@@ -230,7 +229,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
     backend.stopped.clear()
     team.page.get_by_role("tab", name="Headshots").click()
     team.page.locator("#delete").click()
-    expect(team.status).to_have_text("Your photo and your headshots are deleted.")
+    expect(team.status).to_have_text("Your photo and headshots were deleted.")
     assert backend.stopped.wait(30)
     team.page.get_by_role("tab", name="Team").click()
     expect(people(team)).to_have_count(0)
@@ -239,7 +238,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
 
 
 def test_a_closed_page_stops_the_run(team: Visit, backend: StubBackend, photos: list[Path]) -> None:
-    put_in(team, photos)
+    add_photos(team, photos)
     backend.hold()
     make(team)
     expect(status(team).locator(".count")).to_have_text(STAGES[-1])  # it is at work
@@ -250,12 +249,10 @@ def test_a_closed_page_stops_the_run(team: Visit, backend: StubBackend, photos: 
     team.complaints.clear()  # the page that was left, of the connection that it lost
 
 
-def test_somebody_is_taken_out_and_a_new_team_begins_with_nobody(
-    team: Visit, photos: list[Path], tmp_path: Path
-) -> None:
+def test_somebody_is_removed_and_a_new_team_begins_with_nobody(team: Visit, photos: list[Path], tmp_path: Path) -> None:
     namesake = tmp_path / "zoë müller.png"
-    namesake.write_bytes(EXAMPLE.read_bytes())
-    put_in(team, [*photos, namesake])
+    namesake.write_bytes(ASTRONAUT.read_bytes())
+    add_photos(team, [*photos, namesake])
     expect(team.page.locator("#team .label b")).to_have_text(["Zoë Müller", "王小明", "zoë müller 2"])
     face = team.address + unquote(str(people(team).first.locator("img").get_attribute("src")))
     assert team.context.request.get(face).status == 200
@@ -265,10 +262,10 @@ def test_somebody_is_taken_out_and_a_new_team_begins_with_nobody(
     team.page.locator("#team-over").click()
     expect(people(team)).to_have_count(0)
     make(team)
-    expect(status(team)).to_have_text("Put in the photos of your team first.")
+    expect(status(team)).to_have_text("Add your team’s photos first.")
 
 
-def test_what_is_too_large_or_one_too_many_is_left_out_and_the_others_are_taken(team: Visit) -> None:
+def test_a_photo_too_large_or_one_too_many_is_left_out_and_the_others_are_accepted(team: Visit) -> None:
     made = """([bytes, count]) => {
       const passed = new DataTransfer();
       passed.items.add(new File([new Uint8Array(bytes)], "Large.jpg", {type: "image/jpeg"}));
@@ -277,12 +274,12 @@ def test_what_is_too_large_or_one_too_many_is_left_out_and_the_others_are_taken(
     }"""
     dropped = team.page.evaluate_handle(made, [10 * 2**20 + 1, 49])
     team.page.locator("#team-files button").dispatch_event("drop", {"dataTransfer": dropped})
-    told = "A team has at most 48 people here: one person was left out."
-    expect(status(team)).to_have_text(told)
+    sentence = "A team has at most 48 people. 1 person was left out."
+    expect(status(team)).to_have_text(sentence)
     expect(people(team)).to_have_count(48)
     expect(people(team).first).to_contain_text("Large")
-    expect(people(team).first).to_contain_text("The file is larger than 10 MB: export it smaller.")
+    expect(people(team).first).to_contain_text("This file is larger than 10 MB. Export a smaller one.")
     expect(people(team).last).to_contain_text("Person 47")
     assert uploads() == []
     make(team)
-    expect(status(team)).to_have_text("None of these photos can be used: the cards say why.")
+    expect(status(team)).to_have_text("None of these photos can be used; see their cards.")

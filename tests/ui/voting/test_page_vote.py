@@ -80,7 +80,7 @@ def test_the_link_lets_somebody_vote_until_the_vote_is_closed(
         page.keyboard.press("1")
     visit.page.get_by_role("button", name="Refresh").click()
     expect(visit.page.locator("#votes .count")).to_have_text("1 vote by 1 person")
-    visit.page.get_by_role("button", name="Close the vote").click()
+    visit.page.get_by_role("button", name="Close vote").click()
     expect(visit.page.locator("#votes")).to_contain_text("This vote is closed.")
     assert page.goto(f"{site.address}vote/{code}").status == 404  # type: ignore[union-attr]
     voter.close()
@@ -100,5 +100,5 @@ def test_nobody_else_sees_or_closes_a_vote(browser: Browser, site: server.Site, 
         assert other.context.request.get(f"{site.address}{forged}").status == 404
         other.page.get_by_role("button", name="Blind vote").click()
         other.page.get_by_role("button", name="Start a blind vote").click()
-        expect(other.page.get_by_text("Make at least two headshots first")).to_be_visible()
+        expect(other.page.get_by_text("Generate at least two headshots first")).to_be_visible()
         assert code not in other.page.content()
