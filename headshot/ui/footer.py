@@ -15,7 +15,11 @@ def footer(settings: Settings, *, hosted: bool) -> str:
     left = _counted(round(GRACE_SECONDS / 60), "minute")
     hours = _counted(settings.history_hours, "hour")
     # Paid results outlive the page, so that somebody who closed it too early can come back to them.
-    elsewhere = f" Photos go to ModelsLab only if you choose it. Results stay here for {kept}." if hosted else ""
+    elsewhere = (
+        f" Photos go to ModelsLab only if you choose it. What ModelsLab made stays available here for {kept}."
+        if hosted
+        else ""
+    )
     return (
         "<footer><p>Nobody else sees your photo and headshots. <i>Delete my pictures</i> deletes them at once. "
         f"Otherwise your photo is deleted {left} after you close this page and at the latest after {kept}, "
