@@ -4,11 +4,15 @@ import threading
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from databases import Place
+from sqlalchemy import text
+
 from headshot.request import HeadshotRequest
-from headshot.storage import History, StoredHeadshot, hash_token
+from headshot.storage import History, HistoryEntry, StoredHeadshot, database, hash_token
 
 ANN, BEN = hash_token("ann's token"), hash_token("ben's token")
 PHOTO = hash_token("photo")
+TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
 PICTURE, OTHER = b"\x89PNG one", b"\x89PNG another"
 
 
@@ -77,3 +81,17 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
     for thread in threads:
         thread.join()
     return results
+
+
+def look(history: History, comparison: str, owner: str = ANN) -> HistoryEntry:
+    found = history.comparison(owner, comparison)
+    assert found is not None
+    return found
+
+
+def rows(place: Place) -> dict[str, int]:
+    engine = database.connect(place.folder, place.url)
+    with engine.connect() as connection:
+        counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES}  # noqa: S608
+    engine.dispose()
+    return {table: count for table, count in counts.items() if count}

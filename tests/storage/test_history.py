@@ -10,29 +10,11 @@ import pytest
 from databases import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, land, shot
-from sqlalchemy import text
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, land, look, rows, shot
 
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
-from headshot.storage import History, HistoryEntry, Store, StoreError, database
-
-TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
-
-
-def look(history: History, comparison: str, owner: str = ANN) -> HistoryEntry:
-    found = history.comparison(owner, comparison)
-    assert found is not None
-    return found
-
-
-def rows(place: Place) -> dict[str, int]:
-    engine = database.connect(place.folder, place.url)
-    with engine.connect() as connection:
-        counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES}  # noqa: S608
-    engine.dispose()
-    return {table: count for table, count in counts.items() if count}
-
+from headshot.storage import History, HistoryEntry, Store, StoreError
 
 # --- what comes
 

@@ -9,28 +9,10 @@ from functools import partial
 
 import pytest
 from databases import Place
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, shot
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, look, rows, shot
 from paths import ROOT
-from sqlalchemy import text
 
-from headshot.storage import History, HistoryEntry, Store, database, key_fingerprint
-
-TABLES = ("comparisons", "shots", "thumbnails", "failures", "looks", "votes", "candidates", "ballots")
-
-
-def look(history: History, comparison: str, owner: str = ANN) -> HistoryEntry:
-    found = history.comparison(owner, comparison)
-    assert found is not None
-    return found
-
-
-def rows(place: Place) -> dict[str, int]:
-    engine = database.connect(place.folder, place.url)
-    with engine.connect() as connection:
-        counts = {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES}  # noqa: S608
-    engine.dispose()
-    return {table: count for table, count in counts.items() if count}
-
+from headshot.storage import Store, key_fingerprint
 
 # --- beside the jobs
 
