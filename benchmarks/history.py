@@ -90,7 +90,7 @@ def build(history: History) -> int:
         for position in range(EACH):
             thumbnail = thumbnails[(number * EACH + position) % len(thumbnails)]
             largest = max(largest, len(thumbnail))
-            shot = history.land(
+            shot = history.save_headshot(
                 comparison,
                 position,
                 png=png(number * EACH + position),

@@ -73,7 +73,7 @@ WATCH = """count => {
     window.requested = performance.getEntriesByType("resource").length;
     const pressed = performance.now();
     const look = () => {
-      const pictures = [...document.querySelectorAll(".shot.landed img")];
+      const pictures = [...document.querySelectorAll(".shot.completed img")];
       if (pictures.length === count && pictures.every(picture => picture.complete && picture.naturalWidth > 0))
         window.took = (performance.now() - pressed) / 1000;
       else requestAnimationFrame(look);

@@ -28,25 +28,27 @@ def png(number: int, size: tuple[int, int] = (8, 10)) -> bytes:
     return written.getvalue()
 
 
-def land(history: History, comparison: str, position: int, data: bytes, **more: Any) -> str:
+def save_headshot(history: History, comparison: str, position: int, data: bytes, **more: Any) -> str:
     facts = {"seconds": 0.5, "likeness": 0.71, "notes": [{"kind": "applied", "text": "Teal."}], "face": [1, 2, 3.5, 4]}
     with Image.open(io.BytesIO(data)) as picture:
         given = {"filename": f"seed-{position}.png", "backend": "studio", "facts": facts, "size": picture.size} | more
-        return str(history.land(comparison, position, png=data, thumbnail=thumbnail_of(picture), **given))
+        return str(history.save_headshot(comparison, position, png=data, thumbnail=thumbnail_of(picture), **given))
 
 
 def fill(history: History, owner: str = ANN) -> None:
     """Something of every kind."""
     wordings = asked("teal", "grey", "100% \0 \U0001f9e2")
     matrix = begin(history, owner, wordings, "auto", kind="matrix", group="g", name="A/B: é", group_name="The board")
-    shots = [land(history, matrix, position, png(position), backend="pipeline") for position in (0, 2)]
-    shots.append(land(history, matrix, 0, png(9)))
+    shots = [save_headshot(history, matrix, position, png(position), backend="pipeline") for position in (0, 2)]
+    shots.append(save_headshot(history, matrix, 0, png(9)))
     history.fail(matrix, 1, "The service declined it.")
     history.end(matrix)
     history.favourite(owner, shots[1], True)
     history.favourite(owner, matrix, True)
     stopped = begin(history, owner, name="A/B: é")
-    land(history, stopped, 1, png(300), filename="../../etc/passwd.png", facts={"made_by": {"later": [1, {"a": None}]}})
+    save_headshot(
+        history, stopped, 1, png(300), filename="../../etc/passwd.png", facts={"made_by": {"later": [1, {"a": None}]}}
+    )
     begin(history, owner)
     history.save_look(owner, "Board", {"prompt": "teal", "guidance_scale": 7.5, "backend": "studio"})
     code = history.open_vote(owner, matrix, shots, "Which?")
@@ -64,7 +66,7 @@ def every(history: History, owner: str) -> list[HistoryEntry]:
     return list(history.page(owner, limit=1_000))
 
 
-def told(comparisons: list[HistoryEntry], history: History) -> list[dict[str, Any]]:
+def contents(comparisons: list[HistoryEntry], history: History) -> list[dict[str, Any]]:
     """What must be the same elsewhere: everything but ids, owner, and when it came in."""
     return [
         {

@@ -55,7 +55,7 @@ SLOWEST_FIRST = (
     "ui/headshots/test_page_matrix",
     "ui/team/test_page_team",
     "voting/test_routes",
-    "ui/headshots/test_showcase",
+    "ui/headshots/test_fullscreen",
     "storage/test_history",
     "ui/check/test_page_check",
     "ui/headshots/test_zoom",

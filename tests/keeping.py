@@ -31,7 +31,7 @@ def begin(
     return history.begin(owner, requests or asked(), backend=backend, **given)  # type: ignore[arg-type]
 
 
-def land(
+def save_headshot(
     history: History,
     comparison: str,
     position: int = 0,
@@ -40,7 +40,7 @@ def land(
     job: str = "",
     **facts: object,
 ) -> str | None:
-    return history.land(
+    return history.save_headshot(
         comparison,
         position,
         png=png,
@@ -54,7 +54,7 @@ def land(
 
 def shot(history: History, png: bytes = PICTURE, owner: str = ANN) -> StoredHeadshot:
     """A headshot of a comparison of its own."""
-    found = history.headshot(owner, str(land(history, begin(history, owner), png=png)))
+    found = history.headshot(owner, str(save_headshot(history, begin(history, owner), png=png)))
     assert found is not None
     return found
 

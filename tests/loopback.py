@@ -64,7 +64,7 @@ def traces(text: str) -> list[str]:
     return [form for form in forms if form in text]
 
 
-def told(error: BaseException) -> str:
+def everything_loggable(error: BaseException) -> str:
     """Everything that a careless handler could log about an error: its whole chain, with all locals of all frames."""
     seen: list[BaseException] = []
     left: list[BaseException | None] = [error]

@@ -223,8 +223,8 @@ class Visit:
         return self.page.locator(f"#{name}").locator("textarea, input").first
 
     @property
-    def landed(self) -> Locator:
-        return self.page.locator(".shot.landed")
+    def completed(self) -> Locator:
+        return self.page.locator(".shot.completed")
 
     @property
     def waiting(self) -> Locator:
@@ -240,7 +240,7 @@ class Visit:
 
     def until_done(self, count: int) -> None:
         expect(self.page.locator(".status.done")).to_be_visible()
-        expect(self.landed).to_have_count(count)
+        expect(self.completed).to_have_count(count)
 
     def evaluate(self, script: str) -> object:
         return self.page.evaluate(script)

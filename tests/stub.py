@@ -49,7 +49,7 @@ class StubBackend:
         self.fail(None)
 
     def hold(self, *, deaf: bool = False) -> Callable[[], None]:
-        """From now on each headshot waits for `let_land`; a deaf backend hears of Stop only once it may go on.
+        """From now on each headshot waits for `let_complete`; a deaf backend hears of Stop only once it may go on.
 
         Returns what lets one of these go on, also after another `hold`.
         """
@@ -61,13 +61,13 @@ class StubBackend:
         with self._came:
             assert self._came.wait_for(lambda: len(self.asked) >= count, 30)
 
-    def let_land(self, count: int = 1) -> None:
+    def let_complete(self, count: int = 1) -> None:
         if self._gate is None:
             raise RuntimeError("nothing is held")
         self._gate.release(count)
 
     def fail(self, error: Exception | None, *, after: int = 0) -> None:
-        """Raise this error in each comparison once so many headshots have landed."""
+        """Raise this error in each comparison once so many headshots have completed."""
         self.error, self.error_after = error, after
 
     def readiness(self) -> Readiness:

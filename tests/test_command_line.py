@@ -122,7 +122,7 @@ def test_the_studio_writes_files_that_check_reads_again(capsys: pytest.CaptureFi
     assert report["tool"].startswith("Headshot Playground")
     assert "pure white backdrop" in report["prompt"]
     assert (report["seed"], report["num_inference_steps"], report["guidance_scale"]) == (1, 21, 7.5)
-    assert (report["ai"], report["signature"]["state"]) == (False, "none")
+    assert (report["ai"], report["signature"]["state"]) == (False, "ours")
     status, out, _ = run(capsys, "check", name)
     assert status == 0
     assert "pure white backdrop" in out
@@ -185,7 +185,7 @@ class Interrupted(StubBackend):
             progress.check()
 
 
-def test_ctrl_c_keeps_and_prints_what_is_done(
+def test_ctrl_c_still_prints_the_json_of_what_is_done(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = Interrupted()
@@ -196,6 +196,23 @@ def test_ctrl_c_keeps_and_prints_what_is_done(
     assert [Path(result["file"]).exists() for result in json.loads(out)] == [True]
     assert err == "Stopped: 1 of 6 headshots are done.\n"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_stops_the_studio_between_two_pictures_and_keeps_those_that_are_done(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headshot", "shoot", PORTRAIT, "--backend", "studio", "--seeds", "1-8"]
+    with subprocess.Popen(
+        [*command, "--out", tmp_path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    names = [Path(line) for line in (first + out).splitlines()]
+    assert 1 <= len(names) < 8
+    assert sorted(names) == sorted(tmp_path.iterdir())
+    assert all(read(name.read_bytes()).request for name in names)
+    assert err == f"Stopped: {len(names)} of 8 headshots are done.\n"
 
 
 def test_a_reader_that_ends_early_causes_no_traceback() -> None:

@@ -51,7 +51,7 @@ def plain(colour: tuple[int, int, int]) -> bytes:
 
 @dataclass(frozen=True)
 class Card:
-    """A landed headshot, as the page writes it."""
+    """A completed headshot, as the page writes it."""
 
     id: str
     seed: int
@@ -103,7 +103,7 @@ class Card:
         }
         label = escape(self.label)
         return (
-            f'<figure class="shot landed{" baseline" * self.baseline}" id="shot-{self.id}" '
+            f'<figure class="shot completed{" baseline" * self.baseline}" id="shot-{self.id}" '
             f'data-shot="{escape(json.dumps(data))}"><a class="frame" href="{self.picture}" target="_blank" '
             f'aria-label="Open {label}"><img src="{self.picture}" alt="Headshot" width="256" height="320"></a>'
             f'<figcaption>{label}<button type="button" class="pick" aria-pressed="false" '
@@ -237,7 +237,7 @@ class Viewer:
     def fill_history(self, *cards: Card, title: str = "Navy") -> None:
         """Another component's cards, of one run."""
         html = (
-            f'<article class="run" data-title="{title}">{grid(cards)}<button data-showcase>Show it</button></article>'
+            f'<article class="run" data-title="{title}">{grid(cards)}<button data-fullscreen>Show it</button></article>'
         )
         self.page.evaluate("html => void (document.querySelector('#history').innerHTML = html)", html)
 

@@ -86,13 +86,13 @@ def _own_chain() -> str:
 
 def _report(found: Found) -> dict[str, Any]:
     """Return the findings as JSON's types; None where the file does not say."""
-    told = {name: getattr(found.request, name) if name in found.told else None for name in _SETTINGS}
+    settings = {name: getattr(found.request, name) if name in found.given else None for name in _SETTINGS}
     return {
         "format": found.format,
         "tool": found.maker or None,
         "backend": found.backend or None,
         "model": found.model or None,
-        **told,
+        **settings,
         "source": found.source or None,
         "ai": bool(re.search(r"\bAI\b", found.source)) if found.source else None,
         "signature": {"state": found.credentials.state, "sentence": found.credentials.sentence},

@@ -19,6 +19,7 @@ from headshot.errors import HeadshotError, NotConfigured, Stopped
 from headshot.imaging.photo import Photo
 from headshot.progress import HeadshotStatus, Progress
 from headshot.request import Headshot, HeadshotRequest
+from headshot.runs.signing import LazySigner
 from headshot.settings import Settings, variable
 
 from .console import printable, write_error, write_json
@@ -87,7 +88,7 @@ class Order:
 
 
 def shoot(order: Order) -> int:
-    """Make the headshots and write each one as soon as it is done.
+    """Make the headshots, and sign and write each one as soon as it is done.
 
     Ctrl-C stops as the page's Stop does: what is done is kept.
 
@@ -95,7 +96,8 @@ def shoot(order: Order) -> int:
         The exit status: 0, 1 if a photo failed, or 130 after Ctrl-C.
 
     Raises:
-        HeadshotError: if nothing can be made: a wrong setting, a missing key, a folder that cannot be written to.
+        HeadshotError: if nothing can be made: a wrong setting, a missing key, a certificate that cannot sign, a folder
+            that cannot be written to.
     """
     settings = Settings()
     seeds = parse_seeds(order.seeds, at_most=settings.max_headshots) if order.seeds else [None]
@@ -106,7 +108,7 @@ def shoot(order: Order) -> int:
         from .progress_bar import ProgressBar  # rich takes a tenth of a second to load
 
         with ProgressBar(len(requests) * len(order.photos)) as bar:
-            run = _Run(order, requests, backends, bar)
+            run = _Run(order, requests, backends, LazySigner(usable), bar)
             with run.cancelled_by_interrupt():
                 anyio.run(run.all_photos)
     if order.as_json:
@@ -137,11 +139,17 @@ class _Run:
     """The work of one command: photo after photo, headshot after headshot."""
 
     def __init__(
-        self, order: Order, requests: Sequence[HeadshotRequest], backends: Sequence[Backend], bar: "ProgressBar"
+        self,
+        order: Order,
+        requests: Sequence[HeadshotRequest],
+        backends: Sequence[Backend],
+        signer: LazySigner,
+        bar: "ProgressBar",
     ) -> None:
         self._order = order
         self._requests = requests
         self._backends = backends
+        self._signer = signer
         self._bar = bar
         self._paid_requests: set[HeadshotRequest] = set()  # of the photo at work: sent, and not there yet
         self.results: list[dict[str, Any]] = []
@@ -192,7 +200,8 @@ class _Run:
         async with aclosing(compare(self._backends, photo, self._requests, self.progress, face=face)) as headshots:
             async for headshot in headshots:
                 self._paid_requests.discard(headshot.request)
-                file = write_headshot(self._order.out, path, headshot.filename, headshot.png)
+                signed = await anyio.to_thread.run_sync(self._signer.sign_headshot, headshot)
+                file = write_headshot(self._order.out, path, headshot.filename, signed)
                 self.results.append(_result(path, file, headshot))
                 if not self._order.as_json:
                     self._bar.write_line(str(file))

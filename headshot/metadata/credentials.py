@@ -40,7 +40,7 @@ class Credentials:
     source: str = ""
 
 
-NONE = Credentials("none", "No Content Credentials: nobody signed this file, so what it tells may have been changed.")
+NONE = Credentials("none", "No Content Credentials: nobody signed this file, so what it says may have been changed.")
 
 
 def check_credentials(data: bytes, kind: Kind, chain: str = "") -> Credentials:
@@ -56,7 +56,7 @@ def check_credentials(data: bytes, kind: Kind, chain: str = "") -> Credentials:
 
     request = json.dumps(trusting(chain)).encode() + b"\n" + data
     try:
-        told = json.loads(
+        report = json.loads(
             run_limited(
                 _VERIFY,
                 [_MEDIA[kind]],
@@ -67,13 +67,13 @@ def check_credentials(data: bytes, kind: Kind, chain: str = "") -> Credentials:
             )
         )
     except (OSError, ValueError):  # ValueError: no JSON
-        told = {"unreadable": "the reader gave up"}
-    if "unreadable" in told:
+        report = {"unreadable": "the reader gave up"}
+    if "unreadable" in report:
         return Credentials("broken", "Its Content Credentials cannot be read: they are damaged or forged.")
-    words = {name: printable(str(told[name]))[:200] for name in ("issuer", "name", "tool", "source")}
+    words = {name: printable(str(report[name]))[:200] for name in ("issuer", "name", "tool", "source")}
     signer = " · ".join(dict.fromkeys(filter(None, (words["issuer"], words["name"])))) or "somebody without a name"
-    own = bool(chain) and told["state"] == "Trusted" and told["serial"] == str(serial(chain.encode()))
-    state, sentence = _verdict(set(told["failures"]), signer, own=own)
+    own = bool(chain) and report["state"] == "Trusted" and report["serial"] == str(serial(chain.encode()))
+    state, sentence = _verdict(set(report["failures"]), signer, own=own)
     return Credentials(state, sentence, signer, words["tool"], words["source"])
 
 
@@ -81,7 +81,7 @@ def _verdict(failures: set[str], signer: str, *, own: bool) -> tuple[State, str]
     if own:
         return "ours", f"Signed by “{signer}” with this server’s certificate, and not changed since."
     if any("mismatch" in code and "ash" in code for code in failures):  # dataHash, hashedURI, bmffHash and the like
-        return "changed", f"Changed after “{signer}” signed it: what it tells may not be true of this picture."
+        return "changed", f"Changed after “{signer}” signed it: what it says may not be true of this picture."
     strange = {code for code in failures if code.startswith("signingCredential.")} - {"signingCredential.expired"}
     if strange == failures:  # or no failure at all, by another certificate of the same issuer
         return "stranger", (

@@ -22,7 +22,7 @@ def damaged_error(kind: str, how: str) -> PhotoError:
         kind: as "PNG".
         how: continues the sentence "The PNG file …".
     """
-    return PhotoError(f"The {kind} file {how}, so that what it tells cannot be read: fetch it again from its source.")
+    return PhotoError(f"The {kind} file {how}, so that what it says cannot be read: fetch it again from its source.")
 
 
 def limit_error(what: str) -> PhotoError:

@@ -35,7 +35,7 @@ class Found:
         backend: the one of ours that made it, "" for other programs.
         model: its name, "" if unknown.
         request: None if neither a prompt nor a setting was found.
-        told: the fields of the request that the file has; the others are the defaults.
+        given: the fields of the request that the file has; the others are the defaults.
         source: the kind of picture that the file claims to be, as a phrase.
         carriers: the places where the metadata was found, as phrases.
         photo_sha256: of the photo it was made from, "" if unknown.
@@ -54,7 +54,7 @@ class Found:
     backend: str = ""
     model: str = ""
     request: HeadshotRequest | None = None
-    told: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     source: str = ""
     carriers: tuple[str, ...] = ()
     photo_sha256: str = ""
@@ -76,7 +76,7 @@ class Found:
         """Return a request with the fields that the file has, and all others from `mine`."""
         if self.request is None:
             return mine
-        return mine.model_copy(update={name: getattr(self.request, name) for name in self.told})
+        return mine.model_copy(update={name: getattr(self.request, name) for name in self.given})
 
 
 def read(data: bytes, *, chain: str = "") -> Found:
@@ -122,7 +122,7 @@ def read(data: bytes, *, chain: str = "") -> Found:
         maker=parsed.tool or packet.get("tool", "")[:100] or "A program that writes as A1111’s web UI does",
         model=parsed.model[:200],
         request=request,
-        told=given,
+        given=given,
         settings=parsed.settings,
         remarks=remarks,
     )
@@ -208,7 +208,7 @@ def _found_in_record(record: Mapping[str, Any], others: list[ParsedMetadata], co
         backend=backend,
         model=_short(made_by.get("model")),
         request=request,
-        told=given,
+        given=given,
         photo_sha256=_digest(record.get("photo_sha256")),
         parent=_digest(record.get("parent")),
         notes=tuple(_notes(record.get("notes"))),

@@ -60,13 +60,13 @@ class OtherRun:
         comparison: its name.
         begun: when its first job was stored.
         jobs: the ids of its jobs in the store.
-        landed: how many of its headshots are done.
+        completed: how many of its headshots are done.
     """
 
     comparison: str
     begun: datetime
     jobs: frozenset[str]
-    landed: int
+    completed: int
 
 
 _EVENT_TITLES = {

@@ -131,7 +131,7 @@ class HistoryRecorder:
         }
         with _record_error(run):
             history_id = self.run_sync(
-                lambda history: history.land(
+                lambda history: history.save_headshot(
                     run.history_id,
                     position,
                     png=png,

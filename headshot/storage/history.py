@@ -28,9 +28,9 @@ class History:
     """The history of one store, of all its visitors. Safe to use from any thread.
 
     Every method raises StoreError if the database or the disk fails. A method with an `owner` finds nothing of any
-    other visitor: it returns None, False or nothing, as if it did not exist. `land`, `fail` and `end` have only a
-    comparison's id, because the code that makes its headshots calls them; `vote`, `cast`, `ballots` and `shot_of_vote`
-    have a vote's code instead, because voters are not the owner.
+    other visitor: it returns None, False or nothing, as if it did not exist. `save_headshot`, `fail` and `end`
+    have only a comparison's id, because the code that makes its headshots calls them; `vote`, `cast`, `ballots` and
+    `shot_of_vote` have a vote's code instead, because voters are not the owner.
     """
 
     def __init__(self, unit_of_work: UnitOfWork) -> None:
@@ -112,7 +112,7 @@ class History:
             session.add(row)
         return comparison
 
-    def land(
+    def save_headshot(
         self,
         comparison: str,
         position: int,
@@ -183,7 +183,7 @@ class History:
             return shot
 
     def fail(self, comparison: str, position: int, sentence: str) -> None:
-        """Save why a headshot is missing. Does nothing if it was made before; `land` deletes the sentence.
+        """Save why a headshot is missing. Does nothing if it was made before; `save_headshot` deletes the sentence.
 
         Args:
             comparison: the id that `begin` returned.
@@ -198,8 +198,8 @@ class History:
             if row is None:
                 return
             _check_position(row, position)
-            landed = exists().where(ShotRow.comparison == comparison, ShotRow.position == position)
-            if not session.scalar(select(landed)):
+            completed = exists().where(ShotRow.comparison == comparison, ShotRow.position == position)
+            if not session.scalar(select(completed)):
                 session.merge(FailureRow(comparison=comparison, position=position, sentence=sentence))
 
     def end(self, comparison: str) -> None:

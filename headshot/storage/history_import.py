@@ -129,7 +129,7 @@ class _ImportProgress:
             return
         known.add(picture_here)
         picture = decode_picture(png)
-        added = self.history.land(
+        added = self.history.save_headshot(
             comparison,
             shot.position,
             png=png,

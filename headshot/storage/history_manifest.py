@@ -158,7 +158,7 @@ def _check_entry(entry: EntryModel) -> None:
     for shot in entry.shots:
         _FactsModel.model_validate(shot.facts)
         if len(json.dumps(shot.facts)) > _MAX_FACTS_CHARACTERS:
-            raise RequestError("Too much is told about a headshot.")
+            raise RequestError("Too much is said about a headshot.")
 
 
 def _check_settings(saved: SettingsModel) -> None:

@@ -171,7 +171,7 @@ class StoredHeadshot:
         backend: the one that made it.
         filename: the name under which a visitor saves it.
         size: width and height in pixels.
-        facts: those given to `History.land`.
+        facts: those given to `History.save_headshot`.
         favourite: whether the visitor marked it.
         picture: the PNG file.
         made: when it was made.

@@ -51,7 +51,7 @@ _WORKERS = 2  # the machine the studio is made for has two cores
 _LIKENESS_BY_GUIDANCE = ((7.5, 20), (0.905, 0.80))
 # The share of light, retouch and contrast that is left if a look costs too much likeness; the last is not tested.
 _LIKENESS_FACTORS = (1.0, 0.8, 0.6, 0.3)
-_DRAFT_EFFORT = 21  # steps of an analysis for a draft: more effort cannot be seen at that size
+_DRAFT_STEPS = 21  # steps of an analysis for a draft: more effort cannot be seen at that size
 _USELESS_ENLARGEMENT = 5.0  # by eye on ten faces: from here on the eyes are smears, whatever is done to them
 _LOOKS_KEPT = 2  # 16 MB each; a comparison goes through its looks one after the other
 _TIGHT_SHARE = 0.62  # of the height: a head that no look asks for
@@ -137,14 +137,14 @@ class Studio:
 
     def estimate(self, photo: Photo | None, requests: Sequence[HeadshotRequest], *, face: int | None = None) -> float:
         """See Backend. A cached analysis costs nothing; the renders of one look share the two threads."""
-        efforts = {request.num_inference_steps for request in requests}
+        step_counts = {request.num_inference_steps for request in requests}
         if photo is not None:
             known = photo.sha256, face or 0, photo.marks
-            efforts = {steps for steps in efforts if (*known, steps) not in self._analyses}
+            step_counts = {steps for steps in step_counts if (*known, steps) not in self._analyses}
         looks = Counter(_look_key(request) for request in requests)
         rounds = sum(ceil(count / _WORKERS) for count in looks.values())
         return (
-            len(efforts) * self._analysing.seconds
+            len(step_counts) * self._analysing.seconds
             + len(looks) * self._preparing.seconds
             + rounds * self._rendering.seconds
         )
@@ -229,8 +229,8 @@ class Studio:
         return drafts
 
     def _draft_look(self, work: _RenderJob, request: HeadshotRequest) -> LookSetup:
-        efforts = (request.num_inference_steps, _DRAFT_EFFORT)
-        keys = [(*work.subject, effort) for effort in efforts]
+        step_counts = (request.num_inference_steps, _DRAFT_STEPS)
+        keys = [(*work.subject, steps) for steps in step_counts]
         key = next((key for key in keys if key in self._analyses), keys[-1])
         analysis = self._analyses.get(key, lambda: self._analyse(work, key[-1]))
         work.progress.check()

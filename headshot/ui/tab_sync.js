@@ -5,6 +5,6 @@ document.addEventListener("headshots-deleted", () => element.isConnected && chan
 
 channel.addEventListener("message", () => {
   if (!element.isConnected) return channel.close(); // the component was mounted again, with a channel of its own
-  const headshots = document.querySelector("#shots .shot:is(.landed, .waiting)") !== null;
+  const headshots = document.querySelector("#shots .shot:is(.completed, .waiting)") !== null;
   trigger("refresh", { headshots, photo: document.querySelector("#photo img") !== null });
 });

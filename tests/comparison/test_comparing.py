@@ -79,7 +79,7 @@ class Outcome:
     """What a comparison came to."""
 
     def __init__(self, backends: Sequence[StubBackend], *seeds: int, **options: Any) -> None:
-        self.landed: list[Headshot] = []
+        self.completed: list[Headshot] = []
         self.standings: list[HeadshotStatus] = []
         self.error: Exception | None = None
         anyio.run(self._run, backends, seeds, options)
@@ -88,13 +88,13 @@ class Outcome:
         progress = Progress(item_listener=self.standings.append)
         try:
             async for headshot in compare(backends, PHOTO, plan(HeadshotRequest(), seeds), progress, **options):
-                self.landed.append(headshot)
+                self.completed.append(headshot)
         except HeadshotError as error:
             self.error = error
 
     @property
     def makers(self) -> list[tuple[int | None, str]]:
-        return [(headshot.request.seed, headshot.backend) for headshot in self.landed]
+        return [(headshot.request.seed, headshot.backend) for headshot in self.completed]
 
 
 def asked(backend: StubBackend) -> list[int | None]:
@@ -116,11 +116,11 @@ def test_the_next_backend_makes_what_the_first_is_unavailable_for_and_says_so() 
     second = StubBackend(name="second")
     found = Outcome([failing(away()), second], 1, 2)
     assert (found.makers, found.error) == ([(1, "second"), (2, "second")], None)
-    for headshot in found.landed:
+    for headshot in found.completed:
         assert headshot.notes[0] == Note("advice", f"Made by Second, for First was not available: {AWAY}")
         assert headshot.notes[1:] == made(PHOTO, headshot.request).notes
-        told = [(one.kind, one.text) for one in found.standings if one.request == headshot.request]
-        assert told == [("waiting", "Second takes over")]
+        states = [(one.kind, one.text) for one in found.standings if one.request == headshot.request]
+        assert states == [("waiting", "Second takes over")]
 
 
 def test_only_what_the_first_could_not_make_is_handed_on() -> None:
@@ -129,7 +129,7 @@ def test_only_what_the_first_could_not_make_is_handed_on() -> None:
     assert found.makers == [(1, "first"), (3, "first"), (2, "second"), (4, "second")]
     assert found.error is None
     assert asked(second) == [2, 4]
-    assert [bool(shot.notes[0].text.startswith("Made by Second")) for shot in found.landed] == [
+    assert [bool(shot.notes[0].text.startswith("Made by Second")) for shot in found.completed] == [
         False,
         False,
         True,
@@ -137,7 +137,7 @@ def test_only_what_the_first_could_not_make_is_handed_on() -> None:
     ]
 
 
-def test_what_had_landed_before_the_first_went_away_stays() -> None:
+def test_what_had_completed_before_the_first_went_away_stays() -> None:
     second = StubBackend(name="second")
     found = Outcome([failing(away(), after=2), second], 1, 2, 3)
     assert found.makers == [(1, "first"), (2, "first"), (3, "second")]
@@ -167,7 +167,7 @@ def test_the_error_comes_last_and_is_of_what_nobody_made() -> None:
 def test_the_reason_on_a_headshot_is_why_the_first_did_not_make_that_one() -> None:
     first = Choosy("first", seed_1=Refused("first", "The prompt is not allowed."), seed_2=away())
     found = Outcome([first, StubBackend(name="second")], 1, 2)
-    [headshot] = found.landed
+    [headshot] = found.completed
     assert headshot.notes[0].text == f"Made by Second, for First was not available: {AWAY}"
 
 
@@ -183,7 +183,7 @@ def test_where_the_last_one_is_unavailable_too_its_error_is_raised() -> None:
     backends = [failing(away()), Choosy("second", seed_2=Unavailable("second", "Busy.")), Choosy("third", seed_2=last)]
     found = Outcome(backends, 1, 2)
     assert (found.makers, found.error) == ([(1, "second")], last)
-    assert found.landed[0].notes[0].text == f"Made by Second, for First was not available: {AWAY}"
+    assert found.completed[0].notes[0].text == f"Made by Second, for First was not available: {AWAY}"
 
 
 def test_a_slot_is_held_while_a_backend_works_and_released_before_the_next() -> None:
@@ -210,7 +210,7 @@ def test_a_slot_is_held_while_a_backend_works_and_released_before_the_next() -> 
 
 def test_every_headshot_carries_the_recipe_of_whoever_made_it_the_photos_hash_and_the_parent() -> None:
     found = Outcome([Choosy("first", seed_2=away()), StubBackend(name="second")], 1, 2, parent="1a" * 32)
-    for headshot in found.landed:
+    for headshot in found.completed:
         assert Image.open(io.BytesIO(headshot.png)).info != {}
         bare = replace(headshot, png=made(PHOTO, headshot.request).png)
         assert headshot.png == embed_metadata(bare, photo_sha256=PHOTO.sha256, parent="1a" * 32).png

@@ -134,8 +134,8 @@ def test_an_order_holds_every_request_once(matrix: Matrix, backend: str) -> None
 @given(MATRICES)
 def test_the_studio_analyses_once_for_each_effort_and_prepares_once_for_each_look(matrix: Matrix) -> None:
     ordered = matrix.ordered_for("studio")
-    efforts = [steps for steps, _ in groupby(request.num_inference_steps for request in ordered)]
-    assert efforts == list(matrix.num_inference_steps)
+    step_counts = [steps for steps, _ in groupby(request.num_inference_steps for request in ordered)]
+    assert step_counts == list(matrix.num_inference_steps)
     sessions = [key for key, _ in groupby((r.prompt, r.guidance_scale, r.num_inference_steps) for r in ordered)]
     assert len(sessions) == len(set(sessions))
 
@@ -175,7 +175,7 @@ def test_the_labels_of_a_cell_tell_what_its_request_has_of_its_own(matrix: Matri
     rows, columns = matrix.rows(), matrix.columns()
     assert len(set(rows)) == len(rows) and len(set(columns)) == len(columns)
     for (row, column), request in matrix.cells().items():
-        told = set(rows[row] + columns[column])
+        settings = set(rows[row] + columns[column])
         expected = {
             "seed": f"Seed {request.seed}",
             "guidance_scale": f"Guidance {request.guidance_scale:g}",
@@ -183,7 +183,7 @@ def test_the_labels_of_a_cell_tell_what_its_request_has_of_its_own(matrix: Matri
             "prompt": request.prompt.removeprefix("professional headshot, ").removesuffix(" backdrop, soft loop light"),
         }
         varied = varying_fields(list(matrix.cells().values())) or ("seed",)
-        assert told == {expected[field] for field in varied}
+        assert settings == {expected[field] for field in varied}
 
 
 @pytest.mark.parametrize(

@@ -74,41 +74,41 @@ def test_every_line_is_read_back_and_ends_as_the_standard_says(lines: list[CsvRo
     assert data.startswith(b"\xef\xbb\xbf") and data.endswith(b"\r\n")
     read = _read(data)
     assert len(read) == len(lines)
-    for line, told in zip(lines, read, strict=True):
-        assert None not in told and None not in told.values()
-        assert int(told["steps"]) == line.request.num_inference_steps
-        assert float(told["guidance"]) == line.request.guidance_scale
-        assert told["seed"] == ("" if line.request.seed is None else str(line.request.seed))
-        assert told["likeness"] == "" or math.isclose(float(told["likeness"]), line.likeness or 0, abs_tol=1e-4)
+    for line, row in zip(lines, read, strict=True):
+        assert None not in row and None not in row.values()
+        assert int(row["steps"]) == line.request.num_inference_steps
+        assert float(row["guidance"]) == line.request.guidance_scale
+        assert row["seed"] == ("" if line.request.seed is None else str(line.request.seed))
+        assert row["likeness"] == "" or math.isclose(float(row["likeness"]), line.likeness or 0, abs_tol=1e-4)
         for name, words in (("prompt", line.request.prompt), ("file", line.file), ("error", line.error)):
             visible = "".join(" " if (ord(c) < 32 and c not in "\t\n\r") or c == "\x7f" else c for c in words)
-            assert told[name] in (visible, f"'{visible}")
+            assert row[name] in (visible, f"'{visible}")
 
 
 @given(LINES)
 def test_no_text_begins_as_a_formula_would(line: CsvRow) -> None:
-    [told] = _read(comparison_csv([line]))
+    [row] = _read(comparison_csv([line]))
     for name in ("file", "backend", "prompt", "negative_prompt", "notes", "error"):
-        assert told[name].lstrip()[:1] not in tuple("=+-@＝＋－＠")
-        assert told[name][:1] not in tuple("\t\r\n")
+        assert row[name].lstrip()[:1] not in tuple("=+-@＝＋－＠")
+        assert row[name][:1] not in tuple("\t\r\n")
 
 
 @pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠", " =", "\u00a0+"])
 def test_a_formula_becomes_a_text(start: str) -> None:
     prompt = f"{start}HYPERLINK(1)"
-    [told] = _read(comparison_csv([CsvRow(REQUEST.model_copy(update={"prompt": prompt}))]))
-    assert told["prompt"] == f"'{prompt}"
+    [row] = _read(comparison_csv([CsvRow(REQUEST.model_copy(update={"prompt": prompt}))]))
+    assert row["prompt"] == f"'{prompt}"
 
 
 def test_numbers_stay_numbers_also_below_zero() -> None:
-    [told] = _read(comparison_csv([CsvRow(REQUEST, likeness=-0.12345, seconds=1234567.0)]))
-    assert (told["likeness"], told["seconds"]) == ("-0.1235", "1234567.0")
+    [row] = _read(comparison_csv([CsvRow(REQUEST, likeness=-0.12345, seconds=1234567.0)]))
+    assert (row["likeness"], row["seconds"]) == ("-0.1235", "1234567.0")
 
 
 @pytest.mark.parametrize("words", ["half\ud800", "bell\x07", "nul\0"])
 def test_what_no_file_can_hold_is_left_out(words: Any) -> None:
-    [told] = _read(comparison_csv([CsvRow(REQUEST, error=words)]))
-    assert told["error"].startswith(words[:3]) and words not in told["error"]
+    [row] = _read(comparison_csv([CsvRow(REQUEST, error=words)]))
+    assert row["error"].startswith(words[:3]) and words not in row["error"]
 
 
 def test_a_table_of_nothing_still_names_its_columns() -> None:

@@ -94,12 +94,12 @@ def test_a_cell_without_a_picture_is_pale_and_one_with_a_reason_says_it_in_its_m
     del cells[0, 2]
     labels = [()], [("Seed 1",), ("Seed 2",), ("Seed 3",)]
     bare = grid_sheet(cells, *labels)
-    told = grid_sheet(cells, *labels, reasons={(0, 2): "The service refused this prompt, for reasons of its own."})
+    explained = grid_sheet(cells, *labels, reasons={(0, 2): "The service refused this prompt, for reasons of its own."})
     left, top, right, _ = _boxes(bare, 1, 1)[0, 0]
     pale = _pixels(bare)[top : top + 640, right + 30 : right + 400]
     assert (pale == pale[0, 0]).all() and not (pale[0, 0] == PAPER).all()
-    box = _difference(bare, told)
-    said = _pixels(told)[top : top + 640, left + 2 * (right - left) + 30 :]
+    box = _difference(bare, explained)
+    said = _pixels(explained)[top : top + 640, left + 2 * (right - left) + 30 :]
     ink = np.nonzero(np.abs(said - MAT).sum(axis=2)[:, :460] > 200)
     assert (ink[0].min() + ink[0].max()) / 2 == pytest.approx(320, abs=20)
     assert (ink[1].min() + ink[1].max()) / 2 == pytest.approx((box[2] - box[0]) / 2 - 30 + 18, abs=30)
@@ -111,8 +111,8 @@ def test_a_cell_without_a_picture_is_pale_and_one_with_a_reason_says_it_in_its_m
 def test_no_reason_leaves_its_cell(reason: str, cell_px: int) -> None:
     labels = [("a",), ("b",)], [("x",), ("y",)]
     bare = grid_sheet({}, *labels, cell_px=cell_px)
-    told = grid_sheet({}, *labels, cell_px=cell_px, reasons={(1, 1): reason})
-    found = ImageChops.difference(bare, told).getbbox()
+    explained = grid_sheet({}, *labels, cell_px=cell_px, reasons={(1, 1): reason})
+    found = ImageChops.difference(bare, explained).getbbox()
     if found is not None:
         rows, columns = np.nonzero((_pixels(bare) == HAIRLINE).all(axis=2))
         assert found[2] <= columns.max() + 1 and found[3] <= rows.max() + 1

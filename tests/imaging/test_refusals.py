@@ -130,9 +130,9 @@ def test_a_profile_is_refused_unless_the_mesh_can_be_laid_on_it():
     points[1] = points[0] + (0.15 * found.height, 0)
     from_the_side = replace(found, points=points)
     assert refusals.refusal(pixels, from_the_side, mesh, trust) is None
-    told = refusals.refusal(pixels, from_the_side, mesh, -0.2)
-    assert told is not None
-    assert told.code == "profile"
+    refused = refusals.refusal(pixels, from_the_side, mesh, -0.2)
+    assert refused is not None
+    assert refused.code == "profile"
 
 
 @pytest.mark.parametrize("part", ["left", "right", "top", "bottom"])

@@ -30,10 +30,10 @@ def _headshot(**request: object) -> Headshot:
 def test_a_file_gives_back_its_request_whatever_the_prompt_says(prompt: str, negative_prompt: str) -> None:
     made = _headshot(prompt=prompt, negative_prompt=negative_prompt, guidance_scale=12.5)
     opened = Image.open(io.BytesIO(embed_metadata(made).png))
-    told = json.loads(opened.text["headshot"])  # type: ignore[attr-defined]
-    assert HeadshotRequest(**told["request"]) == made.request
-    assert (told["version"], told["backend"]) == (2, "stub")
-    assert told["notes"] == [{"kind": "applied", "text": "navy backdrop"}]
+    metadata = json.loads(opened.text["headshot"])  # type: ignore[attr-defined]
+    assert HeadshotRequest(**metadata["request"]) == made.request
+    assert (metadata["version"], metadata["backend"]) == (2, "stub")
+    assert metadata["notes"] == [{"kind": "applied", "text": "navy backdrop"}]
     assert opened.convert("RGB").tobytes() == made.image.tobytes()
 
 
@@ -55,9 +55,9 @@ def test_the_same_headshot_gives_the_same_bytes_and_the_clock_leaves_no_trace() 
 
 def test_how_long_it_took_is_added_where_it_is_asked_for() -> None:
     plain = embed_metadata(_headshot(prompt="navy")).png
-    told = read(with_duration(with_duration(plain, 9.9), 1.23456))
-    assert (told.seconds, read(plain).seconds) == (1.235, None)
-    assert told == replace(read(plain), seconds=1.235)
+    metadata = read(with_duration(with_duration(plain, 9.9), 1.23456))
+    assert (metadata.seconds, read(plain).seconds) == (1.235, None)
+    assert metadata == replace(read(plain), seconds=1.235)
     assert with_duration(_headshot().png, 1.0) == _headshot().png
     Image.open(io.BytesIO(with_duration(plain, 1.0))).verify()
 

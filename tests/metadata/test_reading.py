@@ -102,7 +102,7 @@ def test_every_backend_s_file_gives_back_its_request_in_every_format(
     full = with_duration(embed_metadata(made(backend, request), photo_sha256=SHA256, parent=OTHER).png, 1.25)
     found = read(convert(full, kind))
     assert found.request == request and found.seed == request.seed
-    assert found.told == set(HeadshotRequest.model_fields)
+    assert found.given == set(HeadshotRequest.model_fields)
     assert (found.backend, found.photo_sha256, found.parent, found.seconds) == (backend, SHA256, OTHER, 1.25)
     assert found.notes == made().notes
     assert found.remarks == ()
@@ -115,8 +115,8 @@ def test_versions_and_device_are_told() -> None:
     studio, local = (read(embed_metadata(made(backend)).png) for backend in ("studio", "local"))
     assert dict(studio.versions).keys() == {"Headshot Playground", "numpy", "opencv-python-headless", "onnxruntime"}
     assert dict(local.versions)["torch"] == "2.13.0" and local.model == "somebody/some-model"
-    told = dict(local.settings)
-    assert (told["device"], told["dtype"], told["size"], told["compiled"]) == (
+    written = dict(local.settings)
+    assert (written["device"], written["dtype"], written["size"], written["compiled"]) == (
         "NVIDIA H100",
         "bfloat16",
         "1024 × 1280",
@@ -189,7 +189,7 @@ def test_files_of_the_first_version_are_read() -> None:
 def test_what_a_newer_version_wrote_is_read_as_far_as_it_goes() -> None:
     record = {"version": 9, "request": {"seed": 3, "hat": "red"}, "made_by": [1], "notes": "none", "timings": 4}
     found = read(with_texts(PNG, {"headshot": json.dumps(record)}))
-    assert found.seed == 3 and found.told == {"seed"}
+    assert found.seed == 3 and found.given == {"seed"}
     assert any("newer version" in remark for remark in found.remarks)
 
 
@@ -246,7 +246,7 @@ def test_a1111_s_comment_is_read_in_either_byte_order(kind: str, order: str) -> 
 
 
 def test_fooocus_is_understood_in_both_formats() -> None:
-    told = {
+    written = {
         "prompt": "a hat",
         "negative_prompt": "",
         "steps": 30,
@@ -257,7 +257,7 @@ def test_fooocus_is_understood_in_both_formats() -> None:
         "version": "Fooocus v2.5.5",
         "metadata_scheme": "fooocus",
     }
-    text = json.dumps(told)
+    text = json.dumps(written)
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9286] = text.encode()
     for data in (
@@ -271,7 +271,7 @@ def test_fooocus_is_understood_in_both_formats() -> None:
 
 
 def test_invokeai_is_understood() -> None:
-    told = {
+    written = {
         "app_version": "5.4.2",
         "positive_prompt": "a hat",
         "negative_prompt": "a scarf",
@@ -281,7 +281,7 @@ def test_invokeai_is_understood() -> None:
         "scheduler": "euler",
         "model": {"name": "flux-dev", "hash": "blake3:1"},
     }
-    found = read(with_texts(PNG, {"invokeai_metadata": json.dumps(told)}))
+    found = read(with_texts(PNG, {"invokeai_metadata": json.dumps(written)}))
     assert (found.maker, found.model, found.settings) == ("InvokeAI 5.4.2", "flux-dev", (("scheduler", "euler"),))
     assert found.request == HeadshotRequest(
         prompt="a hat", negative_prompt="a scarf", num_inference_steps=41, guidance_scale=5.5, seed=11
@@ -341,7 +341,7 @@ def test_a_graph_that_runs_in_a_circle_ends() -> None:
         "4": {"class_type": "Reroute", "inputs": {"conditioning": ["4", 0]}},
     }
     found = read(with_texts(PNG, {"prompt": json.dumps(loop)}))
-    assert found.seed == 8 and found.told == {"seed"}
+    assert found.seed == 8 and found.given == {"seed"}
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -476,9 +476,9 @@ JSON = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["headshot", "prompt", "workflow", "invokeai_metadata", "parameters"]), JSON)
-def test_any_json_under_any_name_ends_in_a_result_or_a_sentence(name: str, told: object) -> None:
+def test_any_json_under_any_name_ends_in_a_result_or_a_sentence(name: str, written: object) -> None:
     try:
-        read(with_texts(PNG, {name: json.dumps(told)}))
+        read(with_texts(PNG, {name: json.dumps(written)}))
     except HeadshotError as error:
         assert str(error).endswith(".")
 
@@ -527,8 +527,8 @@ def exiftool() -> Callable[[Path], dict[str, str]]:
 
     def tags(file: Path) -> dict[str, str]:
         done = subprocess.run(["exiftool", "-j", "-a", "-G1", str(file)], capture_output=True, check=True)
-        told: dict[str, str] = json.loads(done.stdout)[0]
-        return told
+        written: dict[str, str] = json.loads(done.stdout)[0]
+        return written
 
     return tags
 
@@ -542,14 +542,14 @@ def test_an_independent_reader_finds_the_same(
     seal = C2paSigner.self_signed(tmp_path / "seal")
     file = tmp_path / f"headshot.{kind}"
     file.write_bytes(seal.sign(convert(embed_metadata(made(backend, request)).png, kind), kind))
-    told = exiftool(file)
-    parameters = told["PNG:Parameters" if kind == "png" else "ExifIFD:UserComment"]
+    written = exiftool(file)
+    parameters = written["PNG:Parameters" if kind == "png" else "ExifIFD:UserComment"]
     assert parameters.replace("\n", ".").startswith(
         "navy ‘backdrop’ & 光.Negative prompt: <blurry>.Steps: 21, CFG scale: 7.5"
     )
-    assert told["XMP-iptcExt:DigitalSourceType"] in (str(Source.of(backend)), Source.of(backend).rpartition("/")[2])
-    assert told["XMP-xmp:CreatorTool"] == f"Headshot Playground {headshot.__version__}"
-    own = json.loads(told["PNG:Headshot" if kind == "png" else "XMP-headshot:Recipe"])
+    assert written["XMP-iptcExt:DigitalSourceType"] in (str(Source.of(backend)), Source.of(backend).rpartition("/")[2])
+    assert written["XMP-xmp:CreatorTool"] == f"Headshot Playground {headshot.__version__}"
+    own = json.loads(written["PNG:Headshot" if kind == "png" else "XMP-headshot:Recipe"])
     assert HeadshotRequest(**own["request"]) == request
-    assert told.get("ExifTool:Warning", "") == ""
-    assert not any("GPS" in name or "CreateDate" in name for name in told)
+    assert written.get("ExifTool:Warning", "") == ""
+    assert not any("GPS" in name or "CreateDate" in name for name in written)

@@ -46,18 +46,18 @@ def manifest(data: bytes, kind: Kind) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_reader_finds_the_tool_and_the_action(seal: C2paSigner, kind: Kind) -> None:
-    told = manifest(seal.sign(convert(picture(), kind), kind), kind)
-    assert told["claim_generator_info"][0]["name"] == "Headshot Playground"  # type: ignore[index]
-    [actions] = [assertion for assertion in told["assertions"] if "actions" in assertion["label"]]  # type: ignore[attr-defined]
+    report = manifest(seal.sign(convert(picture(), kind), kind), kind)
+    assert report["claim_generator_info"][0]["name"] == "Headshot Playground"  # type: ignore[index]
+    [actions] = [assertion for assertion in report["assertions"] if "actions" in assertion["label"]]  # type: ignore[attr-defined]
     assert actions["data"]["actions"] == [{"action": "c2pa.created", "digitalSourceType": str(Source.COMPOSITE)}]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_statement_holds_no_picture_and_no_time(seal: C2paSigner, kind: Kind) -> None:
-    told = manifest(seal.sign(convert(picture(), kind), kind), kind)
-    assert "thumbnail" not in json.dumps(told)
-    assert "time" not in told["signature_info"]  # type: ignore[operator]
-    assert "when" not in json.dumps(told)
+    report = manifest(seal.sign(convert(picture(), kind), kind), kind)
+    assert "thumbnail" not in json.dumps(report)
+    assert "time" not in report["signature_info"]  # type: ignore[operator]
+    assert "when" not in json.dumps(report)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,10 +101,10 @@ def test_a_picture_made_from_another_names_it_by_its_hash(seal: C2paSigner, seal
     parent = seal.sign(picture(), "png") if sealed_parent else picture()
     signed = seal.sign(stripped_copy(parent, "jpeg"), "jpeg", parent=parent)
     assert check_credentials(signed, "jpeg", seal.chain).state == "ours"
-    told = manifest(signed, "jpeg")
-    assert [one["relationship"] for one in told["ingredients"]] == ["parentOf"]  # type: ignore[attr-defined]
-    assert "c2pa.edited" in json.dumps(told["assertions"])
-    assert "thumbnail" not in json.dumps(told)
+    report = manifest(signed, "jpeg")
+    assert [one["relationship"] for one in report["ingredients"]] == ["parentOf"]  # type: ignore[attr-defined]
+    assert "c2pa.edited" in json.dumps(report["assertions"])
+    assert "thumbnail" not in json.dumps(report)
 
 
 def test_a_generated_picture_is_signed_as_one(seal: C2paSigner) -> None:

@@ -233,14 +233,14 @@ import json, sys
 import headshot
 from headshot.errors import HeadshotError
 
-def told(headshots):
+def summary(headshots):
     return [[shot.request.seed, shot.backend, shot.likeness, shot.notes and shot.notes[0].text] for shot in headshots]
 
 for seeds in json.loads(sys.argv[2]):
     try:
-        print(json.dumps({"landed": told(headshot.shoot(sys.argv[3], seeds=seeds, backend=sys.argv[1]))}))
+        print(json.dumps({"completed": summary(headshot.shoot(sys.argv[3], seeds=seeds, backend=sys.argv[1]))}))
     except HeadshotError as error:
-        said = {"error": type(error).__name__, "sentence": str(error), "landed": told(error.headshots)}
+        said = {"error": type(error).__name__, "sentence": str(error), "completed": summary(error.headshots)}
         print(json.dumps(said))
 """
 
@@ -281,9 +281,9 @@ def test_a_script_shoots_with_the_environments_key(service: Service, tmp_path: P
     inline(service)
     service.script("submit", linger)
     first, second = script(service.base_url, tmp_path, [1, 2], [3])
-    assert [seed for seed, *_ in first["landed"]] == [1, 2]  # though the second one landed first
-    assert [seed for seed, *_ in second["landed"]] == [3]  # in another event loop, with the same job service
-    for _, name, likeness, notes in first["landed"] + second["landed"]:
+    assert [seed for seed, *_ in first["completed"]] == [1, 2]  # though the second one completed first
+    assert [seed for seed, *_ in second["completed"]] == [3]  # in another event loop, with the same job service
+    for _, name, likeness, notes in first["completed"] + second["completed"]:
         assert name == "modelslab" and likeness > 0.9 and not notes
     assert [body["key"] for body in bodies(service)] == [CANARY] * 3
     assert len(list((tmp_path / "data").glob("jobs.sqlite3"))) == 1
@@ -295,12 +295,12 @@ def test_a_script_gets_the_finished_headshots_with_the_error(service: Service, t
     [said] = script(service.base_url, tmp_path, [1, 2, 3], modelslab_in_flight="1")
     assert said["error"] == "Refused"
     assert "The prompt is not allowed" in said["sentence"]
-    assert sorted(seed for seed, *_ in said["landed"]) == [1, 3]
+    assert sorted(seed for seed, *_ in said["completed"]) == [1, 3]
 
 
 def test_if_modelslab_cannot_be_reached_auto_falls_back_to_the_studio(tmp_path: Path) -> None:
     with closed_port() as port:
         [said] = script(f"http://127.0.0.1:{port}", tmp_path, [1], name="auto")
-    [[seed, name, likeness, note]] = said["landed"]
+    [[seed, name, likeness, note]] = said["completed"]
     assert (seed, name) == (1, "studio") and likeness > 0.5
     assert note.startswith("Made by Studio, for ModelsLab was not available: ModelsLab cannot be reached:")

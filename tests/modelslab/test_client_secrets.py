@@ -5,7 +5,7 @@ import ssl
 
 import httpx
 import pytest
-from loopback import CANARY, LINK, REQUEST, client, listening, run, told, traces
+from loopback import CANARY, LINK, REQUEST, client, everything_loggable, listening, run, traces
 from service import Exchange, Service, closed_port
 
 from headshot.errors import NotConfigured
@@ -17,7 +17,7 @@ from headshot.modelslab.transport import _reason
 def test_the_search_for_traces_finds_what_httpx_leaves() -> None:
     with closed_port() as port, pytest.raises(httpx.ConnectError) as caught:
         httpx.post(f"http://127.0.0.1:{port}", json={"key": CANARY})
-    assert traces(told(caught.value)) != []
+    assert traces(everything_loggable(caught.value)) != []
 
 
 def test_a_call_that_is_cancelled_on_its_way_shows_no_key() -> None:
@@ -32,11 +32,11 @@ def test_a_call_that_is_cancelled_on_its_way_shows_no_key() -> None:
             sending.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await sending
-            assert traces(told(caught.value)) == []
+            assert traces(everything_loggable(caught.value)) == []
             with pytest.raises(TimeoutError) as late:
                 async with asyncio.timeout(0.1):
                     await found.submit(REQUEST, LINK)
-            assert traces(told(late.value)) == []
+            assert traces(everything_loggable(late.value)) == []
 
     with Service() as service:
         service.script("submit", hang)

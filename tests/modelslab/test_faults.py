@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
-from loopback import CANARY, LINK, QUICK, client, listening, loopback, told, traces
+from loopback import CANARY, LINK, QUICK, client, everything_loggable, listening, loopback, traces
 from service import At, Exchange, Fault, Service, closed_port, deaf_port, picture
 
 from headshot.errors import BackendError, NotConfigured, OutcomeUnknown, Refused, Unavailable
@@ -270,7 +270,7 @@ def suffered(journey: Callable[[], Coroutine[Any, Any, object]]) -> BackendError
         except BackendError as error:
             caught = error
     assert caught is not None, "nothing was raised"
-    assert traces(told(caught)) == []
+    assert traces(everything_loggable(caught)) == []
     assert traces(log.getvalue()) == []
     assert caught.backend == "modelslab"
     assert str(caught)[0].isupper() and str(caught).endswith(".") and len(str(caught)) < 500

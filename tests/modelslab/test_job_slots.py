@@ -67,40 +67,40 @@ def test_a_waiter_that_is_cancelled_does_not_block_the_next() -> None:
 
 def test_a_waiter_learns_how_many_are_before_it_at_first_and_at_every_change() -> None:
     async def run() -> None:
-        slots, told = JobSlots(), [[], [], [], []]  # type: tuple[JobSlots, list[list[int]]]
-        first = await slots.acquire(1, 60, on_queued=told[0].append)
-        line = [asyncio.create_task(slots.acquire(1, 60, on_queued=told[number].append)) for number in (1, 2, 3)]
+        slots, reports = JobSlots(), [[], [], [], []]  # type: tuple[JobSlots, list[list[int]]]
+        first = await slots.acquire(1, 60, on_queued=reports[0].append)
+        line = [asyncio.create_task(slots.acquire(1, 60, on_queued=reports[number].append)) for number in (1, 2, 3)]
         await asyncio.sleep(0.01)
-        assert told == [[], [0], [1], [2]]
+        assert reports == [[], [0], [1], [2]]
         slots.release(first)
         slot = await asyncio.wait_for(line[0], 5)
         await asyncio.sleep(0.01)
-        assert told == [[], [0], [1, 0], [2, 1]]
+        assert reports == [[], [0], [1, 0], [2, 1]]
         line[1].cancel()
         await asyncio.sleep(0.01)
-        assert told == [[], [0], [1, 0], [2, 1, 0]]
+        assert reports == [[], [0], [1, 0], [2, 1, 0]]
         slots.release(slot)
         await asyncio.wait_for(line[2], 5)
-        assert told == [[], [0], [1, 0], [2, 1, 0]]
+        assert reports == [[], [0], [1, 0], [2, 1, 0]]
 
     asyncio.run(run())
 
 
 def test_on_queued_runs_on_the_waiters_loop_whichever_thread_releases_the_slot() -> None:
     slots = JobSlots()
-    told: list[tuple[str, int, bool]] = []
+    reports: list[tuple[str, int, bool]] = []
     changed = threading.Condition()
 
     def wait_until(count: int) -> None:
         with changed:
-            assert changed.wait_for(lambda: len(told) >= count, 10)
+            assert changed.wait_for(lambda: len(reports) >= count, 10)
 
     async def wait(name: str) -> None:
         thread = threading.get_ident()
 
         def on_queued(before: int) -> None:
             with changed:
-                told.append((name, before, threading.get_ident() == thread))
+                reports.append((name, before, threading.get_ident() == thread))
                 changed.notify_all()
 
         slot = await asyncio.wait_for(slots.acquire(1, 60, on_queued=on_queued), 10)
@@ -116,7 +116,7 @@ def test_on_queued_runs_on_the_waiters_loop_whichever_thread_releases_the_slot()
         slots.release("1")
         one.result(timeout=20)
         other.result(timeout=20)
-    assert told == [("one", 0, True), ("other", 1, True), ("other", 0, True)]
+    assert reports == [("one", 0, True), ("other", 1, True), ("other", 0, True)]
 
 
 def test_an_exception_from_on_queued_ends_the_wait_and_does_not_block_the_next() -> None:

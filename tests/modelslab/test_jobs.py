@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loopback import CANARY, QUICK, listening, loopback, told, traces
+from loopback import CANARY, QUICK, everything_loggable, listening, loopback, traces
 from paths import ROOT
 from PIL import Image
 from service import Exchange, Job, Service, closed_port
@@ -77,7 +77,7 @@ def requests(*seeds: int) -> list[HeadshotRequest]:
 
 
 class Listener:
-    """Watches a comparison. `landed`: seeds, in the order they were yielded. `error`: what the watching ended with."""
+    """Watches a comparison. `completed`: seeds, in the order they were yielded. `error`: how the watching ended."""
 
     def __init__(self, job_service: JobService, comparison: str, owner: str = OWNER) -> None:
         self.progress = Progress(item_listener=self.hear)
@@ -98,7 +98,7 @@ class Listener:
             self.error = error
 
     @property
-    def landed(self) -> list[int | None]:
+    def completed(self) -> list[int | None]:
         return [headshot.request.seed for headshot in self.headshots]
 
     def last(self, seed: int) -> HeadshotStatus:
@@ -178,13 +178,13 @@ async def test_headshots_are_yielded_as_they_are_done(service: Service, tmp_path
         listener = Listener(job_service, comparison)
         await until(lambda: seeds_of(service) == {1, 2, 3})
         finish(service, 3)
-        await until(lambda: listener.landed == [3])
+        await until(lambda: listener.completed == [3])
         assert not listener.task.done()
         finish(service, 1)
-        await until(lambda: listener.landed == [3, 1])
+        await until(lambda: listener.completed == [3, 1])
         finish(service)
         await listener.end()
-        assert (listener.landed, listener.error) == ([3, 1, 2], None)
+        assert (listener.completed, listener.error) == ([3, 1, 2], None)
         for headshot in listener.headshots:
             assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
             assert headshot.backend == "modelslab" and headshot.seconds > 0
@@ -230,7 +230,7 @@ async def test_jobs_above_the_accounts_limit_wait_here_and_report_their_position
         assert service.posts == 2
         finish(service)
         await listener.end()
-        assert (set(listener.landed), listener.error) == ({1, 2, 3, 4, 5}, None)
+        assert (set(listener.completed), listener.error) == ({1, 2, 3, 4, 5}, None)
         assert (service.posts, service.turned_away, service.most_at_once) == (5, 0, 2)
 
 
@@ -245,7 +245,7 @@ async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Servic
         service.depth = 1
         finish(service)
         await listener.end()
-        assert (listener.landed, service.posts) == ([1], 1)
+        assert (listener.completed, service.posts) == ([1], 1)
 
 
 async def test_a_comparison_can_be_watched_twice_at_once_and_again_when_it_is_over(
@@ -259,8 +259,8 @@ async def test_a_comparison_can_be_watched_twice_at_once_and_again_when_it_is_ov
         await first.end()
         await second.end()
         third = await followed(job_service, comparison)
-        assert set(first.landed) == set(second.landed) == {1, 2}
-        assert third.landed == [1, 2]
+        assert set(first.completed) == set(second.completed) == {1, 2}
+        assert third.completed == [1, 2]
         pngs = {headshot.request.seed: headshot.png for headshot in first.headshots}
         assert all(headshot.png == pngs[headshot.request.seed] for headshot in third.headshots)
         assert service.posts == 2
@@ -274,7 +274,7 @@ async def test_a_refused_headshot_is_reported_at_once_and_raised_after_the_other
         listener = Listener(job_service, await begun(job_service, 1, 2))
         finish(service)
         await listener.end()
-        assert listener.landed == [2]
+        assert listener.completed == [2]
         assert isinstance(listener.error, Refused)
         assert listener.last(1).kind == "failed"
         assert listener.last(1).error is listener.error
@@ -342,7 +342,7 @@ async def test_stop_drops_what_was_not_sent_and_what_was_goes_on(service: Servic
         jobs = await job_service.comparison(OWNER)
         finish(service)
         listener = await followed(job_service, jobs[0].comparison)
-        assert set(listener.landed) == sent
+        assert set(listener.completed) == sent
         assert isinstance(listener.error, Stopped)
         assert {listener.last(seed).text for seed in {1, 2, 3, 4} - sent} == {MSG_CANCELLED_BEFORE_SEND}
         assert service.posts == 2
@@ -388,7 +388,7 @@ async def test_closing_the_page_stops_nothing(service: Service, tmp_path: Path) 
         finish(service)
         jobs = await job_service.comparison(OWNER)
         listener = await followed(job_service, jobs[0].comparison)
-        assert (set(listener.landed), listener.error, service.posts) == ({1, 2, 3}, None, 3)
+        assert (set(listener.completed), listener.error, service.posts) == ({1, 2, 3}, None, 3)
 
 
 # --- unknown
@@ -400,13 +400,13 @@ async def test_a_lost_answer_is_unknown_and_never_sent_again(service: Service, t
     async with opened(service, tmp_path, in_flight=1) as job_service:
         comparison = await begun(job_service, 1, 2, 3)
         listener = await followed(job_service, comparison)
-        assert listener.landed == [1, 3]
+        assert listener.completed == [1, 3]
         assert isinstance(listener.error, OutcomeUnknown)
         assert listener.last(2).kind == "unknown"
         assert listener.last(2).error is listener.error
         assert "may have been billed" in str(listener.error)
         again = await followed(job_service, comparison)  # and as often as anybody looks
-        assert again.landed == [1, 3] and again.last(2).kind == "unknown"
+        assert again.completed == [1, 3] and again.last(2).kind == "unknown"
         assert await states(job_service, comparison) == [JobState.DONE, JobState.UNKNOWN, JobState.DONE]
         assert service.posts == 3
 
@@ -426,7 +426,7 @@ async def test_a_late_picture_arrives_when_it_is_checked_again(service: Service,
         await job_service.check_again(OWNER, job, KEY)
         [found] = await job_service.comparison(OWNER)
         listener = await followed(job_service, found.comparison)
-        assert (listener.landed, listener.error) == ([1], None)
+        assert (listener.completed, listener.error) == ([1], None)
         assert [headshot.job for headshot in listener.headshots] == [job]
         await job_service.check_again(OWNER, job, KEY)  # now it is done, and stays so
         assert (await job_service.record(OWNER, job))[0].state is JobState.DONE
@@ -465,10 +465,10 @@ async def test_a_check_that_another_one_has_overtaken_downloads_nothing_again(
         await read.wait()
         await job_service.check_again(OWNER, job, KEY)
         [found] = await job_service.comparison(OWNER)
-        assert (await followed(job_service, found.comparison)).landed == [1]
+        assert (await followed(job_service, found.comparison)).completed == [1]
         held.set()
         await overtaken
-        assert (await followed(job_service, found.comparison)).landed == [1]
+        assert (await followed(job_service, found.comparison)).completed == [1]
         assert (service.downloads, service.posts) == (1, 1)
 
 
@@ -516,7 +516,7 @@ async def test_sending_again_is_another_post_whose_headshot_takes_the_cards_plac
         assert service.posts == 3
         await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))
         listener = await followed(job_service, comparison)
-        assert (sorted(listener.landed), listener.error) == ([1, 2, 3], None)
+        assert (sorted(listener.completed), listener.error) == ([1, 2, 3], None)
         jobs = await job_service.comparison(OWNER, comparison)
         assert [(job.position, job.state) for job in jobs] == [(at, JobState.DONE) for at in range(3)]
         assert jobs[1].id != lost and jobs[1].request.seed == 2
@@ -534,8 +534,8 @@ async def test_send_again_pressed_twice_is_charged_once_more(service: Service, t
         [found] = await job_service.comparison(OWNER)
         await until(lambda: service.jobs)
         finish(service)
-        assert (await followed(job_service, found.comparison)).landed == [1]
-        await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))  # nor once the other one has landed
+        assert (await followed(job_service, found.comparison)).completed == [1]
+        await job_service.send_again(OWNER, lost, KEY, Subject(PHOTO))  # nor once the other one has completed
         await job_service.send_again(OWNER, found.id, KEY, Subject(PHOTO))
         await asyncio.sleep(0.1)
         assert service.posts == 2
@@ -550,7 +550,7 @@ async def test_a_declined_job_can_be_sent_again(service: Service, tmp_path: Path
         await job_service.send_again(OWNER, declined.id, KEY, Subject(PHOTO))
         await until(lambda: service.jobs)
         finish(service)
-        assert (await followed(job_service, comparison)).landed == [1]
+        assert (await followed(job_service, comparison)).completed == [1]
 
 
 # --- a server that ends, and the next one
@@ -617,7 +617,7 @@ def test_after_a_servers_end_the_next_one_fetches_what_was_taken_and_sends_nothi
             await until(lambda: service.polls >= polls + 2)  # it is under way again
             finish(service)
             await listener.end()
-            assert listener.landed == [taken]
+            assert listener.completed == [taken]
             assert isinstance(listener.error, OutcomeUnknown)
             kinds = {seed: listener.last(seed).kind for seed in {1, 2, 3, 4} - {taken}}
             assert sorted(kinds.values()) == ["never sent", "never sent", "unknown"]
@@ -626,12 +626,12 @@ def test_after_a_servers_end_the_next_one_fetches_what_was_taken_and_sends_nothi
             assert all("nothing was billed" in listener.last(seed).text for seed in kinds if seed != lost)
             assert service.posts == 2
             await job_service.recover()  # which a second start finds as it is
-            assert (await followed(job_service, jobs[0].comparison)).landed == [taken]
+            assert (await followed(job_service, jobs[0].comparison)).completed == [taken]
             assert service.posts == 2
             stranded = next(listener.last(seed).job for seed in kinds if seed != lost)
             service.script("submit", None)
             await job_service.send_again(OWNER, stranded, KEY, Subject(PHOTO))
-            assert len((await followed(job_service, jobs[0].comparison)).landed) == 2
+            assert len((await followed(job_service, jobs[0].comparison)).completed) == 2
             assert service.posts == 3
 
     asyncio.run(second())
@@ -648,7 +648,7 @@ async def test_a_job_submitted_during_recovery_is_not_taken_for_one_of_the_last_
         await asyncio.sleep(0)
         listener = await followed(job_service, await begun(job_service, 2))
         await recovering
-        assert (listener.landed, listener.error) == ([2], None)
+        assert (listener.completed, listener.error) == ([2], None)
 
 
 async def test_a_visitors_comparisons_are_found_again_the_latest_first(service: Service, tmp_path: Path) -> None:
@@ -675,12 +675,12 @@ async def test_a_visitors_job_waits_for_the_visitors_key(service: Service, tmp_p
         await job_service.resume(OWNER, KEY)
         await job_service.resume(OTHER, VISITORS_KEY)
         listener = await followed(job_service, comparison)
-        assert listener.landed == [] and isinstance(listener.error, OutcomeUnknown)
+        assert listener.completed == [] and isinstance(listener.error, OutcomeUnknown)
         assert listener.last(1).kind == "unknown"
         assert service.polls == polls
         await job_service.resume(OWNER, VISITORS_KEY)
         listener = await followed(job_service, comparison)
-        assert (listener.landed, listener.error) == ([1], None)
+        assert (listener.completed, listener.error) == ([1], None)
         assert service.posts == 1
 
 
@@ -703,12 +703,12 @@ async def test_another_visitor_finds_nothing(service: Service, tmp_path: Path) -
         [job] = await job_service.comparison(OWNER)
         assert await job_service.comparison(OTHER) == await job_service.comparison(OTHER, comparison) == ()
         stranger = await followed(job_service, comparison, OTHER)
-        assert (stranger.landed, stranger.standings, stranger.error) == ([], {}, None)
+        assert (stranger.completed, stranger.standings, stranger.error) == ([], {}, None)
         with pytest.raises(RequestError) as gone:
             await job_service.record(OTHER, job.id)
         assert str(gone.value) == MSG_EXPIRED
         await job_service.forget(OTHER)
-        assert (await followed(job_service, comparison)).landed == [1]
+        assert (await followed(job_service, comparison)).completed == [1]
 
 
 async def test_forgetting_deletes_rows_and_files_and_cancels_running_jobs(service: Service, tmp_path: Path) -> None:
@@ -725,7 +725,7 @@ async def test_forgetting_deletes_rows_and_files_and_cancels_running_jobs(servic
         assert not files(tmp_path)
         assert await job_service.comparison(OWNER) == ()
         finish(service)
-        assert (await followed(job_service, theirs, OTHER)).landed == [9]
+        assert (await followed(job_service, theirs, OTHER)).completed == [9]
         assert reported_ends(service) - ended == {9}  # nobody asked for the others
         assert service.posts == posts
         assert len(files(tmp_path)) == 1
@@ -751,7 +751,7 @@ async def test_old_jobs_expire_and_running_ones_stay(service: Service, tmp_path:
         await job_service.expire(0)
         assert await job_service.comparison(OWNER, done) == () and not files(tmp_path)
         finish(service)
-        assert (await followed(job_service, running)).landed == [2]
+        assert (await followed(job_service, running)).completed == [2]
 
 
 async def test_a_picture_that_was_deleted_meanwhile_is_explained_in_a_sentence(
@@ -776,7 +776,7 @@ async def test_a_full_disk_does_not_cost_the_visitor_the_headshot(service: Servi
         finish(service)
         with listening() as log:
             listener = await followed(job_service, comparison)
-        assert (listener.landed, listener.error) == ([1], None)
+        assert (listener.completed, listener.error) == ([1], None)
         assert "Could not save a headshot" in log.getvalue()
         [headshot] = listener.headshots
         assert np.array_equal(headshot.image, Photo.from_bytes(service.file).pixels)
@@ -821,7 +821,7 @@ async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(servic
         assert service.polls == 0
         assert await job_service.on_webhook(*call(service))
         await listener.end()
-        assert listener.landed == [1]
+        assert listener.completed == [1]
         job, events = await job_service.record(OWNER, listener.headshots[0].job)
         assert [event.what for event in events] == ["added", "sent", "processing", "webhook", "done"]
         asked = service.polls, service.downloads
@@ -857,7 +857,7 @@ async def test_a_webhook_names_a_job_whose_response_was_lost(service: Service, t
         assert (await followed(job_service, comparison)).last(1).kind == "unknown"
         assert await job_service.on_webhook(*call(service))
         listener = await followed(job_service, comparison)
-        assert (listener.landed, listener.error, service.posts) == ([1], None, 1)
+        assert (listener.completed, listener.error, service.posts) == ([1], None, 1)
 
 
 @pytest.mark.parametrize("number", ["", "../1", "1?key=", "1" * 65])
@@ -879,7 +879,7 @@ async def test_a_webhook_that_comes_before_the_response_is_used_if_that_is_lost(
     async with hooked(service, tmp_path) as (job_service, comparison):
         called.append(await job_service.on_webhook(*call(service)))
         listener = await followed(job_service, comparison)
-        assert (listener.landed, listener.error, called, service.posts) == ([1], None, [True], 1)
+        assert (listener.completed, listener.error, called, service.posts) == ([1], None, [True], 1)
 
 
 async def test_a_webhook_for_a_visitors_job_is_kept_until_the_key_is_there(service: Service, tmp_path: Path) -> None:
@@ -890,7 +890,7 @@ async def test_a_webhook_for_a_visitors_job_is_kept_until_the_key_is_there(servi
         assert await job_service.on_webhook(*call(service))
         assert service.polls == 0
         await job_service.resume(OWNER, KEY)
-        assert (await followed(job_service, comparison)).landed == [1]
+        assert (await followed(job_service, comparison)).completed == [1]
         assert service.posts == 1
 
 
@@ -941,7 +941,7 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
         token = lost.body["webhook"].rpartition("/")[2]
         assert await job_service.on_webhook(token, lost.body["track_id"], str(lost.number))
         again = await followed(job_service, comparison)
-        assert set(again.landed) == {1, 4}
+        assert set(again.completed) == {1, 4}
         assert {listener.last(seed).kind for seed in (3, 4, 5)} == {"unknown"}
         with pytest.raises(NotConfigured) as other_key:
             await job_service.check_again(OWNER, again.last(5).job, Key(CANARY + "x"))
@@ -974,7 +974,7 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
             errors.append(nowhere.value)
     assert traces(log.getvalue()) == []
     assert traces(repr(seen)) == []
-    assert traces("\n".join(map(told, errors))) == []
+    assert traces("\n".join(map(everything_loggable, errors))) == []
     assert any(path in everything for path in files(tmp_path))
     for path, data in [*everything.items(), *contents(tmp_path).items()]:
         assert traces(data.decode("latin-1")) == [], path

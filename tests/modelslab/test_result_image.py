@@ -104,11 +104,11 @@ def test_a_picture_that_is_only_marked_by_the_safety_checker_says_that(portrait:
 
 
 @pytest.mark.parametrize(
-    ("seed", "told"), [(None, []), (7, []), (1234, ["seed 7: the service says that it used 1234"])]
+    ("seed", "texts"), [(None, []), (7, []), (1234, ["seed 7: the service says that it used 1234"])]
 )
-def test_a_seed_that_the_service_replaced_is_told(seed: int | None, told: list[str], portrait: Image.Image) -> None:
+def test_a_seed_that_the_service_replaced_is_told(seed: int | None, texts: list[str], portrait: Image.Image) -> None:
     notes = shot(file_of(portrait), JobResponse("done", "1", seed=seed)).notes
-    assert [note.text for note in notes] == told
+    assert [note.text for note in notes] == texts
     assert all(note.kind == "not applied" for note in notes)
 
 

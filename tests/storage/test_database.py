@@ -127,16 +127,16 @@ def schema_of(engine: Engine) -> dict[str, object]:
     """What the database itself says of its tables."""
     inspector = inspect(engine)
 
-    def told(rows: list[object]) -> list[str]:
+    def described(rows: list[object]) -> list[str]:
         return sorted(str(sorted((key, str(value)) for key, value in row.items())) for row in rows)  # type: ignore[attr-defined]
 
     return {
         table: {
-            "columns": told(inspector.get_columns(table)),
-            "indexes": told(inspector.get_indexes(table)),
-            "checks": told(inspector.get_check_constraints(table)),
-            "unique": told(inspector.get_unique_constraints(table)),
-            "foreign": told(inspector.get_foreign_keys(table)),
+            "columns": described(inspector.get_columns(table)),
+            "indexes": described(inspector.get_indexes(table)),
+            "checks": described(inspector.get_check_constraints(table)),
+            "unique": described(inspector.get_unique_constraints(table)),
+            "foreign": described(inspector.get_foreign_keys(table)),
             "primary": str(inspector.get_pk_constraint(table)),
         }
         for table in inspector.get_table_names()
@@ -261,12 +261,12 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> 
     Store.open(tmp_path).close()
     engine = database.connect(tmp_path, None)
     with engine.connect() as connection:
-        told = {
+        described = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
         }
     engine.dispose()
-    assert told == {
+    assert described == {
         "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 10_000
     }  # fmt: skip
 

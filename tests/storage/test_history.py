@@ -10,7 +10,7 @@ import pytest
 from databases import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, land, look, rows, shot
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, begin, files_of, look, rows, save_headshot, shot
 
 from headshot.errors import RequestError
 from headshot.request import HeadshotRequest
@@ -19,13 +19,13 @@ from headshot.storage import History, HistoryEntry, Store, StoreError
 # --- what comes
 
 
-def test_what_lands_is_there_for_good_as_it_was_given(place: Place, store: Store) -> None:
+def test_what_is_saved_is_there_for_good_as_it_was_given(place: Place, store: Store) -> None:
     requests = asked("teal", "grey", "blue")
     comparison = store.history.begin(
         ANN, requests, kind="matrix", backend="auto", photo_sha256=PHOTO, face=2, group="g", name="  Ann's \n first "
     )
     facts = {"seconds": 0.5, "likeness": None, "notes": [{"kind": "applied", "text": "Teal."}], "face": [1, 2, 3, 4]}
-    one = store.history.land(
+    one = store.history.save_headshot(
         comparison,
         2,
         png=PICTURE,
@@ -54,10 +54,12 @@ def test_what_lands_is_there_for_good_as_it_was_given(place: Place, store: Store
 
 def test_a_headshot_is_found_by_its_mark(history: History) -> None:
     marks = [letter * 64 for letter in "ab"]
-    land(history, begin(history), png=OTHER)  # from before there were marks
+    save_headshot(history, begin(history), png=OTHER)  # from before there were marks
     comparison = begin(history)
-    first, second = (land(history, comparison, at, str(at).encode(), mark=mark) for at, mark in enumerate(marks))
-    again = land(history, begin(history), mark=marks[0])
+    first, second = (
+        save_headshot(history, comparison, at, str(at).encode(), mark=mark) for at, mark in enumerate(marks)
+    )
+    again = save_headshot(history, begin(history), mark=marks[0])
     for mark, shot_id in zip(marks, (again, second), strict=True):
         found = history.by_content_id(ANN, mark)
         assert found is not None and found.id == shot_id != first
@@ -66,47 +68,47 @@ def test_a_headshot_is_found_by_its_mark(history: History) -> None:
 
 def test_a_comparison_goes_on_until_it_is_ended_and_keeps_what_comes_later(history: History) -> None:
     comparison = begin(history)
-    land(history, comparison, 1)
+    save_headshot(history, comparison, 1)
     assert not look(history, comparison).ended
     history.end(comparison)
     assert look(history, comparison).ended
-    land(history, comparison, 0, OTHER)
+    save_headshot(history, comparison, 0, OTHER)
     assert [kept.position for kept in look(history, comparison).headshots] == [0, 1]
     assert look(history, comparison).ended
 
 
-def test_why_one_did_not_come_is_told_until_it_lands(history: History) -> None:
+def test_why_one_did_not_come_is_kept_until_it_is_saved(history: History) -> None:
     comparison = begin(history)
     history.fail(comparison, 1, "The service declined it.")
     history.fail(comparison, 1, "It declined it again.")
     assert look(history, comparison).failures == {1: "It declined it again."}
-    land(history, comparison, 1)
+    save_headshot(history, comparison, 1)
     assert look(history, comparison).failures == {}
     history.fail(comparison, 1, "A latecomer.")
     assert look(history, comparison).failures == {}
 
 
-def test_the_same_picture_lands_once_and_another_one_stands_behind_it(place: Place, history: History) -> None:
+def test_the_same_picture_is_saved_once_and_another_one_stands_behind_it(place: Place, history: History) -> None:
     comparison = begin(history)
-    first = land(history, comparison)
-    assert land(history, comparison) == first
-    second = land(history, comparison, png=OTHER)
+    first = save_headshot(history, comparison)
+    assert save_headshot(history, comparison) == first
+    second = save_headshot(history, comparison, png=OTHER)
     assert [kept.id for kept in look(history, comparison).headshots] == [first, second]
     assert place.files == files_of(PICTURE, OTHER)
 
 
-def test_a_paid_job_lands_once_though_two_pages_sign_its_picture_differently(place: Place, history: History) -> None:
+def test_a_paid_job_is_saved_once_though_two_pages_sign_its_picture_differently(place: Place, history: History) -> None:
     comparison = begin(history)
-    first = land(history, comparison, job="j1")
-    assert land(history, comparison, png=OTHER, job="j1") == first
-    assert land(history, comparison, png=OTHER, job="j2") != first  # it was sent again, and paid for again
+    first = save_headshot(history, comparison, job="j1")
+    assert save_headshot(history, comparison, png=OTHER, job="j1") == first
+    assert save_headshot(history, comparison, png=OTHER, job="j2") != first  # it was sent again, and paid for again
     assert len(look(history, comparison).headshots) == 2
 
 
 def test_what_its_visitor_has_deleted_does_not_come_back(place: Place, history: History) -> None:
     comparison = begin(history)
     history.delete(ANN, comparison)
-    assert land(history, comparison) is None
+    assert save_headshot(history, comparison) is None
     history.fail(comparison, 0, "Too late.")
     history.end(comparison)
     assert (rows(place), place.files) == ({}, set())
@@ -116,7 +118,7 @@ def test_a_position_or_a_seed_that_is_none_is_a_bug(place: Place, history: Histo
     comparison = begin(history)
     for position in (-1, 2):
         with pytest.raises(ValueError, match="no position"):
-            land(history, comparison, position)
+            save_headshot(history, comparison, position)
         with pytest.raises(ValueError, match="no position"):
             history.fail(comparison, position, "?")
     for requests in ([], [HeadshotRequest()]):
@@ -137,10 +139,10 @@ def test_a_picture_that_cannot_be_written_leaves_nothing_and_can_land_later(plac
     in_the_way = folder / sha256(PICTURE).hexdigest()[:2]
     in_the_way.write_text("no folder")
     with pytest.raises(StoreError, match="pictures"):
-        land(history, comparison)
+        save_headshot(history, comparison)
     assert look(history, comparison).headshots == ()
     in_the_way.unlink()
-    assert land(history, comparison)
+    assert save_headshot(history, comparison)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -221,8 +223,8 @@ def test_a_search_for_a_book_is_refused_with_a_sentence(history: History) -> Non
 
 def test_the_history_is_filtered_by_backend_and_by_favourites(history: History) -> None:
     studio, fell, plain = begin(history), begin(history, backend="modelslab"), begin(history, backend="pipeline")
-    land(history, studio)
-    kept = land(history, fell, png=OTHER, backend="studio")  # where the service was not to be had
+    save_headshot(history, studio)
+    kept = save_headshot(history, fell, png=OTHER, backend="studio")  # where the service was not to be had
     assert [found.id for found in history.page(ANN, backend="studio")] == [fell, studio]
     assert [found.id for found in history.page(ANN, backend="modelslab")] == [fell]
     assert history.page(ANN, favourites=True) == ()
@@ -290,7 +292,7 @@ def test_a_groups_name_is_that_of_all_its_runs_and_of_those_that_come(history: H
 def test_a_visitor_finds_and_changes_nothing_of_another_visitors(place: Place, history: History) -> None:
     kept, second = shot(history), shot(history, OTHER)
     comparison = begin(history, group="team")
-    land(history, comparison, mark="a" * 64)
+    save_headshot(history, comparison, mark="a" * 64)
     look_of_ann = history.save_look(ANN, "Board", {"prompt": "teal"})
     code = history.open_vote(ANN, kept.comparison, [kept.id, second.id], "Which?")
     before = rows(place)
@@ -344,7 +346,7 @@ def test_everything_of_a_deleted_comparison_goes_with_it(place: Place, history: 
 
 def test_a_deleted_headshot_takes_its_picture_and_leaves_its_comparison(place: Place, history: History) -> None:
     comparison = begin(history)
-    first, second = land(history, comparison, 0), land(history, comparison, 1, OTHER)
+    first, second = save_headshot(history, comparison, 0), save_headshot(history, comparison, 1, OTHER)
     assert history.delete_headshot(ANN, str(first))
     assert [kept.id for kept in look(history, comparison).headshots] == [second]
     assert place.files == files_of(OTHER)

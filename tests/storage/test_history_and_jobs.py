@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from databases import Place
-from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, land, look, rows, shot
+from keeping import ANN, BEN, OTHER, PHOTO, PICTURE, asked, at_once, begin, files_of, look, rows, save_headshot, shot
 from paths import ROOT
 
 from headshot.storage import Store, key_fingerprint
@@ -68,16 +68,16 @@ def test_when_the_history_goes_the_pictures_that_jobs_have_stay(place: Place, st
 # --- at once, and killed
 
 
-def test_what_lands_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
+def test_what_is_saved_while_all_is_deleted_is_whole_or_gone(place: Place) -> None:
     first, second = place.open(), place.open()
     for _ in range(5):
         comparison = begin(first.history)
         theirs = begin(second.history, BEN)
         results = at_once(
             partial(first.history.forget, ANN),
-            partial(land, second.history, comparison),
-            partial(land, first.history, comparison, 1, OTHER),
-            partial(land, second.history, theirs),
+            partial(save_headshot, second.history, comparison),
+            partial(save_headshot, first.history, comparison, 1, OTHER),
+            partial(save_headshot, second.history, theirs),
             partial(first.history.fail, comparison, 0, "?"),
             partial(second.history.rename, ANN, comparison, "new"),
             partial(second.recover),
@@ -128,16 +128,16 @@ with Store.open(Path(folder), url or None) as store:
             armed = True
         if position == 5 and point == "between two":
             stand()
-        store.history.land(matrix, position, png=b"PNG %d" % position, filename="a.png", thumbnail=b"RIFF",
+        store.history.save_headshot(matrix, position, png=b"PNG %d" % position, filename="a.png", thumbnail=b"RIFF",
                            size=(4, 5), backend="studio", facts={})
 """
 
 
 @pytest.mark.parametrize(
-    ("point", "landed"), [("before the picture has its name", 3), ("before the commit", 3), ("between two", 5)]
+    ("point", "completed"), [("before the picture has its name", 3), ("before the commit", 3), ("between two", 5)]
 )
-def test_a_matrix_whose_process_is_killed_has_what_had_landed_and_goes_on(
-    place: Place, point: str, landed: int
+def test_a_matrix_whose_process_is_killed_has_what_had_completed_and_goes_on(
+    place: Place, point: str, completed: int
 ) -> None:
     command = [sys.executable, "-c", KILLED, place.folder, place.url or "", ANN, point]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -150,11 +150,11 @@ def test_a_matrix_whose_process_is_killed_has_what_had_landed_and_goes_on(
         matrix = store.history.latest(ANN)
         assert matrix is not None
         assert (matrix.kind, matrix.name, matrix.ended, len(matrix.requests)) == ("matrix", "killed", False, 9)
-        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures[:landed]
+        assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures[:completed]
         store.recover()
-        assert place.files == files_of(*pictures[:landed])
-        for position in range(landed, 9):
-            assert land(store.history, matrix.id, position, pictures[position])
+        assert place.files == files_of(*pictures[:completed])
+        for position in range(completed, 9):
+            assert save_headshot(store.history, matrix.id, position, pictures[position])
         store.history.end(matrix.id)
         matrix = look(store.history, matrix.id)
         assert [kept.picture.read_bytes() for kept in matrix.headshots] == pictures

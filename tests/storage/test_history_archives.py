@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archiving import CY, every, exported, fill, land, png, repacked, told
+from archiving import CY, contents, every, exported, fill, png, repacked, save_headshot
 from databases import Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,7 +56,7 @@ def test_a_history_is_the_same_elsewhere(history: History, elsewhere: Store) -> 
     there = elsewhere.history
     done = import_history(there, BEN, exported(history))
     assert (done.comparisons, done.headshots, done.skipped, done.saved_settings) == (3, 4, 0, 1)
-    assert told(every(there, BEN), there) == told(every(history, ANN), history)
+    assert contents(every(there, BEN), there) == contents(every(history, ANN), history)
     assert [(look.name, look.settings) for look in there.saved_settings(BEN)] == [
         (look.name, look.settings) for look in history.saved_settings(ANN)
     ]
@@ -69,12 +69,12 @@ def test_a_history_is_the_same_elsewhere(history: History, elsewhere: Store) -> 
 def test_importing_twice_does_not_duplicate(history: History, elsewhere: Store) -> None:
     fill(history)
     archive = exported(history)
-    told: list[tuple[int, int]] = []
-    first = import_history(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
+    progress: list[tuple[int, int]] = []
+    first = import_history(elsewhere.history, BEN, archive, lambda done, total: progress.append((done, total)))
     before = every(elsewhere.history, BEN)
-    assert told == [(done, first.headshots) for done in range(1, first.headshots + 1)]
-    again = import_history(elsewhere.history, BEN, archive, lambda done, total: told.append((done, total)))
-    assert told[first.headshots :] == told[: first.headshots]  # what is skipped counts
+    assert progress == [(done, first.headshots) for done in range(1, first.headshots + 1)]
+    again = import_history(elsewhere.history, BEN, archive, lambda done, total: progress.append((done, total)))
+    assert progress[first.headshots :] == progress[: first.headshots]  # what is skipped counts
     assert (again.comparisons, again.headshots, again.skipped, again.saved_settings) == (0, 0, first.headshots, 0)
     assert every(elsewhere.history, BEN) == before
     own = import_history(history, ANN, archive)
@@ -142,7 +142,7 @@ def test_whatever_the_history_holds_comes_back(history: History, elsewhere: Stor
             group_name=name[::-1],
         )
         for position, number, filename, facts, loved in shots:
-            shot = land(history, comparison, position, png(number), filename=filename, facts=facts)
+            shot = save_headshot(history, comparison, position, png(number), filename=filename, facts=facts)
             history.favourite(ANN, shot, loved)
         history.fail(comparison, 1, name)
         if ended:
@@ -150,14 +150,16 @@ def test_whatever_the_history_holds_comes_back(history: History, elsewhere: Stor
     archive = exported(history)
     done = import_history(there, BEN, archive)
     assert done.comparisons == len(runs)
-    assert told(every(there, BEN), there) == told(every(history, ANN), history)
+    assert contents(every(there, BEN), there) == contents(every(history, ANN), history)
     again = import_history(there, BEN, archive)
     assert (again.comparisons, again.headshots, again.skipped) == (0, 0, done.headshots)
 
 
 def test_an_archive_from_before_teams_had_names_comes_in(history: History, elsewhere: Store) -> None:
     fill(history)
-    earlier = repacked(exported(history), lambda told, _: [run.pop("group_name") for run in told["comparisons"]])
+    earlier = repacked(
+        exported(history), lambda manifest, _: [run.pop("group_name") for run in manifest["comparisons"]]
+    )
     assert import_history(elsewhere.history, BEN, earlier).comparisons == 3
     assert {run.group_name for run in every(elsewhere.history, BEN)} == {""}
 
@@ -192,7 +194,7 @@ def test_an_export_goes_where_nobody_can_seek_and_takes_one_picture_at_a_time(hi
     noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
     large = io.BytesIO()
     Image.fromarray(noise).save(large, "PNG", compress_level=0)
-    land(history, comparison, 0, large.getvalue())
+    save_headshot(history, comparison, 0, large.getvalue())
 
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
@@ -256,6 +258,6 @@ def test_a_date_before_zip_began_does_not_stop_an_export(history: History) -> No
         begun=datetime(2001, 1, 1, tzinfo=UTC),
     )
     comparison = every(history, ANN)[0].id
-    land(history, comparison, 0, png(1), made=datetime(1979, 1, 1, tzinfo=UTC))
+    save_headshot(history, comparison, 0, png(1), made=datetime(1979, 1, 1, tzinfo=UTC))
     assert len(zipfile.ZipFile(exported(history)).namelist()) == 2
     assert every(history, ANN)[0].kept_since - every(history, ANN)[0].begun > timedelta(days=365)

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from keeping import ANN, BEN, asked, begin, files_of, land
+from keeping import ANN, BEN, asked, begin, files_of, save_headshot
 
 from headshot.storage import HistoryEntry, JobId, Store, hash_token, key_fingerprint
 
@@ -56,8 +56,8 @@ class Machine(RuleBasedStateMachine):
         self.votes: dict[str, tuple[str, set[str], dict[frozenset[str], str]]] = {}
         for number in range(4):
             self.begin(OWNERS[number % 2], PROMPTS[number % 3], BACKENDS[number // 2])
-            self.land(number, number % 2, PICTURES[number % 3], BACKENDS[0])
-            self.land(number, 1, PICTURES[(number + 1) % 3], BACKENDS[1])
+            self.save_headshot(number, number % 2, PICTURES[number % 3], BACKENDS[0])
+            self.save_headshot(number, 1, PICTURES[(number + 1) % 3], BACKENDS[1])
 
     def open(self) -> None:
         self.store: Store = self.place.open()
@@ -78,13 +78,13 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 9), at=st.integers(0, 1), png=st.sampled_from(PICTURES), by=st.sampled_from(BACKENDS))
-    def land(self, number: int, at: int, png: bytes, by: str) -> None:
+    def save_headshot(self, number: int, at: int, png: bytes, by: str) -> None:
         comparison, known = self.one(number)
-        landed = land(self.store.history, comparison, at, png, by)
-        assert landed is not None
+        completed = save_headshot(self.store.history, comparison, at, png, by)
+        assert completed is not None
         before = {what[:2]: shot for shot, what in known.shots.items()}
-        assert before.get((at, png), landed) == landed
-        known.shots.setdefault(landed, (at, png, by))
+        assert before.get((at, png), completed) == completed
+        known.shots.setdefault(completed, (at, png, by))
         known.failures.pop(at, None)
 
     @precondition(lambda self: self.known)

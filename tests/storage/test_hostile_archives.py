@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from archiving import every, exported, fill, png, repacked, told
+from archiving import contents, every, exported, fill, png, repacked
 from databases import Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,13 +35,13 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
 
 def refused(history: History, archive: Any, sentence: str, owner: str = BEN) -> None:
     """It is, and nothing of it has stayed."""
-    before = told(every(history, owner), history), history.saved_settings(owner)
+    before = contents(every(history, owner), history), history.saved_settings(owner)
     with pytest.raises(RequestError, match=sentence) as caught:
         import_history(history, owner, archive)
     said = str(caught.value)
     assert said.endswith((".", "!"))
     assert len(said) < 300
-    assert (told(every(history, owner), history), history.saved_settings(owner)) == before
+    assert (contents(every(history, owner), history), history.saved_settings(owner)) == before
 
 
 # --- what is refused
@@ -82,44 +82,71 @@ def shot(listed: dict[str, Any]) -> dict[str, Any]:
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, bytes]], object], str]] = {
-    "later version": (lambda told, _: told.update(version=2), "later version"),
-    "no version": (lambda told, _: told.pop("version"), "none of a history"),
-    "version in words": (lambda told, _: told.update(version="1"), "none of a history"),
-    "earlier than the first": (lambda told, _: told.update(version=0), "none of a history"),
-    "another format": (lambda told, _: told.update(format="recipes"), "none of a history"),
-    "no comparisons": (lambda told, _: told.pop("comparisons"), "says what no history says"),
+    "later version": (lambda manifest, _: manifest.update(version=2), "later version"),
+    "no version": (lambda manifest, _: manifest.pop("version"), "none of a history"),
+    "version in words": (lambda manifest, _: manifest.update(version="1"), "none of a history"),
+    "earlier than the first": (lambda manifest, _: manifest.update(version=0), "none of a history"),
+    "another format": (lambda manifest, _: manifest.update(format="recipes"), "none of a history"),
+    "no comparisons": (lambda manifest, _: manifest.pop("comparisons"), "says what no history says"),
     "guidance": (
-        lambda told, _: told["comparisons"][-1]["requests"][1].update(guidance_scale=21),
+        lambda manifest, _: manifest["comparisons"][-1]["requests"][1].update(guidance_scale=21),
         "Guidance must be a number from 1 to 20",
     ),
-    "steps": (lambda told, _: told["comparisons"][-1]["requests"][1].update(num_inference_steps=22), "Steps must be"),
-    "prompt": (lambda told, _: told["comparisons"][0]["requests"][0].update(prompt="p" * 2_001), "2,000 characters"),
-    "unknown setting": (lambda told, _: told["comparisons"][0]["requests"][0].update(key="x"), "not a setting"),
-    "open seed": (lambda told, _: told["comparisons"][0]["requests"][0].update(seed=None), "seed"),
-    "no requests": (lambda told, _: told["comparisons"][0].update(requests=[]), "says what no history says"),
-    "kind": (lambda told, _: told["comparisons"][0].update(kind="film"), "says what no history says"),
-    "name": (lambda told, _: told["comparisons"][0].update(name="n" * 81), "says what no history says"),
-    "backend": (lambda told, _: told["comparisons"][0].update(backend="<b>"), "says what no history says"),
-    "photo": (lambda told, _: told["comparisons"][0].update(photo_sha256="../x"), "says what no history says"),
-    "no zone": (lambda told, _: told["comparisons"][0].update(begun="2026-01-01T00:00:00"), "says what no history"),
-    "year 9999": (lambda told, _: told["comparisons"][0].update(begun="9999-12-31T23:59:59-12:00"), "what no history"),
-    "far position": (lambda told, _: shot(told).update(position=3), "where nothing was asked for"),
-    "negative position": (lambda told, _: shot(told).update(position=-1), "says what no history says"),
-    "far failure": (lambda told, _: told["comparisons"][0].update(failures={"9": "?"}), "where nothing was asked for"),
-    "likeness": (lambda told, _: shot(told)["facts"].update(likeness="much"), "says what no history says"),
-    "notes": (lambda told, _: shot(told)["facts"].update(notes="<b>"), "says what no history says"),
-    "face": (lambda told, _: shot(told)["facts"].update(face=[1, 2]), "says what no history says"),
-    "book of facts": (lambda told, _: shot(told)["facts"].update(other="x" * 100_000), "Too much is told"),
-    "look": (lambda told, _: told["looks"][0]["settings"].update(guidance_scale="x"), "Guidance must be"),
-    "nested look": (lambda told, _: told["looks"][0]["settings"].update(other=[1]), "words, numbers and nothing else"),
+    "steps": (
+        lambda manifest, _: manifest["comparisons"][-1]["requests"][1].update(num_inference_steps=22),
+        "Steps must be",
+    ),
+    "prompt": (
+        lambda manifest, _: manifest["comparisons"][0]["requests"][0].update(prompt="p" * 2_001),
+        "2,000 characters",
+    ),
+    "unknown setting": (lambda manifest, _: manifest["comparisons"][0]["requests"][0].update(key="x"), "not a setting"),
+    "open seed": (lambda manifest, _: manifest["comparisons"][0]["requests"][0].update(seed=None), "seed"),
+    "no requests": (lambda manifest, _: manifest["comparisons"][0].update(requests=[]), "says what no history says"),
+    "kind": (lambda manifest, _: manifest["comparisons"][0].update(kind="film"), "says what no history says"),
+    "name": (lambda manifest, _: manifest["comparisons"][0].update(name="n" * 81), "says what no history says"),
+    "backend": (lambda manifest, _: manifest["comparisons"][0].update(backend="<b>"), "says what no history says"),
+    "photo": (lambda manifest, _: manifest["comparisons"][0].update(photo_sha256="../x"), "says what no history says"),
+    "no zone": (
+        lambda manifest, _: manifest["comparisons"][0].update(begun="2026-01-01T00:00:00"),
+        "says what no history",
+    ),
+    "year 9999": (
+        lambda manifest, _: manifest["comparisons"][0].update(begun="9999-12-31T23:59:59-12:00"),
+        "what no history",
+    ),
+    "far position": (lambda manifest, _: shot(manifest).update(position=3), "where nothing was asked for"),
+    "negative position": (lambda manifest, _: shot(manifest).update(position=-1), "says what no history says"),
+    "far failure": (
+        lambda manifest, _: manifest["comparisons"][0].update(failures={"9": "?"}),
+        "where nothing was asked for",
+    ),
+    "likeness": (lambda manifest, _: shot(manifest)["facts"].update(likeness="much"), "says what no history says"),
+    "notes": (lambda manifest, _: shot(manifest)["facts"].update(notes="<b>"), "says what no history says"),
+    "face": (lambda manifest, _: shot(manifest)["facts"].update(face=[1, 2]), "says what no history says"),
+    "book of facts": (lambda manifest, _: shot(manifest)["facts"].update(other="x" * 100_000), "Too much is said"),
+    "look": (lambda manifest, _: manifest["looks"][0]["settings"].update(guidance_scale="x"), "Guidance must be"),
+    "nested look": (
+        lambda manifest, _: manifest["looks"][0]["settings"].update(other=[1]),
+        "words, numbers and nothing else",
+    ),
     "lacking picture": (lambda _, files: files.popitem(), "lacks some of its pictures"),
-    "path out": (lambda told, _: shot(told).update(file="../../../../etc/passwd"), "lacks some of its pictures"),
-    "path of a system": (lambda told, _: shot(told).update(file="/etc/passwd"), "lacks some of its pictures"),
-    "no PNG": (lambda told, files: files.update({shot(told)["file"]: b"GIF89a" * 9}), "no PNG"),
-    "half a PNG": (lambda told, files: files.update({shot(told)["file"]: png(1, (90, 90))[:-40]}), "damaged"),
-    "PNG of a strip": (lambda told, files: files.update({shot(told)["file"]: png(1, (12_001, 2))}), "far too many"),
-    "PNG of a field": (lambda told, files: files.update({shot(told)["file"]: png(1, (4_001, 4_000))}), "far too many"),
-    "script for a PNG": (lambda told, files: files.update({shot(told)["file"]: b"<script>"}), "no PNG"),
+    "path out": (
+        lambda manifest, _: shot(manifest).update(file="../../../../etc/passwd"),
+        "lacks some of its pictures",
+    ),
+    "path of a system": (lambda manifest, _: shot(manifest).update(file="/etc/passwd"), "lacks some of its pictures"),
+    "no PNG": (lambda manifest, files: files.update({shot(manifest)["file"]: b"GIF89a" * 9}), "no PNG"),
+    "half a PNG": (lambda manifest, files: files.update({shot(manifest)["file"]: png(1, (90, 90))[:-40]}), "damaged"),
+    "PNG of a strip": (
+        lambda manifest, files: files.update({shot(manifest)["file"]: png(1, (12_001, 2))}),
+        "far too many",
+    ),
+    "PNG of a field": (
+        lambda manifest, files: files.update({shot(manifest)["file"]: png(1, (4_001, 4_000))}),
+        "far too many",
+    ),
+    "script for a PNG": (lambda manifest, files: files.update({shot(manifest)["file"]: b"<script>"}), "no PNG"),
 }
 
 

@@ -87,7 +87,7 @@ class Machine(RuleBasedStateMachine):
             if steps > 1:
                 self.post(job, "answered")
             if steps > 2:
-                self.landed(job, PICTURES[number % 3 % 2])
+                self.completed(job, PICTURES[number % 3 % 2])
         return multiple(*jobs)
 
     def teardown(self) -> None:
@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
             known.may_post = False
 
     @rule(job=jobs, picture=st.sampled_from(PICTURES))
-    def landed(self, job: JobId, picture: bytes) -> None:
+    def completed(self, job: JobId, picture: bytes) -> None:
         """A poll brought the picture, also late and twice."""
         known = self.known.get(job)
         if known is not None and known.state in (JobState.PENDING, JobState.SENT):
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
             assert (found.id, found.owner) == (job, known.owner)
             if remote_id == name(job) and known.state is not JobState.PENDING:  # `fetch` tells the receiver
                 self.accepted(job)
-                self.landed(job, PICTURES[0])
+                self.completed(job, PICTURES[0])
 
     @rule()
     def crash(self) -> None:

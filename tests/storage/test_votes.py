@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 from databases import Place
-from keeping import ANN, BEN, OTHER, PICTURE, at_once, begin, land, shot
+from keeping import ANN, BEN, OTHER, PICTURE, at_once, begin, save_headshot, shot
 
 from headshot.errors import RequestError
 from headshot.storage import History, hash_token, saved_settings, votes
@@ -16,7 +16,7 @@ CY = hash_token("cy's token")
 def three(history: History) -> tuple[str, str, str]:
     """The ids of three headshots of one comparison."""
     comparison = begin(history)
-    first, second, third = (land(history, comparison, 0, PICTURE + bytes([number])) for number in range(3))
+    first, second, third = (save_headshot(history, comparison, 0, PICTURE + bytes([number])) for number in range(3))
     return str(first), str(second), str(third)
 
 
@@ -120,8 +120,8 @@ def test_a_voters_word_on_a_pair_replaces_what_that_voter_said_before(
     assert history.cast(code, CY, a, b, "tie")
     assert history.cast(code, BEN, b, c, "right")
     assert history.cast(code, BEN, b, a, "left")
-    told = [(ballot.voter, ballot.left, ballot.right, ballot.outcome) for ballot in history.ballots(code)]
-    assert told == [(CY, a, b, "tie"), (BEN, b, c, "right"), (BEN, b, a, "left")]
+    ballots = [(ballot.voter, ballot.left, ballot.right, ballot.outcome) for ballot in history.ballots(code)]
+    assert ballots == [(CY, a, b, "tie"), (BEN, b, c, "right"), (BEN, b, a, "left")]
     moments = [ballot.at for ballot in history.ballots(code)]
     assert moments == sorted(moments)
 
@@ -191,7 +191,7 @@ def test_a_flood_of_ballots_ends_at_its_bound_and_leaves_what_was_said(
 def test_ballots_that_come_at_once_are_each_counted_once(place: Place) -> None:
     first, second = place.open(), place.open()
     comparison = begin(first.history)
-    a, b, c = (str(land(first.history, comparison, 0, bytes([number]))) for number in range(3))
+    a, b, c = (str(save_headshot(first.history, comparison, 0, bytes([number]))) for number in range(3))
     code = first.history.open_vote(ANN, comparison, [a, b, c], "")
     cast = [
         partial(store.history.cast, code, voter, *pair, "left")

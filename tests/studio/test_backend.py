@@ -189,19 +189,19 @@ def test_a_photo_taken_back_while_it_is_analysed_is_not_remembered(monkeypatch: 
     assert len(seen) == 2 * once > 0
 
 
-def test_stop_ends_a_comparison_and_keeps_what_had_landed(studio: Studio) -> None:
+def test_stop_ends_a_comparison_and_keeps_what_had_completed(studio: Studio) -> None:
     photo = Photo.of(Image.fromarray(picture("portrait")))
-    landed: list[Headshot] = []
+    completed: list[Headshot] = []
     progress = Progress()
 
     async def run() -> None:
         async for headshot in studio.generate(photo, plan(HeadshotRequest(), list(range(8))), progress):
-            landed.append(headshot)
+            completed.append(headshot)
             progress.cancel()
 
     with pytest.raises(Stopped):
         asyncio.run(run())
-    assert 1 <= len(landed) <= 3
+    assert 1 <= len(completed) <= 3
     assert len(shoot(studio, photo, HeadshotRequest(), (1,))) == 1  # and the studio goes on
 
 
@@ -222,20 +222,20 @@ def test_progress_tells_the_stages_and_the_count(studio: Studio) -> None:
 def test_comparisons_at_once_take_turns_and_all_finish(studio: Studio) -> None:
     photos = [Photo.of(Image.fromarray(picture(kind))) for kind in PORTRAITS] * 2
     prompts = ("white backdrop", "navy backdrop", "office backdrop", "garden backdrop")
-    landed: list[int] = []
+    completed: list[int] = []
 
     async def one(number: int) -> None:
         requests = plan(HeadshotRequest(prompt=prompts[number]), [1, 2, 3, 4])
         async for _ in studio.generate(photos[number], requests, Progress()):
-            landed.append(number)
+            completed.append(number)
 
     async def run() -> None:
         await asyncio.gather(*(one(number) for number in range(4)))
 
     asyncio.run(run())
-    assert sorted(landed) == [number for number in range(4) for _ in range(4)]
-    first_to_end = min(len(landed) - landed[::-1].index(number) for number in range(4))
-    assert len(set(landed[:first_to_end])) > 1  # nobody is done before somebody else has something
+    assert sorted(completed) == [number for number in range(4) for _ in range(4)]
+    first_to_end = min(len(completed) - completed[::-1].index(number) for number in range(4))
+    assert len(set(completed[:first_to_end])) > 1  # nobody is done before somebody else has something
 
 
 def test_no_work_is_done_on_the_event_loop(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

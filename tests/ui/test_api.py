@@ -182,7 +182,7 @@ def test_a_second_call_with_the_same_photo_does_not_analyse_it_again(monkeypatch
     assert "u2netp" not in asked and "sface_int8bq" in asked
 
 
-def test_stop_leaves_off_between_pictures_and_hands_over_what_had_landed(run: Run) -> None:
+def test_stop_leaves_off_between_pictures_and_hands_over_what_had_completed(run: Run) -> None:
     def listen(step: Step) -> None:
         if step.done == 1:
             progress.cancel()
@@ -190,9 +190,9 @@ def test_stop_leaves_off_between_pictures_and_hands_over_what_had_landed(run: Ru
     progress = Progress(listen)
     with pytest.raises(Stopped) as stopped:
         shoot(EXAMPLE, prompt=PROMPT, seeds=[1, *range(100, 109)], progress=progress)
-    landed = stopped.value.headshots
-    assert 1 <= len(landed) <= 3, "only the pictures in the making may still be finished"
-    assert isinstance(landed[0], Headshot) and landed[0].png == run.headshots[0].png
+    completed = stopped.value.headshots
+    assert 1 <= len(completed) <= 3, "only the pictures in the making may still be finished"
+    assert isinstance(completed[0], Headshot) and completed[0].png == run.headshots[0].png
 
 
 def test_stop_before_the_start_makes_nothing() -> None:

@@ -138,11 +138,11 @@ def test_there_is_one_endpoint_with_the_requests_own_types_bounds_and_defaults(c
         if each["parameter_has_default"]
     }
     assert defaults == {**DEFAULT.model_dump(exclude={"seed"}), "seeds": "1", "backend": "auto"}
-    told = {each["parameter_name"]: each["python_type"]["description"] for each in about["parameters"]}
-    assert told["num_inference_steps"].endswith("Must be 21, 31 or 41.")
-    assert told["guidance_scale"].endswith("Must be a number from 1 to 20.")
-    assert "at most 8" in told["seeds"]
-    assert told["backend"] == "auto or stub."
+    sent = {each["parameter_name"]: each["python_type"]["description"] for each in about["parameters"]}
+    assert sent["num_inference_steps"].endswith("Must be 21, 31 or 41.")
+    assert sent["guidance_scale"].endswith("Must be a number from 1 to 20.")
+    assert "at most 8" in sent["seeds"]
+    assert sent["backend"] == "auto or stub."
 
 
 def test_what_the_client_prints_of_it_reads_as_a_call(client: Client) -> None:
@@ -179,14 +179,14 @@ def test_every_parameter_arrives_and_the_files_come_in_the_seeds_order(
 def test_a_program_reads_the_stage_and_the_count(client: Client, backend: StubBackend, photo: Any) -> None:
     backend.hold()
     job = client.submit(photo=photo, seeds="1-3")
-    backend.let_land(2)
+    backend.let_complete(2)
 
     def heard() -> Any:
-        told = job.status().progress_data
-        return told and (told[0].index, told[0].length, told[0].unit, told[0].desc)
+        sent = job.status().progress_data
+        return sent and (sent[0].index, sent[0].length, sent[0].unit, sent[0].desc)
 
     until(lambda: heard() == (2, 3, "headshots", "Lighting…"))
-    backend.let_land()
+    backend.let_complete()
     assert len(job.result(timeout=SOON_SECONDS)) == 3
 
 
@@ -243,7 +243,7 @@ def test_what_a_backend_says_reaches_the_program(
     assert str(refused.value) == str(error)
 
 
-def test_what_had_landed_when_a_backend_failed_reaches_the_program(
+def test_what_had_completed_when_a_backend_failed_reaches_the_program(
     client: Client, backend: StubBackend, photo: Any
 ) -> None:
     backend.fail(Refused("stub", "The service declined this photo."), after=2)
@@ -271,7 +271,7 @@ def test_the_photo_is_deleted_as_soon_as_it_is_read(client: Client, backend: Stu
     job = client.submit(photo=photo)
     until(lambda: backend.asked)
     assert uploads() == []
-    backend.let_land()
+    backend.let_complete()
     job.result(timeout=SOON_SECONDS)
 
 
@@ -327,7 +327,7 @@ def test_a_photo_is_forgotten_when_the_next_one_comes_and_when_the_program_goes(
         client.submit(photo=handle_file(str(paths[1])))
         until(lambda: len(backend.asked) == 5)
         backend.forgotten.clear()  # forgotten while it is still in use, and so once more when it no longer is
-        backend.let_land(2)
+        backend.let_complete(2)
         job.result(timeout=SOON_SECONDS)
         assert backend.forgotten == [one]
     until(lambda: two in backend.forgotten)
@@ -339,7 +339,7 @@ def test_a_program_without_a_heartbeat_finds_its_files_after_a_long_call(
     backend.hold()
     join(stranger, [upload(stranger)], session="no heartbeat")
     time.sleep(3 * GRACE_SECONDS)
-    backend.let_land()
+    backend.let_complete()
     [file] = answer(stranger, session="no heartbeat")["output"]["data"][0]
     found = stranger.get(f"gradio_api/file={file['path']}")
     assert found.content == png(HeadshotRequest(seed=1))
@@ -371,7 +371,7 @@ def test_a_client_that_closes_stops_what_runs_and_what_waits(
         job = client.submit(photo=photo, seeds="9")
         until(lambda: backend.asked)
         assert [request.seed for request in backend.asked] == [9]  # a place is free, and nobody waits before it
-        backend.let_land(10)
+        backend.let_complete(10)
         assert len(job.result(timeout=SOON_SECONDS)) == 1
     assert "Traceback" not in capfd.readouterr().err
 
@@ -408,7 +408,7 @@ def test_programs_and_people_stand_in_one_line(
         visit.take_example()
         visit.generate(seeds="7")
         expect(visit.status).to_contain_text("In the queue: you are next")
-        backend.let_land(3)
+        backend.let_complete(3)
         visit.until_done(1)
     assert [len(job.result(timeout=SOON_SECONDS)) for job in jobs] == [1, 1]
 
@@ -424,7 +424,7 @@ def test_very_many_calls_of_a_program_fill_neither_the_line_nor_the_page_and_all
     until(lambda: len(backend.asked) == backend.max_concurrent)
     join(stranger, session="page", handler="_roll")
     assert re.fullmatch(r"[\d, -]+", answer(stranger, session="page")["output"]["data"][0])
-    backend.let_land(1_000)
+    backend.let_complete(1_000)
     heard = messages(stranger, session="many calls")
     said = [message["msg"] for message in heard]
     assert said[: said.index("process_completed")].count("process_starts") < Settings().queue_size / 2
@@ -443,11 +443,11 @@ def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(bac
             join(stranger, session=session, handler="submit")
             assert answer(stranger, session=session)["success"]
             join(stranger, session=session, handler="run")
-        told = [message for message in messages(stranger, session=session) if message["msg"] == "process_generating"]
-        assert f"The server is busy: {Settings().queue_size} comparisons are waiting." in str(told)
+        sent = [message for message in messages(stranger, session=session) if message["msg"] == "process_generating"]
+        assert f"The server is busy: {Settings().queue_size} comparisons are waiting." in str(sent)
         join(stranger, session="another", handler="_roll")
         assert answer(stranger, session="another")["success"]
-        backend.let_land(1_000)
+        backend.let_complete(1_000)
 
 
 # By plain HTTP.

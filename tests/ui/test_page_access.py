@@ -63,7 +63,7 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     assert downloading.value.suggested_filename.startswith("headshot-stub-seed-1-guidance-")
     _tab_to(visit, "#delete")
     press("Enter")
-    expect(visit.landed).to_have_count(0)
+    expect(visit.completed).to_have_count(0)
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
@@ -114,7 +114,7 @@ def test_a_reload_is_a_new_visit_and_the_old_pictures_go(visit: Visit, site: ser
     address = visit.address + str(visit.page.locator("a.download").get_attribute("href"))
     visit.page.reload()
     visit.page.locator("#generate").wait_for()
-    expect(visit.landed).to_have_count(0)
+    expect(visit.completed).to_have_count(0)
     expect(visit.page.locator("#photo img")).to_have_count(0)
     for _ in range(50):
         if visit.context.request.get(address).status == 404:

@@ -112,16 +112,16 @@ def test_a_bug_is_logged_and_its_text_kept_from_the_page(toasts: list[str], capl
     assert "KeyError: 'a secret'" in caplog.text
 
 
-@pytest.mark.parametrize("told", [[], [{"line": "Testing…"}, {"line": "The key works."}]])
-def test_the_last_update_of_a_generator_which_gradio_repeats_changes_nothing(told: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("details", [[], [{"line": "Testing…"}, {"line": "The key works."}]])
+def test_the_last_update_of_a_generator_which_gradio_repeats_changes_nothing(details: list[dict[str, Any]]) -> None:
     async def handler(values: dict[str, Any], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        for update in told:
+        for update in details:
             yield update
 
     async def run() -> list[Any]:
         return [update async for update in messages.event_handler(handler)({}, gr.Request())]
 
-    assert asyncio.run(run()) == [*told, gr.skip()]
+    assert asyncio.run(run()) == [*details, gr.skip()]
 
 
 def test_closing_a_spoken_generator_closes_the_handler_within(toasts: list[str]) -> None:
@@ -188,7 +188,7 @@ def _address(slot: str, name: str) -> str:
     return f"headshots/visitor/{slot}/{name}"
 
 
-def _told(html: str) -> list[dict[str, Any]]:
+def _details(html: str) -> list[dict[str, Any]]:
     """What the cards tell the viewer."""
     return [json.loads(unescape(text)) for text in re.findall(r'data-shot="([^"]*)"', html)]
 
@@ -207,7 +207,7 @@ def test_a_card_names_seed_seconds_and_likeness_and_leaves_out_a_likeness_that_i
     assert "<b>Seed 1</b>" in html
     assert "<span>1.2 s</span>" in html
     assert html.count("<span>likeness 0.70</span>") == 1
-    assert "likeness 0.70" not in json.dumps(_told(html)[1])
+    assert "likeness 0.70" not in json.dumps(_details(html)[1])
     assert html.count('class="shot waiting"') == 1
     assert 'download="headshot-stub-seed-2.png"' in html
 
@@ -216,8 +216,8 @@ def test_a_card_is_labelled_with_what_differs() -> None:
     request = HeadshotRequest(seed=3)
     scales = expand_axis(request, "guidance_scale", [1, 7.5])
     assert [label(each, scales) for each in scales] == ["Guidance 1", "Guidance 7.5"]
-    efforts = expand_axis(request, "num_inference_steps", [21, 41])
-    assert [label(each, efforts) for each in efforts] == ["21 steps", "41 steps"]
+    step_counts = expand_axis(request, "num_inference_steps", [21, 41])
+    assert [label(each, step_counts) for each in step_counts] == ["21 steps", "41 steps"]
     assert label(request, [request]) == "Seed 3"
     assert label(scales[0], [*scales, HeadshotRequest(seed=4)]) == "Seed 3 · guidance 1"
     assert label(request, [request, HeadshotRequest(seed=3, prompt="another")]) == "Seed 3"
@@ -226,19 +226,19 @@ def test_a_card_is_labelled_with_what_differs() -> None:
 def test_the_baseline_stands_before_the_comparison_until_it_is_part_of_it() -> None:
     baseline = _shot(9, guidance_scale=12, prompt=PRESETS[1].prompt, negative_prompt=PRESETS[1].negative_prompt)
     html = results.shots(_job(_shot(1), of=1), baseline)
-    assert [shot["label"] for shot in _told(html)] == ["Seed 9", "Seed 1"]
+    assert [shot["label"] for shot in _details(html)] == ["Seed 9", "Seed 1"]
     assert html.count("<span>guidance 12</span><i> · </i><span>Executive</span>") == 1
-    assert [shot["baseline"] for shot in _told(html)] == [True, False]
+    assert [shot["baseline"] for shot in _details(html)] == [True, False]
     html = results.shots(_job(_shot(1), _shot(2), of=2), _shot(1))
-    assert [shot["label"] for shot in _told(html)] == ["Seed 1", "Seed 2"]
+    assert [shot["label"] for shot in _details(html)] == ["Seed 1", "Seed 2"]
     assert html.count('class="badge"') == 1
-    assert [shot["id"] for shot in _told(results.shots(None, baseline))] == ["shot9"]
+    assert [shot["id"] for shot in _details(results.shots(None, baseline))] == ["shot9"]
 
 
 def test_headshots_that_land_out_of_order_stand_where_they_were_asked_for() -> None:
     html = results.shots(_job(_shot(3), _shot(1), of=3), None)
     assert re.findall(r"<b>(Seed \d)</b>", html) == ["Seed 1", "Seed 2", "Seed 3"]
-    assert [shot["label"] for shot in _told(html)] == ["Seed 1", "Seed 3"]
+    assert [shot["label"] for shot in _details(html)] == ["Seed 1", "Seed 3"]
 
 
 def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
@@ -248,18 +248,18 @@ def test_a_card_tells_the_viewer_everything_and_no_text_breaks_out() -> None:
     job.requests = [shot.request]
     html = results.shots(job, None)
     assert "<img src=x" not in html
-    [told] = _told(html)
-    assert json.loads(told["request"]) == shot.request.model_dump()
-    assert told["notes"] == [{"kind": "applied", "text": hostile}]
-    assert told["timings"][0] == ["This headshot", "1.25 s"]
-    assert (told["picture"], told["original"], told["name"]) == ("p1", "o1", "headshot-stub-seed-1.png")
-    assert told["origin"] == {"backend": "stub", "photo": PHOTO.sha256[:6], "face": 1}
+    [details] = _details(html)
+    assert json.loads(details["request"]) == shot.request.model_dump()
+    assert details["notes"] == [{"kind": "applied", "text": hostile}]
+    assert details["timings"][0] == ["This headshot", "1.25 s"]
+    assert (details["picture"], details["original"], details["name"]) == ("p1", "o1", "headshot-stub-seed-1.png")
+    assert details["origin"] == {"backend": "stub", "photo": PHOTO.sha256[:6], "face": 1}
     assert PHOTO.sha256 not in html
-    assert "shoot(" in told["python"]
-    assert "curl" in told["curl"]
+    assert "shoot(" in details["python"]
+    assert "curl" in details["curl"]
 
 
-def test_the_whole_comparison_is_offered_as_files_once_something_has_landed() -> None:
+def test_the_whole_comparison_is_offered_as_files_once_something_has_completed() -> None:
     assert "contact-sheet" not in results.shots(_job(of=2), None, _address)
     job = _job(_shot(1), of=2)
     html = results.shots(job, None, _address)
@@ -468,7 +468,7 @@ def test_a_killed_servers_folder_is_deleted_by_the_next_and_a_living_ones_is_not
     assert not made.exists()
 
 
-def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(sessions: SessionRegistry) -> None:
+def test_a_headshot_that_is_done_after_the_visitor_left_is_not_written(sessions: SessionRegistry) -> None:
     session = sessions.get("tab")
     session.leave()
     with pytest.raises(Stopped):
@@ -476,7 +476,7 @@ def test_a_headshot_that_lands_after_the_visitor_left_is_not_written(sessions: S
     assert not session.folder.exists()
 
 
-def test_delete_takes_everything_and_what_lands_late_is_not_written(sessions: SessionRegistry) -> None:
+def test_delete_takes_everything_and_what_is_done_late_is_not_written(sessions: SessionRegistry) -> None:
     session = sessions.get("tab")
     session.set_photo(PHOTO, PhotoCheck((), None, ()), None, b"a preview")
     job = _job(_shot(1), of=2)

@@ -56,7 +56,7 @@ class VoteServer:
         return self.history.open_vote(ANN, comparison, shots, title)
 
     def _save_headshot(self, comparison: str, number: int) -> str:
-        shot = self.history.land(
+        shot = self.history.save_headshot(
             comparison,
             number,
             png=_png(number),
@@ -157,7 +157,7 @@ def guest(server: VoteServer) -> Guest:
     return Guest(server.address, server.open())
 
 
-# --- what it tells
+# --- what it says
 
 
 def test_nothing_that_a_voter_receives_tells_what_a_picture_is(server: VoteServer, guest: Guest) -> None:

@@ -42,7 +42,7 @@ def report(found: Found, parent: str) -> str:
     """
     maker = found.maker or ("No generation data found" if found.request is None else "Unknown program")
     made = [found.source, found.backend and f"made by {_BACKENDS.get(found.backend, found.backend)}", found.model]
-    request, given = found.request, found.told
+    request, given = found.request, found.given
     based_on = f"Based on the picture with content ID {_short(found.parent)}{parent}." if found.parent else ""
     parts = [
         f"<header><h2>{escape(maker)}</h2>{_line(made)}</header>",
@@ -68,7 +68,7 @@ def report(found: Found, parent: str) -> str:
 
 
 def _main_facts(found: Found) -> list[tuple[str, str]]:
-    request, given = found.request, found.told
+    request, given = found.request, found.given
     facts = []
     if request is not None:
         facts = [

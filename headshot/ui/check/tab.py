@@ -196,11 +196,11 @@ class CheckPart:
         mine, problem = self._mine(values)
         theirs = found.over(mine[0])
         session = self._sessions.get(request.session_hash, request.cookies)
-        more = bool(found.told - {"seed"})
+        more = bool(found.given - {"seed"})
         can: dict[Restored, bool] = {"all": True, "all but the seed": more, "the seed": found.seed is not None}
         return {
             self.against: report.comparison(
-                differences(mine, theirs, among=found.told), problem, report.photo_match(found, session.photo)
+                differences(mine, theirs, among=found.given), problem, report.photo_match(found, session.photo)
             ),
             self.buttons: gr.Row(visible=True),
             **{self._restores[what]: gr.Button(interactive=can[what]) for what in can},

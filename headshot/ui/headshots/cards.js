@@ -2,14 +2,14 @@
 // cards.js, details.js, viewer.js, zoom.js, compare_view.js, selection.js, fullscreen.js and retry_buttons.js, in this
 // order (see run_view.py).
 const PLACES = ":is(#shots, #history, #team)";
-const CARDS = `${PLACES} .shot.landed[data-shot]`;
+const CARDS = `${PLACES} .shot.completed[data-shot]`;
 
 // The component may be mounted again: elements and listeners of the earlier one are removed.
 globalThis.headshotViewer?.abort();
 const mounted = new AbortController();
 globalThis.headshotViewer = mounted;
 const whileMounted = { signal: mounted.signal };
-for (const old of document.querySelectorAll("body > :is(.viewer, .picked-bar, .showcase), .grid-tools")) old.remove();
+for (const old of document.querySelectorAll("body > :is(.viewer, .picked-bar, .fullscreen), .grid-tools")) old.remove();
 
 function make(tag, className, ...content) {
   const node = document.createElement(tag);
@@ -39,13 +39,13 @@ function shotOf(figure) {
   return { ...parsed.get(figure).shot, thumbnail, run: run?.dataset.title ?? "", group: run ?? figure.closest(PLACES) };
 }
 
-function landed(within = document) {
+function completed(within = document) {
   return [...within.querySelectorAll(CARDS)].map(shotOf);
 }
 
 // The headshots on the page, and those that were picked on another page of the history.
 function known() {
-  const here = landed();
+  const here = completed();
   if (!here.length) remembered.clear();
   const keys = new Set(here.map(({ key }) => key));
   return [...here, ...[...remembered.values()].filter(({ key, place }) => place !== "shots" && !keys.has(key))];
@@ -62,7 +62,7 @@ tools.className = "grid-tools";
 tools.hidden = true;
 tools.innerHTML = `
   <button type="button" data-do="sort" aria-pressed="false">${icon("M5 4v12m-3-3 3 3 3-3M11 5h7m-7 5h5m-5 5h3")}Sort by likeness</button>
-  <button type="button" data-do="showcase">${icon("M3 7.500V3h4.500M12.500 3H17v4.500M17 12.500V17h-4.500M7.500 17H3v-4.500")}Showcase</button>`;
+  <button type="button" data-do="fullscreen">${icon("M3 7.500V3h4.500M12.500 3H17v4.500M17 12.500V17h-4.500M7.500 17H3v-4.500")}Full screen</button>`;
 element.before(tools);
 const [sortButton] = tools.children;
 let sorted = false;
@@ -72,7 +72,7 @@ let focused = null; // the part of a card that has the focus: {key, selector}
 element.addEventListener(
   "focusin",
   ({ target }) => {
-    const figure = target.closest(".shot.landed[data-shot]");
+    const figure = target.closest(".shot.completed[data-shot]");
     const selector = ["a.frame", ".pick", ".download"].find((each) => target.matches(each));
     focused = figure && selector ? { key: shotOf(figure).key, selector } : null;
   },
@@ -82,7 +82,7 @@ element.addEventListener(
 const grid = () => element.querySelector(".shots:not(:has(~ .matrix))");
 
 function drawTools() {
-  const shots = landed(element);
+  const shots = completed(element);
   const sortable = shots.filter(({ likeness }) => typeof likeness === "number").length > 1 && grid();
   tools.hidden = !shots.length;
   sortButton.hidden = !sortable;
@@ -104,7 +104,7 @@ function arrange() {
 
 tools.addEventListener("click", ({ target }) => {
   const action = target.closest("button")?.dataset.do;
-  if (action === "showcase") openShowcase(() => landed(element), target.closest("button"));
+  if (action === "fullscreen") openFullscreen(() => completed(element), target.closest("button"));
   if (action !== "sort") return;
   sorted = !sorted;
   sortButton.setAttribute("aria-pressed", sorted);
@@ -123,7 +123,7 @@ watch("value", () => {
   drawTools();
   pick(picks);
   if (dialog.open) draw();
-  if (showcase.open) drawShowcase();
+  if (fullscreen.open) drawFullscreen();
 });
 
 drawTools();

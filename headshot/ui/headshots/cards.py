@@ -119,7 +119,7 @@ def _card(
     width, height = shot.size
     badge = '<span class="badge">Baseline</span>' if pinned else ""
     return (
-        f'<figure class="shot landed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
+        f'<figure class="shot completed{" baseline" if pinned else ""}" id="shot-{shot.id}" '
         f'data-shot="{details}">'
         f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {called}">'
         f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {alt}" width="{width}" height="{height}"></a>'
@@ -160,7 +160,7 @@ def history_card(shot: SavedHeadshot, title: str, acts: str, *, api: snippets.Ap
     name, picture = escape(title), escape(shot.picture)
     width, height = shot.size
     return (
-        f'<figure class="shot landed small" id="shot-{shot.id}" '
+        f'<figure class="shot completed small" id="shot-{shot.id}" '
         f'data-shot="{escape(_details(shot, title, None, api, pinned=False))}">'
         f'<div class="held"><a class="frame" href="{picture}" target="_blank" aria-label="Open the headshot: {name}">'
         f'<img src="{escape(shot.thumbnail)}" alt="Headshot, {name}" width="{width}" height="{height}" loading="lazy" '

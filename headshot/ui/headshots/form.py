@@ -88,13 +88,13 @@ class Form:
             visible=False,
             elem_id="scales",
         )
-        self.efforts = gr.CheckboxGroup(
+        self.step_counts = gr.CheckboxGroup(
             controls.choices(_STEPS),
             value=controls.choices(_STEPS),
             label="Steps to compare",
             info="One headshot each.",
             visible=False,
-            elem_id="efforts",
+            elem_id="steps-to-compare",
         )
         self.wordings = gr.Textbox(
             value="",
@@ -161,7 +161,7 @@ class Form:
     @property
     def fields(self) -> set[Any]:
         """The components that `requests`, `matrix`, `chain` and `look_of` read."""
-        axes = {self.scales, self.efforts, self.wordings}
+        axes = {self.scales, self.step_counts, self.wordings}
         return axes | {self.varied, self.seeds, self.locked, self.backend, *self._controls.values()}
 
     def wire(self, photo: PhotoPart) -> None:
@@ -178,11 +178,11 @@ class Form:
         self.varied.change(
             event_handler(self._show_axis),
             {self.varied},
-            [self.scales, self.efforts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
+            [self.scales, self.step_counts, self.wordings, self._controls[_GUIDANCE], self._controls[_STEPS]],
             **quick,
         )
         # Only a choice by hand suggests values, and at once: a form that is filled in has its own.
-        self.varied.input(None, self.varied, self.efforts, js=_suggestion(), api_visibility="private")
+        self.varied.input(None, self.varied, self.step_counts, js=_suggestion(), api_visibility="private")
         # The question is shown and hidden by the same event as the estimate, because the browser may apply the updates
         # of two events out of order.
         inputs = {*self.fields, self.confirmation_token}
@@ -211,12 +211,12 @@ class Form:
                 scales = parse_guidance_scales(values[self.scales], at_most=self._most)
                 return expand_axis(request.model_copy(update={"seed": seeds[0]}), _GUIDANCE, scales)
             case "num_inference_steps":
-                efforts = [controls.read(_STEPS, effort) for effort in sorted(values[self.efforts])]
-                if not efforts:
+                step_counts = [controls.read(_STEPS, steps) for steps in sorted(values[self.step_counts])]
+                if not step_counts:
                     raise RequestError("Choose at least one number of steps to compare.")
-                if len(efforts) > self._most:
-                    raise RequestError(f"That is {len(efforts)} headshots; at most {self._most} run at once.")
-                return expand_axis(request.model_copy(update={"seed": seeds[0]}), _STEPS, efforts)
+                if len(step_counts) > self._most:
+                    raise RequestError(f"That is {len(step_counts)} headshots; at most {self._most} run at once.")
+                return expand_axis(request.model_copy(update={"seed": seeds[0]}), _STEPS, step_counts)
             case "matrix":
                 return self._matrix(values, request, seeds).requests()
         raise RequestError("Choose what to vary: seeds, guidance, steps or a matrix.")
@@ -234,7 +234,7 @@ class Form:
             request,
             seeds,
             parse_guidance_scales(scales, at_most=self._most) if scales else (),
-            [controls.read(_STEPS, effort) for effort in sorted(values[self.efforts])],
+            [controls.read(_STEPS, steps) for steps in sorted(values[self.step_counts])],
             parse_prompts(request.prompt, wordings, at_most=self._most) if wordings else (),
         )
         matrix.check(at_most=self._most_in_a_matrix)
@@ -276,7 +276,7 @@ class Form:
     @property
     def restorable(self) -> set[Any]:
         """The components that `restored` and `repeated` may fill."""
-        axes = {self.varied, self.scales, self.efforts, self.wordings}
+        axes = {self.varied, self.scales, self.step_counts, self.wordings}
         return axes | {self.presets, self.seeds, self.locked, *self._controls.values()}
 
     def restored(self, request: HeadshotRequest, what: Restored) -> Updates:
@@ -309,7 +309,7 @@ class Form:
         if varied in (_GUIDANCE, _MATRIX):
             updates[self.scales] = format_guidance_scales(matrix.guidance_scales)
         if varied in (_STEPS, _MATRIX):
-            updates[self.efforts] = [controls.written(_STEPS, steps) for steps in matrix.num_inference_steps]
+            updates[self.step_counts] = [controls.written(_STEPS, steps) for steps in matrix.num_inference_steps]
         if varied == _MATRIX:
             updates[self.wordings] = wordings
         return updates
@@ -357,7 +357,7 @@ class Form:
         whole = varied == _MATRIX
         return {
             self.scales: gr.Textbox(visible=whole or varied == _GUIDANCE),
-            self.efforts: gr.CheckboxGroup(visible=whole or varied == _STEPS),
+            self.step_counts: gr.CheckboxGroup(visible=whole or varied == _STEPS),
             self.wordings: gr.Textbox(visible=whole),
             self._controls[_GUIDANCE]: gr.Slider(interactive=not whole and varied != _GUIDANCE),
             self._controls[_STEPS]: gr.Dropdown(interactive=not whole and varied != _STEPS),

@@ -1,4 +1,4 @@
-// The showcase: one comparison in full screen, one picture at a time. Part of the viewer.
+// Full screen: one comparison, one picture at a time. Part of the viewer.
 const CURSOR_MS = 2000; // then the cursor and the close button disappear
 const HINT_MS = 3000;
 const HOLD_MS = 350; // a key or finger that is held longer shows the original only while it is held
@@ -6,11 +6,11 @@ const SWIPE_PX = 40;
 const TAP_PX = 10;
 const LARGE_IN_GRID = 12; // more than these are shown as thumbnails
 
-const showcase = document.createElement("dialog");
-showcase.className = "showcase";
-showcase.setAttribute("aria-label", "Showcase");
-showcase.innerHTML = `
-  <div class="room" role="application" tabindex="-1" aria-label="Showcase. Arrow keys: the next one. O: the original. G: all of them. L: the label. Escape: close.">
+const fullscreen = document.createElement("dialog");
+fullscreen.className = "fullscreen";
+fullscreen.setAttribute("aria-label", "Full screen");
+fullscreen.innerHTML = `
+  <div class="room" role="application" tabindex="-1" aria-label="Full screen. Arrow keys: the next one. O: the original. G: all of them. L: the label. Escape: close.">
     <div class="one"></div>
     <div class="all"></div>
     <p class="name"></p>
@@ -18,28 +18,28 @@ showcase.innerHTML = `
       <span class="typed"><kbd>→</kbd> next <kbd>O</kbd> original <kbd>G</kbd> all <kbd>L</kbd> label <kbd>Esc</kbd> close</span>
       <span class="touched">Tap: next · Hold: original · Swipe down: close</span>
     </p>
-    <button type="button" class="leave" aria-label="Close the showcase">${icon("m5 5 10 10M15 5 5 15")}</button>
+    <button type="button" class="leave" aria-label="Close full screen">${icon("m5 5 10 10M15 5 5 15")}</button>
   </div>
   <p class="aloud" role="status"></p>`;
-document.body.append(showcase);
+document.body.append(fullscreen);
 
-const room = showcase.querySelector(".room");
+const room = fullscreen.querySelector(".room");
 const warm = new Map(); // by address: {image, ready}
 let state = null; // while it is open: {list, from, key, original, all, full}
 let labelled = true;
 let hiding, hinting, holding;
 
-function openShowcase(list, from) {
+function openFullscreen(list, from) {
   const [first] = list();
   if (!first) return;
   state = { list, from, key: first.key, original: false, all: false, full: false };
-  showcase.showModal();
+  fullscreen.showModal();
   room.focus();
   room.classList.remove("hinted");
   clearTimeout(hinting);
   hinting = setTimeout(() => room.classList.add("hinted"), HINT_MS);
   wake();
-  drawShowcase();
+  drawFullscreen();
   fill(state);
 }
 
@@ -57,13 +57,13 @@ async function fill(mine) {
 document.addEventListener(
   "fullscreenchange",
   () => {
-    if (state?.full && !document.fullscreenElement) showcase.close();
+    if (state?.full && !document.fullscreenElement) fullscreen.close();
   },
   whileMounted
 );
 
-showcase.addEventListener("close", () => {
-  if (showcase.open || !state) return; // opened again, or opened and closed again, before this event arrived
+fullscreen.addEventListener("close", () => {
+  if (fullscreen.open || !state) return; // opened again, or opened and closed again, before this event arrived
   const { from } = state;
   state = null;
   for (const timer of [hiding, hinting, holding]) clearTimeout(timer);
@@ -76,9 +76,9 @@ showcase.addEventListener("close", () => {
 
 // Drawing
 
-function drawShowcase() {
+function drawFullscreen() {
   const shots = state.list();
-  if (!shots.length) return showcase.close();
+  if (!shots.length) return fullscreen.close();
   const at = Math.max(0, shots.findIndex(({ key }) => key === state.key));
   const shot = shots[at];
   state.key = shot.key;
@@ -88,7 +88,7 @@ function drawShowcase() {
   room.querySelector(".name").textContent = original ? "Original" : shot.label;
   const where = `${at + 1} of ${shots.length}`;
   const line = state.all ? `All ${shots.length}` : `${original ? "Original" : labelled ? shot.label : "Headshot"}, ${where}`;
-  showcase.querySelector(".aloud").textContent = state.original && !original ? `${line}, no original available` : line;
+  fullscreen.querySelector(".aloud").textContent = state.original && !original ? `${line}, no original available` : line;
   if (state.all) return drawAll(shots, at);
   const beside = [at + 1, at - 1].map((next) => shots.at(next % shots.length).picture);
   const wanted = [original || shot.picture, shot.picture, shot.original, ...beside].filter(Boolean);
@@ -142,7 +142,7 @@ function drawAll(shots, at) {
 
 function turn(change) {
   Object.assign(state, change);
-  drawShowcase();
+  drawFullscreen();
   if (!state.all && document.activeElement !== room) room.focus();
 }
 
@@ -167,13 +167,13 @@ const MOVES = {
   g: () => turn({ all: !state.all, original: false }),
   l() {
     labelled = !labelled;
-    drawShowcase();
+    drawFullscreen();
   },
 };
 
 let down = 0; // when the key O was pressed
 
-showcase.addEventListener("keydown", (event) => {
+fullscreen.addEventListener("keydown", (event) => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (!plain(event) && event.key !== "L" && event.key !== "G" && event.key !== "O") return;
   if (event.target.matches(".leave") && [" ", "Enter"].includes(key)) return;
@@ -188,7 +188,7 @@ showcase.addEventListener("keydown", (event) => {
   }
 });
 
-showcase.addEventListener("keyup", ({ key, timeStamp }) => {
+fullscreen.addEventListener("keyup", ({ key, timeStamp }) => {
   if (key.toLowerCase() === "o" && state?.original && timeStamp - down > HOLD_MS) turn({ original: false });
 });
 
@@ -227,7 +227,7 @@ room.addEventListener("pointerup", (event) => {
   if (event.pointerType !== "mouse") wake();
   if (looked) return turn({ original: false });
   if (state.all) return;
-  if (event.pointerType !== "mouse" && y > 2 * SWIPE_PX && y > Math.abs(x)) showcase.close();
+  if (event.pointerType !== "mouse" && y > 2 * SWIPE_PX && y > Math.abs(x)) fullscreen.close();
   else if (event.pointerType !== "mouse" && Math.abs(x) > SWIPE_PX && Math.abs(x) > Math.abs(y)) move(x < 0 ? 1 : -1);
   else if (Math.hypot(x, y) < TAP_PX) move(1);
 });
@@ -242,7 +242,7 @@ room.addEventListener("contextmenu", (event) => event.preventDefault()); // a lo
 
 room.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
-  if (button?.matches(".leave")) showcase.close();
+  if (button?.matches(".leave")) fullscreen.close();
   else if (button) turn({ key: button.dataset.key, all: false });
 });
 
@@ -250,9 +250,9 @@ room.addEventListener("click", ({ target }) => {
 document.addEventListener(
   "click",
   ({ target }) => {
-    const button = target.closest?.("[data-showcase]");
+    const button = target.closest?.("[data-fullscreen]");
     const run = button?.closest(".run") ?? button?.closest(PLACES);
-    if (run) openShowcase(() => landed(run), button);
+    if (run) openFullscreen(() => completed(run), button);
   },
   whileMounted
 );

@@ -158,7 +158,7 @@ def _earlier(found: Sequence[OtherRun], run: Run | None) -> str:
     now = datetime.now(UTC)
     buttons = "".join(
         f'<button type="button" class="file" data-act="open" data-job="{escape(one.comparison)}">'
-        f"{one.landed} of {len(one.jobs)}, {_ago(now - one.begun)}</button>"
+        f"{one.completed} of {len(one.jobs)}, {_ago(now - one.begun)}</button>"
         for one in [one for one in found if not one.jobs & here][:_MOST_EARLIER]
     )
     return (

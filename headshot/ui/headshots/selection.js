@@ -23,7 +23,7 @@ let picks = []; // keys, the oldest first
 
 function pick(keys) {
   picks = keys;
-  const here = landed();
+  const here = completed();
   for (const shot of here) if (picks.includes(shot.key)) remembered.set(shot.key, shot);
   for (const key of remembered.keys()) if (!picks.includes(key)) remembered.delete(key);
   for (const figure of document.querySelectorAll(CARDS)) mark(figure, picks.includes(shotOf(figure).key));

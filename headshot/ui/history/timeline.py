@@ -141,7 +141,7 @@ def _info(runs: Sequence["HistoryEntry"], backends: Mapping[str, str], until: st
     whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
     heading = f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
     show_it = (
-        f'<button type="button" class="act" data-showcase aria-label="Showcase: {name}">Showcase</button>'
+        f'<button type="button" class="act" data-fullscreen aria-label="Full screen: {name}">Full screen</button>'
         if done
         else ""
     )

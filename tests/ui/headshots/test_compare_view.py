@@ -160,13 +160,13 @@ def test_in_the_prompts_those_words_are_marked_that_not_all_have(viewer: Viewer)
     cards = [replace(ONE, id=f"n{at}", seed=at, prompt=prompt) for at, prompt in enumerate(prompts)]
     viewer.renew(*cards)
     viewer.compare(*cards[:2])
-    told = viewer.dialog.locator(".differences dd")
-    assert [each.locator("mark").all_inner_texts() for each in told.all()] == [["woman", "soft"], ["man", "hard side"]]
+    texts = viewer.dialog.locator(".differences dd")
+    assert [each.locator("mark").all_inner_texts() for each in texts.all()] == [["woman", "soft"], ["man", "hard side"]]
     viewer.page.keyboard.press("Escape")
     viewer.compare(*cards)
-    marks = [each.locator("mark").all_inner_texts() for each in told.all()]
+    marks = [each.locator("mark").all_inner_texts() for each in texts.all()]
     assert marks == [["woman", "grey", ", soft light"], ["man", "grey", ",\nhard side light"], ["man"]]
-    assert [each.inner_text().split() for each in told.all()] == [prompt.split() for prompt in prompts]
+    assert [each.inner_text().split() for each in texts.all()] == [prompt.split() for prompt in prompts]
 
 
 def test_prompts_that_share_no_word_are_left_unmarked(viewer: Viewer) -> None:

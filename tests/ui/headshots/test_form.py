@@ -75,4 +75,4 @@ def test_what_no_axis_spells_is_not_filled_in(form: Form) -> None:
 
 
 def test_a_comparison_along_the_seeds_leaves_the_other_axes_as_they_are(form: Form) -> None:
-    assert not {form.scales, form.efforts, form.wordings} & set(form.repeated([BASE]) or ())
+    assert not {form.scales, form.step_counts, form.wordings} & set(form.repeated([BASE]) or ())

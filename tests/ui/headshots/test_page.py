@@ -31,9 +31,9 @@ def test_a_first_visit_reaches_four_headshots_by_clicks_alone(visit: Visit) -> N
     visit.take_example()
     visit.generate()
     visit.until_done(4)
-    for seed, card in zip((1, 2, 3, 4), visit.landed.all(), strict=True):
+    for seed, card in zip((1, 2, 3, 4), visit.completed.all(), strict=True):
         expect(card.locator("figcaption")).to_have_text(re.compile(rf"Seed {seed}\s*\d\.\d s · likeness 0\.71"))
-    loaded = "[...document.querySelectorAll('.landed img')].every(img => img.complete && img.naturalWidth > 0)"
+    loaded = "[...document.querySelectorAll('.completed img')].every(img => img.complete && img.naturalWidth > 0)"
     visit.page.wait_for_function(loaded)
 
 
@@ -43,13 +43,13 @@ def test_headshots_land_one_by_one_while_progress_tells_stage_and_count(visit: V
     visit.generate("10-12")
     expect(visit.waiting).to_have_count(3)
     expect(visit.status).to_have_text(re.compile(r"Lighting…\s*0 of 3"))
-    backend.let_land()
-    expect(visit.landed).to_have_count(1)
+    backend.let_complete()
+    expect(visit.completed).to_have_count(1)
     expect(visit.waiting).to_have_count(2)
     expect(visit.status).to_have_text(re.compile(r"Lighting…\s*1 of 3"))
     expect(visit.page.locator("#status progress")).to_have_attribute("value", "1")
     assert visit.status.get_attribute("aria-live") == "polite"
-    backend.let_land(2)
+    backend.let_complete(2)
     visit.until_done(3)
     expect(visit.status).to_have_text(re.compile(r"3 headshots in \d+\.\d s"))
 
@@ -63,17 +63,17 @@ def test_notes_say_once_what_was_and_was_not_applied(visit: Visit) -> None:
     expect(visit.page.locator(".own-notes")).to_have_count(0)
 
 
-def test_stop_keeps_what_had_landed_and_stops_the_backend(visit: Visit, backend: StubBackend) -> None:
+def test_stop_keeps_what_had_completed_and_stops_the_backend(visit: Visit, backend: StubBackend) -> None:
     backend.hold()
     visit.take_example()
     visit.generate()
-    backend.let_land(2)
-    expect(visit.landed).to_have_count(2)
+    backend.let_complete(2)
+    expect(visit.completed).to_have_count(2)
     backend.until_asked(3)
     visit.page.locator("#stop").click()
     expect(visit.status).to_have_text("Stopped: 2 of 4")
     assert backend.stopped.wait(30)
-    expect(visit.landed).to_have_count(2)
+    expect(visit.completed).to_have_count(2)
     expect(visit.waiting).to_have_count(0)
     assert len(backend.asked) == 3
     backend.reset()
@@ -87,17 +87,17 @@ def test_a_picture_that_comes_after_stop_does_not_disturb_the_next_comparison(
     let_land_late = backend.hold(deaf=True)
     visit.take_example()
     visit.generate("1-3")
-    backend.let_land()
-    expect(visit.landed).to_have_count(1)
+    backend.let_complete()
+    expect(visit.completed).to_have_count(1)
     visit.page.locator("#stop").click()
     expect(visit.status).to_have_text("Stopped: 1 of 3")
     backend.hold()
     visit.generate("7-8")
     expect(visit.waiting).to_have_count(2)
     let_land_late()
-    backend.let_land()
-    expect(visit.landed).to_have_text(re.compile("Seed 7"))
-    backend.let_land()
+    backend.let_complete()
+    expect(visit.completed).to_have_text(re.compile("Seed 7"))
+    backend.let_complete()
     visit.until_done(2)
 
 
@@ -105,18 +105,18 @@ def test_enter_in_the_seeds_during_a_comparison_leaves_it_alone(visit: Visit, ba
     backend.hold(deaf=True)
     visit.take_example()
     visit.generate("1-2")
-    backend.let_land()
-    expect(visit.landed).to_have_count(1)
+    backend.let_complete()
+    expect(visit.completed).to_have_count(1)
     visit.field("seeds").fill("9")
     visit.field("seeds").press("Enter")
     expect(visit.page.locator(".toast-wrap")).to_contain_text("A comparison is running")
     expect(visit.page.locator("#stop")).to_be_visible()
-    backend.let_land()
+    backend.let_complete()
     visit.until_done(2)
-    expect(visit.landed).to_have_text([re.compile("Seed 1"), re.compile("Seed 2")])
+    expect(visit.completed).to_have_text([re.compile("Seed 1"), re.compile("Seed 2")])
     visit.field("seeds").press("Enter")
     expect(visit.waiting).to_have_count(1)
-    backend.let_land()
+    backend.let_complete()
     visit.until_done(1)
     assert [request.seed for request in backend.asked] == [1, 2, 9]
 
@@ -168,7 +168,9 @@ def test_nothing_overflows_and_the_grid_fits(
         visit.generate("4294967295, 4294967294, 4294967293, 1")
         visit.until_done(4)
         assert _overflow(visit) <= 0
-        tops = visit.landed.evaluate_all("cards => cards.map(card => card.getBoundingClientRect().top)")  # it scrolls
+        tops = visit.completed.evaluate_all(
+            "cards => cards.map(card => card.getBoundingClientRect().top)"
+        )  # it scrolls
         assert tops.count(tops[0]) == columns
         # Generate stands above the settings that few people touch.
         places = "['#generate', '#fine-tuning'].map(place => document.querySelector(place).getBoundingClientRect())"
@@ -186,10 +188,10 @@ def test_on_a_phone_generate_leads_to_the_results(browser: Browser, site: server
     with visiting(browser, site.address, **PHONE) as visit:
         visit.take_example()
         visit.generate()
-        backend.let_land()
-        expect(visit.landed).to_have_count(1)
+        backend.let_complete()
+        expect(visit.completed).to_have_count(1)
         expect(visit.page.locator("#stop")).to_be_in_viewport(ratio=1)
-        backend.let_land(3)
+        backend.let_complete(3)
         visit.until_done(4)
         expect(visit.page.locator("#results")).to_be_in_viewport()
         expect(visit.status).to_be_in_viewport()
@@ -243,12 +245,14 @@ def test_the_form_reaches_the_backend(visit: Visit, backend: StubBackend) -> Non
     ]
 
 
-def test_what_landed_before_an_error_stays_and_markup_in_the_error_is_text(visit: Visit, backend: StubBackend) -> None:
+def test_what_completed_before_an_error_stays_and_markup_in_the_error_is_text(
+    visit: Visit, backend: StubBackend
+) -> None:
     backend.fail(Refused("stub", "This look is <img src=x onerror=alert(1)> declined."), after=2)
     visit.take_example()
     visit.generate()
     expect(visit.status).to_have_text("This look is <img src=x onerror=alert(1)> declined.")
-    expect(visit.landed).to_have_count(2)
+    expect(visit.completed).to_have_count(2)
     expect(visit.page.locator(".toast-wrap")).to_contain_text("<img src=x onerror=alert(1)>")
     expect(visit.page.locator("img[onerror]")).to_have_count(0)
     expect(visit.page.locator("#generate")).to_be_visible()
@@ -261,7 +265,7 @@ def test_a_bug_stays_a_traceback_on_the_server(
     visit.take_example()
     visit.generate()
     expect(visit.status).to_contain_text("Something went wrong on the server")
-    expect(visit.landed).to_have_count(1)
+    expect(visit.completed).to_have_count(1)
     assert "the secret of the bug" not in visit.page.content()
     assert "ZeroDivisionError: the secret of the bug" in caplog.text
 
@@ -340,7 +344,7 @@ def test_the_real_app_makes_four_headshots_by_clicks_alone_and_asks_nobody_outsi
             visit.take_example()
             visit.generate()
             expect(visit.page.locator(".status.done")).to_be_visible(timeout=120_000)
-            expect(visit.landed).to_have_count(4)
+            expect(visit.completed).to_have_count(4)
             expect(visit.page.locator(".facts").first).to_contain_text("likeness 0.")
             with visit.page.expect_download() as downloading:
                 visit.page.locator("a.download").nth(1).click()

@@ -29,9 +29,9 @@ def _with_a_headshot(visit: Visit) -> None:
 def test_the_photos_own_likeness_is_said_and_the_second_photo_is_not_kept(visit: Visit) -> None:
     _with_a_headshot(visit)
     _add(visit, ASTRONAUT)
-    told = visit.page.locator("#calibration[data-own]")
-    expect(told).to_contain_text("That is low: is it the same person?")
-    assert re.fullmatch(r"-?0\.\d{3}", told.get_attribute("data-own") or "")
+    line = visit.page.locator("#calibration[data-own]")
+    expect(line).to_contain_text("That is low: is it the same person?")
+    assert re.fullmatch(r"-?0\.\d{3}", line.get_attribute("data-own") or "")
     assert not [path for path in files_in(ui.CACHE) if path.name.startswith("astronaut")]
 
 
@@ -41,4 +41,4 @@ def test_a_second_photo_without_a_face_is_refused_with_a_sentence(visit: Visit, 
     _add(visit, tmp_path / "wall.png")
     expect(visit.page.get_by_text("No face was found in the second photo")).to_be_visible()
     expect(visit.page.locator("#calibration")).to_have_count(0)
-    expect(visit.landed).to_have_count(1)
+    expect(visit.completed).to_have_count(1)

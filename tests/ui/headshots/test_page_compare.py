@@ -91,7 +91,7 @@ def test_guidance_varies_with_the_first_seed_and_each_headshot_is_labelled(visit
 def test_steps_vary_with_the_first_seed_and_each_headshot_is_labelled(visit: Visit, backend: StubBackend) -> None:
     visit.take_example()
     _vary(visit, "Steps")
-    visit.page.locator("#efforts").get_by_label("31").uncheck()
+    visit.page.locator("#steps-to-compare").get_by_label("31").uncheck()
     visit.generate("5-8")
     visit.until_done(2)
     assert [(request.seed, request.num_inference_steps) for request in backend.asked] == [(5, 21), (5, 41)]
@@ -137,7 +137,7 @@ def test_no_steps_to_compare_is_answered_with_a_sentence(visit: Visit) -> None:
     visit.take_example()
     _vary(visit, "Steps")
     for steps in ("21", "31", "41"):
-        visit.page.locator("#efforts").get_by_label(steps).uncheck()
+        visit.page.locator("#steps-to-compare").get_by_label(steps).uncheck()
     visit.generate()
     expect(visit.page.locator(".status.error")).to_contain_text("at least one number of steps")
 
@@ -224,13 +224,13 @@ def test_the_seed_of_a_headshot_goes_back_into_the_field_and_what_follows_names_
     expect(visit.page.locator("#report dl")).to_contain_text([f"{following.content_id[:8]}…"])
     visit.page.get_by_role("button", name="Restore all").click()
     visit.generate("14")
-    expect(visit.landed.locator("b")).to_have_text(["Seed 14"])
+    expect(visit.completed.locator("b")).to_have_text(["Seed 14"])
     assert read(_file(visit)).parent == following.content_id
     # … or a look is chosen.
     _chip(visit, PRESETS[1].name).check()
     expect(visit.field("prompt")).to_have_value(PRESETS[1].prompt)
     visit.generate("13")
-    expect(visit.landed.locator("b")).to_have_text(["Seed 13"])
+    expect(visit.completed.locator("b")).to_have_text(["Seed 13"])
     assert read(_file(visit)).parent == ""
 
 
@@ -244,13 +244,13 @@ def test_a_baseline_stays_beside_what_follows_until_it_is_let_go(visit: Visit) -
     visit.page.keyboard.press("Escape")
     visit.generate("7-9")
     expect(visit.page.locator(".status.done")).to_be_visible()
-    expect(visit.landed).to_have_count(4)
+    expect(visit.completed).to_have_count(4)
     assert _labels(visit) == ["Seed 2", "Seed 7", "Seed 8", "Seed 9"]
-    expect(visit.landed.first.locator(".badge")).to_have_text("Baseline")
-    visit.landed.first.locator("a.frame").click()
+    expect(visit.completed.first.locator(".badge")).to_have_text("Baseline")
+    visit.completed.first.locator("a.frame").click()
     _viewer(visit).get_by_role("button", name="Unpin").click()
     visit.page.keyboard.press("Escape")
-    expect(visit.landed).to_have_count(3)
+    expect(visit.completed).to_have_count(3)
 
 
 def test_two_picked_headshots_lie_under_a_slider_that_the_mouse_drags(visit: Visit) -> None:
@@ -310,10 +310,10 @@ def test_the_contact_sheet_and_the_zip_hold_the_comparison(visit: Visit) -> None
         assert files.testzip() is None
         pictures = [f"headshot-stub-seed-{seed}-guidance-7.5-steps-21.png" for seed in (1, 2, 3)]
         assert sorted(files.namelist()) == sorted([*pictures, "contact-sheet.png", "headshots.csv", "headshots.json"])
-        told = json.loads(files.read("headshots.json"))
-        assert [shot["request"]["seed"] for shot in told] == [1, 2, 3]
-        assert told[0]["notes"][1] == {"kind": "applied", "text": "soft <b>loop</b> light"}
-        for shot, link in zip(told, visit.page.locator("a.download").all(), strict=True):
+        listed = json.loads(files.read("headshots.json"))
+        assert [shot["request"]["seed"] for shot in listed] == [1, 2, 3]
+        assert listed[0]["notes"][1] == {"kind": "applied", "text": "soft <b>loop</b> light"}
+        for shot, link in zip(listed, visit.page.locator("a.download").all(), strict=True):
             address = visit.address + str(link.get_attribute("href"))
             assert files.read(shot["file"]) == visit.context.request.get(address).body()
         assert files.read("contact-sheet.png") == sheet_file
@@ -327,8 +327,8 @@ def test_the_details_are_the_exact_request(visit: Visit, backend: StubBackend) -
     visit.page.locator("a.frame").click()
     viewer = _viewer(visit)
     viewer.get_by_role("tab", name="Request").click()
-    told = json.loads(viewer.get_by_role("tabpanel").locator("pre").inner_text())
-    assert told == backend.asked[0].model_dump()
+    listed = json.loads(viewer.get_by_role("tabpanel").locator("pre").inner_text())
+    assert listed == backend.asked[0].model_dump()
     viewer.get_by_role("tab", name="cURL").click()
     curl = viewer.get_by_role("tabpanel").locator("pre").inner_text()
     assert "image_editing/head_shot" in curl
@@ -352,7 +352,7 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     assert visit.context.request.get(address).status == 200
     visit.page.locator("#delete").click()
     expect(visit.status).to_have_text("Your photo and headshots were deleted.")
-    expect(visit.landed).to_have_count(0)
+    expect(visit.completed).to_have_count(0)
     expect(visit.page.locator("#example")).to_be_visible()
     expect(visit.page.locator("#photo img")).to_have_count(0)
     assert visit.context.request.get(address).status == 404
@@ -383,8 +383,8 @@ def test_a_double_click_on_stop_stops_once_and_for_all(visit: Visit, backend: St
     backend.hold()
     visit.take_example()
     visit.generate("1-6")
-    backend.let_land()
-    expect(visit.landed).to_have_count(1)
+    backend.let_complete()
+    expect(visit.completed).to_have_count(1)
     visit.page.locator("#stop").dblclick()
     expect(visit.status).to_have_text("Stopped: 1 of 6")
     visit.page.wait_for_timeout(500)
@@ -392,20 +392,20 @@ def test_a_double_click_on_stop_stops_once_and_for_all(visit: Visit, backend: St
     expect(visit.waiting).to_have_count(0)
 
 
-def test_sheet_and_zip_of_what_has_landed_can_be_had_while_more_is_made(visit: Visit, backend: StubBackend) -> None:
+def test_sheet_and_zip_of_what_has_completed_can_be_had_while_more_is_made(visit: Visit, backend: StubBackend) -> None:
     backend.hold()
     visit.take_example()
     visit.generate("1-8")
-    backend.let_land()
-    expect(visit.landed).to_have_count(1)
+    backend.let_complete()
+    expect(visit.completed).to_have_count(1)
     links = [visit.page.get_by_role("link", name=name).get_attribute("href") for name in ("Contact sheet", "ZIP")]
     for _ in range(7):
-        backend.let_land()
+        backend.let_complete()
         answers = [visit.context.request.get(f"{visit.address}{link}") for link in links]
         assert [answer.status for answer in answers] == [200, 200]
         with zipfile.ZipFile(io.BytesIO(answers[1].body())) as files:
-            told = [shot["file"] for shot in json.loads(files.read("headshots.json"))]
-            assert sorted([*told, "contact-sheet.png", "headshots.csv", "headshots.json"]) == sorted(files.namelist())
+            listed = [shot["file"] for shot in json.loads(files.read("headshots.json"))]
+            assert sorted([*listed, "contact-sheet.png", "headshots.csv", "headshots.json"]) == sorted(files.namelist())
     visit.until_done(8)
 
 
@@ -413,13 +413,13 @@ def test_delete_my_pictures_stops_what_runs(visit: Visit, backend: StubBackend) 
     backend.hold()
     visit.take_example()
     visit.generate()
-    backend.let_land(2)
-    expect(visit.landed).to_have_count(2)
+    backend.let_complete(2)
+    expect(visit.completed).to_have_count(2)
     backend.until_asked(3)
     visit.page.locator("#delete").click()
     expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     assert backend.stopped.wait(30)
-    expect(visit.landed).to_have_count(0)
+    expect(visit.completed).to_have_count(0)
     expect(visit.page.locator("#generate")).to_be_visible()
 
 
@@ -471,7 +471,7 @@ def test_who_comes_when_all_places_are_taken_sees_how_many_are_before(
         expect(third.status).to_have_text("Stopped: 0 of 1")
         third.generate("1")
         expect(third.status).to_contain_text("you are next")
-        backend.let_land(3)
+        backend.let_complete(3)
         for visit in (first, second, third):
             visit.until_done(1)
 

@@ -106,13 +106,13 @@ def test_a_cell_that_failed_says_why_and_is_made_alone(visit: Visit, backend: St
     backend.fail(Unavailable(backend.name, "The lamp is broken."), after=2)
     _begin(visit)
     expect(visit.page.locator(".status.error")).to_contain_text("The lamp is broken.")
-    expect(visit.landed).to_have_count(2)
+    expect(visit.completed).to_have_count(2)
     expect(visit.page.locator(".missing")).to_have_count(4)
     expect(visit.page.locator(".missing").first).to_contain_text("The lamp is broken.")
     backend.fail(None)
     backend.asked.clear()
     visit.page.get_by_role("button", name="Try again").last.click()
-    expect(visit.landed).to_have_count(3)
+    expect(visit.completed).to_have_count(3)
     assert [(asked.seed, asked.guidance_scale) for asked in backend.asked] == [(3, 7.5)]
     visit.page.get_by_role("button", name="Generate the remaining 3").click()
     visit.until_done(6)
@@ -120,11 +120,11 @@ def test_a_cell_that_failed_says_why_and_is_made_alone(visit: Visit, backend: St
 
 
 def test_stop_keeps_what_is_there_and_the_rest_can_be_made_later(visit: Visit, backend: StubBackend) -> None:
-    let_land = backend.hold()
+    let_complete = backend.hold()
     _begin(visit)
-    for landed in (1, 2):
-        let_land()
-        expect(visit.landed).to_have_count(landed)
+    for completed in (1, 2):
+        let_complete()
+        expect(visit.completed).to_have_count(completed)
     visit.page.locator("#stop").click()
     expect(visit.status).to_contain_text("Stopped: 2 of 6")
     expect(visit.page.locator(".missing")).to_have_count(4)
@@ -139,21 +139,21 @@ def test_of_two_cells_that_are_asked_for_at_once_one_is_made(visit: Visit, backe
     expect(visit.page.locator(".missing")).to_have_count(4)
     backend.fail(None)
     backend.asked.clear()
-    let_land = backend.hold()  # the first is not done before the second is asked for
+    let_complete = backend.hold()  # the first is not done before the second is asked for
     cells = "document.querySelectorAll('#shots .missing [data-act=make]')"
     visit.evaluate(f"[...{cells}].slice(0, 2).forEach((button) => button.click())")
     expect(visit.page.get_by_text("A comparison is running").first).to_be_visible()
-    let_land()
-    expect(visit.landed).to_have_count(3)
+    let_complete()
+    expect(visit.completed).to_have_count(3)
     expect(visit.waiting).to_have_count(0)
     assert len(backend.asked) == 1
 
 
 def test_a_headshot_becomes_the_baseline_while_the_missing_are_made(visit: Visit, backend: StubBackend) -> None:
-    let_land = backend.hold()
+    let_complete = backend.hold()
     _begin(visit)
-    let_land()
-    expect(visit.landed).to_have_count(1)
+    let_complete()
+    expect(visit.completed).to_have_count(1)
     visit.page.locator("#stop").click()
     visit.page.get_by_role("button", name="Generate the remaining 5").click()
     expect(visit.waiting).to_have_count(5)
@@ -170,19 +170,19 @@ def test_a_headshot_becomes_the_baseline_while_the_missing_are_made(visit: Visit
 
 def test_a_page_that_is_loaded_again_goes_on_where_it_was_left(browser: Browser, backend: StubBackend) -> None:
     backend.reset()
-    let_land = backend.hold()
+    let_complete = backend.hold()
     # With a grace that outlasts a slow machine: the photo is handed over by the tab that was left.
     with serving({backend.name: backend}) as site, visiting(browser, site.address) as visit:
         _begin(visit)
-        let_land()
-        expect(visit.landed).to_have_count(1)
+        let_complete()
+        expect(visit.completed).to_have_count(1)
         visit.page.goto("about:blank")
         assert backend.stopped.wait(30)
         visit.complaints.clear()  # of the connection that the page let go of
         backend.reset()
         visit.page.goto(visit.address)
         visit.until_done(6)
-        assert len(backend.asked) == 5  # and not the one that had landed
+        assert len(backend.asked) == 5  # and not the one that had completed
         visit.inspect("a matrix that was found again", "#results")
 
 
@@ -192,7 +192,7 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
         visiting(browser, first.address) as visit,
     ):
         _begin(visit)
-        expect(visit.landed.nth(1)).to_be_visible(timeout=60_000)
+        expect(visit.completed.nth(1)).to_be_visible(timeout=60_000)
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait(10)
         visit.page.goto("about:blank")
@@ -207,26 +207,26 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
         visit.context.add_cookies([{"name": PAGE_COOKIE, "value": secret, "url": second.address}])
         visit.again()
         expect(visit.status).to_contain_text("From your history")
-        before = visit.landed.count()
+        before = visit.completed.count()
         assert 2 <= before <= 6
         if before < 6:
             visit.page.get_by_role("button", name="Generate the remaining").click()
             expect(visit.status).to_contain_text("Add that photo again")
-            assert visit.landed.count() == before
+            assert visit.completed.count() == before
             visit.take_example()
             visit.page.get_by_role("button", name="Generate the remaining").click()
-        expect(visit.landed).to_have_count(6)
+        expect(visit.completed).to_have_count(6)
 
 
 def test_two_visitors_never_see_each_others_history(browser: Browser, site: server.Site, backend: StubBackend) -> None:
     backend.reset()
-    let_land = backend.hold()
+    let_complete = backend.hold()
     with visiting(browser, site.address) as mine, visiting(browser, site.address) as theirs:
         _begin(mine)
-        let_land()
-        expect(mine.landed).to_have_count(1)
+        let_complete()
+        expect(mine.completed).to_have_count(1)
         theirs.again()
         time.sleep(0.5)
-        expect(theirs.landed).to_have_count(0)
+        expect(theirs.completed).to_have_count(0)
         backend.reset()
         mine.until_done(6)

@@ -32,7 +32,7 @@ from headshot.storage import Store
 from headshot.web import server
 
 pytestmark = pytest.mark.browser
-HELD_SECONDS = 3_600.0  # until the test lets it land
+HELD_SECONDS = 3_600.0  # until the test lets it finish
 WAITS = replace(QUICK, poll=0.1, poll_max=0.2)  # nobody has to be asked fifty times a second
 PLAN_OF_THE_STUB = "4 headshots, about 2 s"
 
@@ -58,10 +58,10 @@ def held(service: Service) -> Iterator[None]:
     yield
     service.faults.clear()
     service.job_seconds = 0.0
-    _land(service)
+    _let_finish(service)
 
 
-def _land(service: Service, *seeds: int) -> None:
+def _let_finish(service: Service, *seeds: int) -> None:
     """Let these be ready, all without any."""
     for job in list(service.jobs.values()):
         if not seeds or job.body["seed"] in seeds:
@@ -169,7 +169,7 @@ async def _strange(exchange: Exchange) -> None:
 # From Generate to the headshots.
 
 
-def test_with_a_key_automatic_takes_modelslab_says_that_it_is_paid_and_each_card_lands_in_its_place(
+def test_with_a_key_automatic_takes_modelslab_says_that_it_is_paid_and_each_card_appears_in_its_place(
     browser: Browser, site: server.Site, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with visiting(browser, site.address) as visit:
@@ -189,15 +189,15 @@ def test_with_a_key_automatic_takes_modelslab_says_that_it_is_paid_and_each_card
         expect(_card(visit, 3)).to_contain_text("Waiting for a free place at ModelsLab: it is next")
         expect(_card(visit, 4)).to_contain_text("Waiting for a free place at ModelsLab: 1 before it")
         assert service.posts == posts + 2
-        _land(service, 2)
-        expect(_card(visit, 2)).to_have_class(re.compile("landed"))
+        _let_finish(service, 2)
+        expect(_card(visit, 2)).to_have_class(re.compile("completed"))
         expect(visit.status).to_contain_text("1 of 4")
         _at_service(visit, 1, 3)
         expect(_card(visit, 4)).to_contain_text("it is next")
-        assert _states(visit) == ["waiting", "landed", "waiting", "waiting"]
-        _land(service, 3)
+        assert _states(visit) == ["waiting", "completed", "waiting", "waiting"]
+        _let_finish(service, 3)
         _at_service(visit, 1, 4)
-        _land(service)
+        _let_finish(service)
         visit.until_done(4)
         labels = visit.page.locator("#shots .label b").all_inner_texts()
         assert labels == ["Seed 1", "Seed 2", "Seed 3", "Seed 4"]
@@ -267,9 +267,9 @@ def test_a_paid_headshot_is_saved_under_its_own_name_with_its_recipe(made: Visit
         _card(made, 6).get_by_role("link", name="Download").click()
     assert downloading.value.suggested_filename == "headshot-modelslab-seed-6-guidance-7.5-steps-21.png"
     with Image.open(io.BytesIO(downloaded(downloading.value))) as picture:
-        told = json.loads(picture.text["headshot"])  # type: ignore[attr-defined]
+        metadata = json.loads(picture.text["headshot"])  # type: ignore[attr-defined]
         assert (picture.format, picture.size) == ("PNG", (512, 640))
-    assert (told["backend"], told["request"]["seed"]) == ("modelslab", 6)
+    assert (metadata["backend"], metadata["request"]["seed"]) == ("modelslab", 6)
 
 
 # Found again.
@@ -284,11 +284,11 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     tab.parent = "ab" * 32  # as if settings had been taken over from a picture
     visit.generate("1-4")
     _at_service(visit, 1, 2)
-    _land(service, 1)
-    expect(_card(visit, 1)).to_have_class(re.compile("landed"))
+    _let_finish(service, 1)
+    expect(_card(visit, 1)).to_have_class(re.compile("completed"))
     _at_service(visit, 2, 3)
     visit.again()
-    expect(visit.landed).to_have_count(1)
+    expect(visit.completed).to_have_count(1)
     _at_service(visit, 2, 3)
     expect(_card(visit, 4)).to_contain_text("it is next")
     expect(visit.page.locator("#photo img")).to_be_visible()
@@ -304,9 +304,9 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
         expect(other.page.locator("#plan")).to_have_text(PLAN_OF_THE_STUB)
     assert service.posts == posts + 3
     service.job_seconds = 0.0
-    _land(service)
+    _let_finish(service)
     visit.until_done(4)
-    expect(second.locator(".shot.landed")).to_have_count(4)
+    expect(second.locator(".shot.completed")).to_have_count(4)
     assert service.posts == posts + 4
     with Store.open(Settings().data_dir) as store:
         [kept] = store.history.page(owner_of({PAGE_COOKIE: secret}))  # once, though three pages followed it
@@ -318,7 +318,7 @@ def test_a_reload_and_a_second_tab_find_what_runs_and_what_is_done_and_nobody_el
     expect(visit.page.get_by_role("button", name="Compare with the original")).to_be_enabled()
 
 
-def test_after_a_restart_the_finished_ones_are_there_and_with_the_key_the_running_ones_land(
+def test_after_a_restart_the_finished_ones_are_there_and_with_the_key_the_running_ones_save_headshot(
     browser: Browser, backend: StubBackend, service: Service, tmp_path: Path
 ) -> None:
     settings = _settings(service, tmp_path)
@@ -326,28 +326,28 @@ def test_after_a_restart_the_finished_ones_are_there_and_with_the_key_the_runnin
     with serving(_registry(settings, backend)) as first, _ready(browser, first.address, "restarted-key") as visit:
         visit.generate("1-3")
         _at_service(visit, 1, 2)
-        _land(service, 1)
-        expect(visit.landed).to_have_count(1)
+        _let_finish(service, 1)
+        expect(visit.completed).to_have_count(1)
         _at_service(visit, 2, 3)
         visit.page.goto("about:blank")
         first.close()
         with serving(_registry(settings, backend)) as second:
             visit.address = second.address
             visit.again()
-            expect(visit.landed).to_have_count(1)
+            expect(visit.completed).to_have_count(1)
             for seed in (2, 3):
                 expect(_card(visit, seed)).to_contain_text("enter the key it was sent with")
             expect(visit.page.locator("#photo img")).to_have_count(0)  # it was in the first one's memory
             _enter(visit, "restarted-key")
             for seed in (2, 3):
                 expect(_card(visit, seed)).to_have_class(re.compile("waiting"))
-            _land(service)
+            _let_finish(service)
             visit.until_done(3)
-            assert _states(visit) == ["landed"] * 3
+            assert _states(visit) == ["completed"] * 3
     assert service.posts == posts + 3
 
 
-# What became of those that did not land.
+# What became of those that did not finish.
 
 
 def test_where_no_answer_came_the_card_says_so_and_is_sent_again_once_however_often_it_is_clicked(
@@ -367,9 +367,9 @@ def test_where_no_answer_came_the_card_says_so_and_is_sent_again_once_however_of
     expect(again).to_be_enabled()
     again.evaluate("button => { for (let click = 0; click < 4; click++) button.click(); }")
     _at_service(visit, 11)
-    _land(service)
+    _let_finish(service)
     visit.until_done(1)
-    assert _states(visit) == ["landed"]
+    assert _states(visit) == ["completed"]
     assert service.posts == posts + 2
     assert backend.asked == []  # what may have been billed nobody else makes
 
@@ -389,9 +389,9 @@ def test_two_tabs_that_send_again_at_once_send_once(visit: Visit, service: Servi
         button.click(no_wait_after=True)
     for page in (visit.page, second):
         _at_service(page, 12)
-    _land(service)
+    _let_finish(service)
     for page in (visit.page, second):
-        expect(_card(page, 12)).to_have_class(re.compile("landed"))
+        expect(_card(page, 12)).to_have_class(re.compile("completed"))
     assert service.posts == posts + 1
 
 
@@ -405,11 +405,11 @@ def test_check_again_asks_for_what_has_a_number_and_sends_nothing(visit: Visit, 
     _act(_card(visit, 13), "Check again").click()
     expect(_card(visit, 13)).to_have_class(re.compile("waiting"))
     expect(_card(visit, 14)).to_contain_text("“pondering”")
-    _land(service)
-    expect(_card(visit, 13)).to_have_class(re.compile("landed"))
+    _let_finish(service)
+    expect(_card(visit, 13)).to_have_class(re.compile("completed"))
     _act(_card(visit, 14), "Check again").click()
-    expect(_card(visit, 14)).to_have_class(re.compile("landed"))
-    assert _states(visit) == ["landed", "landed"]
+    expect(_card(visit, 14)).to_have_class(re.compile("completed"))
+    assert _states(visit) == ["completed", "completed"]
     assert service.posts == posts
 
 
@@ -433,7 +433,7 @@ def test_without_the_photo_it_is_asked_for_and_then_it_is_sent(visit: Visit, ser
     visit.take_example()
     again.click()
     _at_service(visit, 15)
-    _land(service)
+    _let_finish(service)
     visit.until_done(1)
     assert service.posts == posts + 1
 
@@ -450,8 +450,8 @@ def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another
         expect(_card(visit, seed)).to_contain_text("Sent before you pressed Stop, so it may be billed.")
     assert _states(visit) == ["missing", "missing"]
     _act(_card(visit, 21), "Check again").click()
-    _land(service, 21)
-    expect(_card(visit, 21)).to_have_class(re.compile("landed"))
+    _let_finish(service, 21)
+    expect(_card(visit, 21)).to_have_class(re.compile("completed"))
     _at_service(visit, 22)
     visit.page.locator("#stop").click()
     stopped = "Stopped: 1 of 4. 1 already sent may be billed."
@@ -468,13 +468,13 @@ def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another
     expect(earlier).to_have_count(1)
     expect(earlier).to_contain_text("1 of 4")
     earlier.click()
-    expect(_card(visit, 21)).to_have_class(re.compile("landed"))
+    expect(_card(visit, 21)).to_have_class(re.compile("completed"))
     _at_service(visit, 22)
-    _land(service, 22)
-    expect(_card(visit, 22)).to_have_class(re.compile("landed"))
+    _let_finish(service, 22)
+    expect(_card(visit, 22)).to_have_class(re.compile("completed"))
     expect(earlier).to_contain_text("1 of 1")
     earlier.click()
-    expect(_card(visit, 31)).to_have_class(re.compile("landed"))
+    expect(_card(visit, 31)).to_have_class(re.compile("completed"))
     assert service.posts == posts + 3
 
 
@@ -502,9 +502,9 @@ def test_what_the_service_refuses_is_said_and_made_by_nobody_else(
     _act(_card(visit, 2), "Try again").click()
     _at_service(visit, 2)
     expect(_card(visit, 1)).to_contain_text("has no credits left")
-    _land(service)
-    expect(_card(visit, 2)).to_have_class(re.compile("landed"))
-    assert _states(visit) == ["missing", "landed"]
+    _let_finish(service)
+    expect(_card(visit, 2)).to_have_class(re.compile("completed"))
+    assert _states(visit) == ["missing", "completed"]
 
 
 def test_where_the_service_cannot_be_reached_the_next_backend_takes_over_and_the_notes_say_so(
@@ -552,11 +552,11 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     visit.field("prompt").fill("zebra-striped wall of secrets")
     visit.generate("1, 2")
     _at_service(visit, 1, 2)
-    _land(service, 1)
-    expect(visit.landed).to_have_count(1)
+    _let_finish(service, 1)
+    expect(visit.completed).to_have_count(1)
     second = visit.context.new_page()
     second.goto(visit.address)
-    expect(second.locator(".shot.landed")).to_have_count(1)
+    expect(second.locator(".shot.completed")).to_have_count(1)
     addresses = [visit.address + str(page.locator("a.download").get_attribute("href")) for page in (visit.page, second)]
     assert [visit.context.request.get(address).status for address in addresses] == [200, 200]
     assert b"zebra-striped" in _bytes(settings.data_dir)
@@ -569,7 +569,7 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     assert set(files_in(settings.data_dir / "pictures")) == others
     assert b"zebra-striped" not in _bytes(settings.data_dir)
     polls = service.polls
-    _land(service)
+    _let_finish(service)
     visit.again()
     visit.take_example()
     assert visit.page.locator("#shots .label").count() == 0
@@ -583,7 +583,7 @@ def _bytes(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in files_in(folder))
 
 
-def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser: Browser, tmp_path: Path) -> None:
+def test_after_kill_9_what_was_accepted_is_finished_and_nothing_is_sent_twice(browser: Browser, tmp_path: Path) -> None:
     inline = "data:image/png;base64," + base64.b64encode(_portrait((256, 320))).decode()
     with Service(job_seconds=HELD_SECONDS, eta=0.5, file=_portrait(), link=inline) as service:
         environment = {
@@ -596,8 +596,8 @@ def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser:
             visit.take_example()
             visit.generate("1-3")
             _at_service(visit, 1, 2)
-            _land(service, 1)
-            expect(visit.landed).to_have_count(1)
+            _let_finish(service, 1)
+            expect(visit.completed).to_have_count(1)
             _at_service(visit, 2, 3)
             assert service.posts == 3
             visit.page.goto("about:blank")
@@ -606,10 +606,10 @@ def test_after_kill_9_what_was_accepted_lands_and_nothing_is_sent_twice(browser:
             with app_running(tmp_path, **environment) as next_one:
                 visit.address = next_one.address
                 visit.again()
-                expect(_card(visit, 1)).to_have_class(re.compile("landed"))
-                _land(service)
+                expect(_card(visit, 1)).to_have_class(re.compile("completed"))
+                _let_finish(service)
                 visit.until_done(3)
-                assert _states(visit) == ["landed"] * 3
+                assert _states(visit) == ["completed"] * 3
         assert service.posts == 3
         assert traces((tmp_path / "log").read_text()) == []
         assert traces(_bytes(tmp_path / "data").decode("latin-1")) == []
@@ -629,7 +629,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
         expect(_act(_card(visit, 41), "Send again")).to_be_enabled()
         _at_service(visit, 42, 43)
         _at_both_widths(visit, "waiting and unknown")
-        _land(service, 42)
+        _let_finish(service, 42)
         _at_service(visit, 43, 44)
         visit.page.locator("#stop").click()
         expect(visit.page.locator("#status .stopped")).to_be_visible()
@@ -727,14 +727,14 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
         visit.generate("1, 2")
         _at_service(visit, 1)
         look("while it runs")
-        _land(service)
-        expect(visit.landed).to_have_count(1)
+        _let_finish(service)
+        expect(visit.completed).to_have_count(1)
         expect(_act(_card(visit, 2), "Send again")).to_be_enabled()
         look("with one that may have been billed")
         service.faults.clear()
         _act(_card(visit, 2), "Send again").click()
         _at_service(visit, 2)
-        _land(service)
+        _let_finish(service)
         visit.until_done(2)
         for name in ("Request", "Python", "cURL", "JavaScript"):
             if name == "Request":
@@ -752,7 +752,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
                     seen |= {f"{name} in the ZIP": files.read(name).decode("latin-1") for name in files.namelist()}
         look("with two headshots")
         load()
-        expect(visit.landed).to_have_count(2)
+        expect(visit.completed).to_have_count(2)
         look("after a reload")
         seen["the configuration"] = visit.context.request.get(f"{site.address}config").text()
         seen["the addresses"] = "\n".join(visit.addresses)
@@ -764,7 +764,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
     seen["the log"] = log.getvalue()
     seen["the output"] = "".join(capfd.readouterr())
     assert "HTTP Request: POST" in seen["the log"]
-    assert all(word in seen["the streams"] for word in ("Seed 1", "Seed 2", "landed"))
+    assert all(word in seen["the streams"] for word in ("Seed 1", "Seed 2", "completed"))
     assert {place: found for place, text in seen.items() if (found := traces(text))} == {}
     assert [place for place, text in seen.items() if "EXIFCANARY" in text] == []
     sent = [job for job in service.jobs.values() if job.body["key"] == CANARY and job.body["seed"] in (1, 2)]

@@ -75,10 +75,10 @@ def test_four_seeds_show_what_they_are_becoming_and_land_with_all_that_repeats_t
     file = visit.context.request.get(visit.address + href).body()
     with Image.open(io.BytesIO(file)) as image:
         assert image.size == (1024, 1280)
-        told = json.loads(image.text["headshot"])  # type: ignore[attr-defined]
-    assert told["request"]["seed"] == 1
-    assert told["made_by"]["bucket"] == 4
-    assert told["made_by"]["device"] == "the processor"
+        metadata = json.loads(image.text["headshot"])  # type: ignore[attr-defined]
+    assert metadata["request"]["seed"] == 1
+    assert metadata["made_by"]["bucket"] == 4
+    assert metadata["made_by"]["device"] == "the processor"
 
 
 def test_stop_ends_it_between_two_steps_and_the_next_comparison_runs(visit: Visit, gate: Gate) -> None:

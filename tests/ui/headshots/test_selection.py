@@ -175,7 +175,7 @@ def test_picks_survive_a_renewed_page_and_vanish_with_their_card(viewer: Viewer)
 def test_mounted_again_there_is_still_one_viewer(viewer: Viewer) -> None:
     viewer.page.evaluate("element.replaceWith(element.cloneNode(true))")
     viewer.page.evaluate("mount()")
-    for part in (viewer.dialog, viewer.bar, viewer.tools, viewer.page.locator(".showcase")):
+    for part in (viewer.dialog, viewer.bar, viewer.tools, viewer.page.locator(".fullscreen")):
         expect(part).to_have_count(1)
     viewer.pick(ONE)  # heard twice it would be taken back at once
     expect(viewer.bar.locator("p")).to_have_text("Seed 1 picked. Pick up to three more, or")

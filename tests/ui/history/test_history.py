@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from keeping import ANN, BEN, PICTURE, begin, land
+from keeping import ANN, BEN, PICTURE, begin, save_headshot
 
 from headshot.comparison.matrix import Matrix
 from headshot.comparison.presets import PRESETS
@@ -55,7 +55,7 @@ def _entry(*runs: HistoryEntry) -> dict[str, str]:
 def _run(history: History, *requests: HeadshotRequest, done: int | None = None, **more: str) -> HistoryEntry:
     name = begin(history, requests=requests, **more)
     for position in range(len(requests) if done is None else done):
-        land(history, name, position, png=PICTURE + str(position).encode())
+        save_headshot(history, name, position, png=PICTURE + str(position).encode())
     found = history.comparison(ANN, name)
     assert found is not None
     return found
@@ -101,9 +101,9 @@ def test_an_entry_says_what_was_compared(
 
 def test_a_comparison_that_is_found_again_still_names_its_parent(history: History) -> None:
     name = begin(history)
-    land(history, name, 0, parent="ab" * 32, mark="cd" * 32)
+    save_headshot(history, name, 0, parent="ab" * 32, mark="cd" * 32)
     bare = begin(history)
-    land(history, bare, 0, png=PICTURE + b"1")
+    save_headshot(history, bare, 0, png=PICTURE + b"1")
     runs = [history.comparison(ANN, each) for each in (name, bare)]
 
     async def again() -> list[Run]:
@@ -119,7 +119,7 @@ def test_an_entry_says_how_many_came_why_the_others_did_not_and_who_made_them(hi
     assert "<span> · 3\N{NO-BREAK SPACE}headshots</span>" in whole
     assert "<span>Studio · </span>" in whole
     name = begin(history, requests=requests, backend="modelslab")
-    land(history, name, 0)
+    save_headshot(history, name, 0)
     history.fail(name, 1, "The service <declined> it.")
     broken = history.comparison(ANN, name)
     assert broken is not None
@@ -167,7 +167,7 @@ def test_nothing_that_a_visitor_wrote_becomes_markup(history: History) -> None:
 def test_a_headshot_gives_the_viewer_its_origin(history: History) -> None:
     made_by = {"model": "somebody/a-model", "revision": f"somebody/a-model@{'1a2b3c4d' * 5}, one/lora@main"}
     name = begin(history, backend="local", face=2)
-    land(history, name, backend="local", made_by=made_by)
+    save_headshot(history, name, backend="local", made_by=made_by)
     found = history.comparison(ANN, name)
     assert found is not None
     details = json.loads(unescape(_entry(found)["strip"].partition('data-shot="')[2].partition('"')[0]))

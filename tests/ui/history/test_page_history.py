@@ -75,7 +75,7 @@ def _keep(
         image = Image.new("RGB", (64, 80), (request.seed or 0, len(name), 90))
         data = io.BytesIO()
         image.save(data, "PNG")
-        shot = history.land(
+        shot = history.save_headshot(
             comparison,
             position,
             png=data.getvalue(),
@@ -226,7 +226,7 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     store.close()
     _go(visit)
     _take(_button(visit, "open", 1))
-    expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 7", "Seed 8"])
+    expect(visit.page.locator("#shots .shot.completed b")).to_have_text(["Seed 7", "Seed 8"])
     expect(visit.status).to_have_text("From your history: 2 of 2 headshots")
     expect(visit.page.locator("#results")).to_be_in_viewport()
 
@@ -242,7 +242,7 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     for name, text in (("scales", "1.5, 4"), ("wordings", "navy, grey"), ("seeds", "8")):
         expect(visit.field(name)).to_have_value(text)
     expect(visit.page.locator("#plan")).to_contain_text("8 headshots")
-    steps = visit.page.locator("#efforts input")
+    steps = visit.page.locator("#steps-to-compare input")
     assert steps.evaluate_all("all => all.map(box => box.checked)") == [False, True, True]
 
     _go(visit)
@@ -250,11 +250,11 @@ def test_a_comparison_is_opened_and_a_headshot_continued(visit: Visit) -> None:
     expect(visit.field("seeds")).to_have_value("21")
     expect(visit.field("prompt")).to_have_value("a grey backdrop")
     expect(visit.page.locator("#shots .shot.baseline b").first).to_have_text("Seed 21")
-    expect(visit.page.locator("#shots .shot.landed")).to_have_count(3)
+    expect(visit.page.locator("#shots .shot.completed")).to_have_count(3)
     visit.take_example()
     visit.generate("5")
-    expect(visit.page.locator("#shots .shot.landed b")).to_have_text(["Seed 21", "Seed 5"])
-    address = visit.page.locator("#shots .shot.landed a.frame").nth(1).evaluate("link => link.href")
+    expect(visit.page.locator("#shots .shot.completed b")).to_have_text(["Seed 21", "Seed 5"])
+    address = visit.page.locator("#shots .shot.completed a.frame").nth(1).evaluate("link => link.href")
     assert read(visit.page.request.get(address).body()).parent == f"{21:064x}"
 
 
@@ -269,7 +269,7 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
     assert shot in picture
     assert visit.page.request.get(visit.address + picture).status == 200
     _take(_button(visit, "open"))
-    expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
+    expect(visit.page.locator("#shots .shot.completed")).to_have_count(1)
     _go(visit)
     _button(visit, "delete").click()
     expect(visit.page.get_by_role("group", name="Delete this headshot permanently?")).to_be_visible()
@@ -282,7 +282,7 @@ def test_what_is_deleted_is_asked_about_first_and_gone_everywhere(visit: Visit) 
     expect(visit.page.locator("#history .store")).to_contain_text("1 comparison, 1 headshot")
     assert visit.page.request.get(visit.address + picture).status == 404
     _go(visit, "Headshots")
-    expect(visit.page.locator("#shots .shot.landed")).to_have_count(0)
+    expect(visit.page.locator("#shots .shot.completed")).to_have_count(0)
     expect(visit.status).to_contain_text("deleted from your history")
     _go(visit)
     _button(visit, "delete").click()
@@ -302,11 +302,11 @@ def test_another_tab_of_the_same_browser_redraws_what_is_left(visit: Visit) -> N
     other.take_example()
     _go(other)
     _take(_button(other, "open", 2))
-    expect(other.page.locator("#shots .shot.landed b")).to_have_text(["Seed 3"])
+    expect(other.page.locator("#shots .shot.completed b")).to_have_text(["Seed 3"])
     _go(other)
     expect(_runs(other)).to_have_count(3)
     _button(other, "open", 0).click()
-    people = other.page.locator("#team .landed b")
+    people = other.page.locator("#team .completed b")
     expect(people).to_have_text(["Ann"])
     visit.page.bring_to_front()
     _go(visit)
@@ -316,7 +316,7 @@ def test_another_tab_of_the_same_browser_redraws_what_is_left(visit: Visit) -> N
         expect(_runs(visit)).to_have_count(2 if run else 1)
     expect(people).to_have_count(0)
     _go(other, "Headshots")
-    expect(other.page.locator("#shots .shot.landed")).to_have_count(0)
+    expect(other.page.locator("#shots .shot.completed")).to_have_count(0)
     expect(other.status).to_have_text("Your headshots were deleted in another tab.")
     expect(other.page.locator("#photo img")).to_have_count(1)
     _go(other)
@@ -361,11 +361,11 @@ def test_a_team_is_one_entry_with_everybodys_name(visit: Visit) -> None:
     expect(_runs(visit).locator("figcaption b")).to_have_text(["Ann", NASTY, "Li"])
     visit.page.get_by_role("searchbox").fill("")
     _take(visit.page.get_by_role("button", name="Open: Li"))
-    expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
+    expect(visit.page.locator("#shots .shot.completed")).to_have_count(1)
 
     _go(visit)
     _button(visit, "open").click()
-    people = visit.page.locator("#team .landed b, #team .person b")
+    people = visit.page.locator("#team .completed b, #team .person b")
     expect(people).to_have_text(["Ann", NASTY, "Li", "Cy"])
     expect(visit.page.locator("#team .why")).to_have_text("It was <declined>.")
     expect(visit.page.locator("#team-status")).to_have_text("From your history: 3 of 4 headshots")
@@ -463,7 +463,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         expect(visit.field("seeds")).to_have_value("9")
         _go(visit)
         _take(_button(visit, "open"))
-        expect(visit.page.locator("#shots .shot.landed")).to_have_count(1)
+        expect(visit.page.locator("#shots .shot.completed")).to_have_count(1)
         _go(visit)
         _button(visit, "delete").click()
         visit.page.keyboard.press("Enter")
@@ -482,7 +482,7 @@ def test_another_visitor_sees_changes_and_fetches_none_of_it(browser: Browser, s
         kept = store.history.comparison(owner, mine[0])
         assert kept is not None
         assert (kept.name, kept.favourite, kept.headshots[0].favourite) == ("Mine alone", False, False)
-        expect(other.page.locator("#shots .shot.landed")).to_have_count(0)
+        expect(other.page.locator("#shots .shot.completed")).to_have_count(0)
         expect(_runs(other).locator(".name")).to_have_text(["Theirs"])
 
         name, others_name = (each.split("/")[1] for each in (address, others_address))

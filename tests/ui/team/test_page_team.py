@@ -50,11 +50,11 @@ def add_photos(visit: Visit, photos: list[Path], count: int = 0) -> None:
 
 
 def people(visit: Visit) -> Locator:
-    return visit.page.locator("#team .person, #team .landed")
+    return visit.page.locator("#team .person, #team .completed")
 
 
-def landed(visit: Visit) -> Locator:
-    return visit.page.locator("#team .shot.landed")
+def completed(visit: Visit) -> Locator:
+    return visit.page.locator("#team .shot.completed")
 
 
 def status(visit: Visit) -> Locator:
@@ -67,7 +67,7 @@ def make(visit: Visit) -> None:
 
 def done(visit: Visit, count: int) -> None:
     expect(status(visit).locator(".done")).to_be_visible()
-    expect(landed(visit)).to_have_count(count)
+    expect(completed(visit)).to_have_count(count)
 
 
 def address(visit: Visit, name: str) -> str:
@@ -85,7 +85,7 @@ def test_everyone_gets_a_headshot_under_their_name_and_a_refused_photo_delays_no
     expect(team.page.locator("#team-plan")).to_have_text("2 headshots, about 1 s")
     make(team)
     done(team, 2)
-    assert [json.loads(str(card.get_attribute("data-shot")))["label"] for card in landed(team).all()] == [
+    assert [json.loads(str(card.get_attribute("data-shot")))["label"] for card in completed(team).all()] == [
         "Zoë Müller",
         "王小明",
     ]
@@ -94,7 +94,7 @@ def test_everyone_gets_a_headshot_under_their_name_and_a_refused_photo_delays_no
     assert set(backend.forgotten) == {Photo.open(photo).sha256 for photo in photos}
     team.inspect("the team", "#team-page")
     with team.page.expect_download() as saved:
-        landed(team).last.locator(".download").click()
+        completed(team).last.locator(".download").click()
     assert saved.value.suggested_filename == "王小明.png"
 
     packed = zipfile.ZipFile(io.BytesIO(team.context.request.get(address(team, "team.zip")).body()))
@@ -130,10 +130,10 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     backend.hold()
     make(team)
     expect(status(team).locator(".stage")).to_have_text("1 of 2: Zoë Müller")
-    backend.let_land()
-    expect(landed(team)).to_have_count(1)
+    backend.let_complete()
+    expect(completed(team)).to_have_count(1)
     expect(status(team).locator(".stage")).to_have_text("2 of 2: 王小明")
-    first = landed(team).get_attribute("id")
+    first = completed(team).get_attribute("id")
     backend.until_asked(2)
     team.page.locator("#team-stop").click()
     expect(status(team)).to_have_text("Stopped: 1 of 2")
@@ -143,7 +143,7 @@ def test_stop_keeps_what_is_there_and_the_rest_is_made_later_in_the_same_look(
     backend.reset()
     make(team)
     done(team, 2)
-    assert landed(team).first.get_attribute("id") == first
+    assert completed(team).first.get_attribute("id") == first
     assert len(backend.asked) == 1
     assert address(team, "team.zip") == before
     make(team)
@@ -212,8 +212,8 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
     add_photos(team, photos)
     backend.hold()
     make(team)
-    backend.let_land()
-    expect(landed(team)).to_have_count(1)
+    backend.let_complete()
+    expect(completed(team)).to_have_count(1)
     backend.until_asked(2)
     ours = address(team, "team.zip")
     group = ours.split("/")[-2]
@@ -225,7 +225,7 @@ def test_another_visitor_sees_none_of_it_and_delete_empties_it(
         theirs = str(people(other).locator("img").get_attribute("src")).split("/")[1]
         assert other.context.request.get(f"{other.address}headshots/{theirs}/{group}/team.zip").status == 404
     assert team.context.request.get(ours).status == 200
-    picture = team.address + str(landed(team).locator("a.frame").get_attribute("href"))
+    picture = team.address + str(completed(team).locator("a.frame").get_attribute("href"))
     backend.stopped.clear()
     team.page.get_by_role("tab", name="Headshots").click()
     team.page.locator("#delete").click()

@@ -95,7 +95,7 @@ def test_nobody_else_sees_or_closes_a_vote(browser: Browser, site: server.Site, 
         other.take_example()
         other.generate("1")
         other.until_done(1)
-        mine, theirs = (str(one.landed.locator("a.frame").first.get_attribute("href")) for one in (visit, other))
+        mine, theirs = (str(one.completed.locator("a.frame").first.get_attribute("href")) for one in (visit, other))
         forged = table.replace(mine.split("/")[1], theirs.split("/")[1])
         assert other.context.request.get(f"{site.address}{forged}").status == 404
         other.page.get_by_role("button", name="Blind vote").click()

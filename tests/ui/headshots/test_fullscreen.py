@@ -1,4 +1,4 @@
-"""The toolbar above the headshots, sorting them, and the showcase on a black screen."""
+"""The toolbar above the headshots, sorting them, and the fullscreen on a black screen."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_sorted_the_likest_stands_first_and_the_keys_follow(viewer: Viewer) -> N
     assert _order(viewer) == ["shot-a1", "shot-b2", "shot-c3"]
 
 
-def test_what_lands_later_is_sorted_in_and_the_focus_stays_on_its_card(viewer: Viewer) -> None:
+def test_what_is_done_later_is_sorted_in_and_the_focus_stays_on_its_card(viewer: Viewer) -> None:
     _button(viewer, "Sort by likeness").click()
     late = replace(THREE, id="d4", label="Seed 4", likeness=0.85)
     viewer.card(ONE).locator(".pick").focus()
@@ -102,29 +102,29 @@ def test_what_lands_later_is_sorted_in_and_the_focus_stays_on_its_card(viewer: V
 def test_there_is_nothing_to_sort_where_fewer_than_two_have_a_likeness(viewer: Viewer) -> None:
     viewer.renew(ONE, THREE)
     expect(_button(viewer, "Sort by likeness")).to_be_hidden()
-    expect(_button(viewer, "Showcase")).to_be_visible()
+    expect(_button(viewer, "Full screen")).to_be_visible()
     viewer.renew()
     expect(viewer.tools).to_be_hidden()
     viewer.page.evaluate(
         "html => renew(`<div class='matrix'><table><tr><td>${html}</td></tr></table></div>`)", ONE.html + TWO.html
     )
     expect(_button(viewer, "Sort by likeness")).to_be_hidden()
-    expect(_button(viewer, "Showcase")).to_be_visible()
+    expect(_button(viewer, "Full screen")).to_be_visible()
 
 
-# The showcase
+# The fullscreen
 
 
-class Showcase:
+class Fullscreen:
     def __init__(self, viewer: Viewer) -> None:
         self.page: Page = viewer.page
         self.viewer = viewer
-        self.dialog = viewer.page.locator("dialog.showcase")
+        self.dialog = viewer.page.locator("dialog.fullscreen")
         self.room = self.dialog.locator(".room")
         self.picture = self.room.locator(".one img")
         self.name = self.room.locator(".name")
-        self.told = self.dialog.locator(".aloud")
-        _button(viewer, "Showcase").click()
+        self.spoken = self.dialog.locator(".aloud")
+        _button(viewer, "Full screen").click()
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
@@ -135,11 +135,11 @@ class Showcase:
 
 
 @pytest.fixture
-def show(viewer: Viewer) -> Showcase:
-    return Showcase(viewer)
+def show(viewer: Viewer) -> Fullscreen:
+    return Fullscreen(viewer)
 
 
-def test_it_fills_the_screen_with_one_picture_and_escape_ends_it(show: Showcase) -> None:
+def test_it_fills_the_screen_with_one_picture_and_escape_ends_it(show: Fullscreen) -> None:
     show.page.wait_for_function("document.fullscreenElement?.matches('.room')")
     expect(show.room).to_be_focused()
     expect(show.picture).to_have_attribute("src", ONE.picture)
@@ -148,36 +148,36 @@ def test_it_fills_the_screen_with_one_picture_and_escape_ends_it(show: Showcase)
     assert show.colour() == RED
     assert show.viewer.seen(show.room).getpixel((40, 200)) == (0, 0, 0)
     expect(show.name).to_have_text("Seed 1")
-    expect(show.told).to_have_text("Seed 1, 1 of 3")
+    expect(show.spoken).to_have_text("Seed 1, 1 of 3")
     show.page.evaluate("document.exitFullscreen()")  # what the browser does on Escape
     expect(show.dialog).to_be_hidden()
-    expect(_button(show.viewer, "Showcase")).to_be_focused()
+    expect(_button(show.viewer, "Full screen")).to_be_focused()
 
 
 def test_where_the_whole_screen_is_refused_the_whole_window_does(viewer: Viewer) -> None:
     viewer.page.evaluate(REFUSED)
-    show = Showcase(viewer)
+    show = Fullscreen(viewer)
     expect(show.picture).to_have_attribute("src", ONE.picture)
     size = viewer.page.viewport_size
     assert size
     assert boxes(show.room) == [{"x": 0, "y": 0, **size}]
     show.press("Escape")
     expect(show.dialog).to_be_hidden()
-    expect(_button(viewer, "Showcase")).to_be_focused()
-    show = Showcase(viewer)
+    expect(_button(viewer, "Full screen")).to_be_focused()
+    show = Fullscreen(viewer)
     show.page.mouse.move(50, 50)
-    show.dialog.get_by_role("button", name="Close the showcase").click()
+    show.dialog.get_by_role("button", name="Close full screen").click()
     expect(show.dialog).to_be_hidden()
 
 
 def test_ended_begun_and_ended_in_one_moment_it_is_over_and_the_focus_is_back(viewer: Viewer) -> None:
     viewer.page.evaluate(REFUSED)
-    show = Showcase(viewer)
+    show = Fullscreen(viewer)
     expect(show.dialog).to_be_visible()
-    begin = _button(viewer, "Showcase").element_handle()
+    begin = _button(viewer, "Full screen").element_handle()
     viewer.page.evaluate(
         """(begin) => {
-            const dialog = document.querySelector("dialog.showcase");
+            const dialog = document.querySelector("dialog.fullscreen");
             dialog.close();
             begin.click();
             dialog.close();
@@ -185,20 +185,20 @@ def test_ended_begun_and_ended_in_one_moment_it_is_over_and_the_focus_is_back(vi
         begin,
     )
     expect(show.dialog).to_be_hidden()
-    expect(_button(viewer, "Showcase")).to_be_focused()
+    expect(_button(viewer, "Full screen")).to_be_focused()
 
 
-def test_keys_go_from_one_to_the_next_and_round(show: Showcase) -> None:
+def test_keys_go_from_one_to_the_next_and_round(show: Fullscreen) -> None:
     seen = []
     for key in ("ArrowRight", "Space", "ArrowRight", "ArrowLeft", "Home", "End", "Enter"):
         show.press(key)
         seen.append(show.name.inner_text())
     assert seen == ["Seed 2", "Seed 3", "Seed 1", "Seed 3", "Seed 1", "Seed 3", "Seed 1"]
-    expect(show.told).to_have_text("Seed 1, 1 of 3")
+    expect(show.spoken).to_have_text("Seed 1, 1 of 3")
     expect(show.picture).to_have_attribute("src", ONE.picture)
 
 
-def test_o_shows_the_original_until_it_is_pressed_again_or_for_as_long_as_it_is_held(show: Showcase) -> None:
+def test_o_shows_the_original_until_it_is_pressed_again_or_for_as_long_as_it_is_held(show: Fullscreen) -> None:
     show.press("o")
     expect(show.picture).to_have_attribute("src", ONE.original)
     expect(show.name).to_have_text("Original")
@@ -217,17 +217,17 @@ def test_o_shows_the_original_until_it_is_pressed_again_or_for_as_long_as_it_is_
 
 def test_without_an_original_that_is_said_and_the_headshot_stays(viewer: Viewer) -> None:
     viewer.renew(replace(ONE, original=""))
-    show = Showcase(viewer)
+    show = Fullscreen(viewer)
     show.press("o")
-    expect(show.told).to_have_text("Seed 1, 1 of 1, no original available")
+    expect(show.spoken).to_have_text("Seed 1, 1 of 1, no original available")
     expect(show.picture).to_have_attribute("src", ONE.picture)
 
 
-def test_g_shows_all_and_one_of_them_is_chosen_by_key_or_by_hand(show: Showcase) -> None:
+def test_g_shows_all_and_one_of_them_is_chosen_by_key_or_by_hand(show: Fullscreen) -> None:
     show.press("g")
     cells = show.room.locator(".all button")
     expect(cells).to_have_text(["Seed 1", "Seed 2", "Seed 3"])
-    expect(show.told).to_have_text("All 3")
+    expect(show.spoken).to_have_text("All 3")
     places = boxes(*cells.all())
     assert all(box["y"] >= 0 and box["x"] >= 0 for box in places)
     assert len({box["y"] for box in places}) == 1
@@ -243,10 +243,10 @@ def test_g_shows_all_and_one_of_them_is_chosen_by_key_or_by_hand(show: Showcase)
     assert show.colour() == BLUE
 
 
-def test_without_labels_nobody_is_told_which_one_it_is(show: Showcase) -> None:
+def test_without_labels_nobody_is_told_which_one_it_is(show: Fullscreen) -> None:
     show.press("l")
     expect(show.name).to_be_hidden()
-    expect(show.told).to_have_text("Headshot, 1 of 3")
+    expect(show.spoken).to_have_text("Headshot, 1 of 3")
     expect(show.picture).to_have_attribute("alt", "Headshot 1 of 3")
     show.press("g")
     expect(show.room.locator(".all span").first).to_be_hidden()
@@ -261,7 +261,7 @@ def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(browser: Bro
     with viewing(browser, site) as viewer:  # of its own, for its clock stands still
         viewer.page.clock.install(time=1000)
         viewer.page.clock.pause_at(1_000_000)
-        show = Showcase(viewer)
+        show = Fullscreen(viewer)
         hint, leave = show.room.locator(".keys"), show.dialog.locator(".leave")
         show.page.mouse.move(300, 300)
         viewer.page.clock.run_for(1900)
@@ -283,7 +283,7 @@ def test_the_neighbours_are_there_before_they_are_asked_for(viewer: Viewer) -> N
     viewer.renew(*[replace(ONE, id=f"n{at}", original="", more={"picture": large[at]}) for at in range(6)])
     asked: list[str] = []
     viewer.page.on("request", lambda request: asked.append(request.url))
-    show = Showcase(viewer)
+    show = Fullscreen(viewer)
     expect(show.picture).to_have_attribute("src", large[0])
     viewer.page.wait_for_function("performance.getEntriesByName(new URL('/blue.png?5', location)).length")
     assert sorted(url[-1] for url in asked) == ["0", "1", "5"]
@@ -293,7 +293,7 @@ def test_the_neighbours_are_there_before_they_are_asked_for(viewer: Viewer) -> N
     assert sorted(url[-1] for url in asked) == ["0", "1", "2", "5"]
 
 
-def test_a_click_goes_on_and_a_mouse_that_is_held_sees_the_original(show: Showcase) -> None:
+def test_a_click_goes_on_and_a_mouse_that_is_held_sees_the_original(show: Fullscreen) -> None:
     show.page.mouse.click(500, 300)
     expect(show.picture).to_have_attribute("src", TWO.picture)
     show.page.mouse.down()
@@ -303,7 +303,7 @@ def test_a_click_goes_on_and_a_mouse_that_is_held_sees_the_original(show: Showca
 
 
 def test_a_finger_swipes_taps_and_leaves_downwards(phone: Viewer) -> None:
-    show = Showcase(phone)
+    show = Fullscreen(phone)
     show.page.touchscreen.tap(200, 400)
     expect(show.picture).to_have_attribute("src", TWO.picture)
     phone.swipe((300, 400), (120, 410))
@@ -314,10 +314,10 @@ def test_a_finger_swipes_taps_and_leaves_downwards(phone: Viewer) -> None:
     expect(show.dialog).to_be_hidden()
 
 
-def test_it_follows_what_lands_and_what_is_deleted(show: Showcase) -> None:
+def test_it_follows_what_is_done_and_what_is_deleted(show: Fullscreen) -> None:
     show.press("ArrowRight")
     show.viewer.renew(ONE, TWO, THREE, replace(THREE, id="d4"))
-    expect(show.told).to_have_text("Seed 2, 2 of 4")
+    expect(show.spoken).to_have_text("Seed 2, 2 of 4")
     show.viewer.renew(THREE)
     expect(show.name).to_have_text("Seed 3")
     show.viewer.renew()
@@ -326,7 +326,7 @@ def test_it_follows_what_lands_and_what_is_deleted(show: Showcase) -> None:
 
 def test_a_picture_that_was_deleted_gets_its_sentence(viewer: Viewer) -> None:
     viewer.renew(replace(ONE, picture="/gone.png"), TWO)
-    show = Showcase(viewer)
+    show = Fullscreen(viewer)
     expect(show.room.locator(".one")).to_have_text(
         "This picture is no longer here: pictures are deleted after a while."
     )
@@ -340,7 +340,7 @@ def test_a_picture_that_was_deleted_gets_its_sentence(viewer: Viewer) -> None:
 def test_a_run_of_the_history_is_shown_by_its_own_button(viewer: Viewer) -> None:
     viewer.fill_history(replace(THREE, id="d4", label="Old"), replace(TWO, id="e5"))
     viewer.page.get_by_role("button", name="Show it").click()
-    expect(viewer.page.locator(".showcase .aloud")).to_have_text("Old, 1 of 2")
+    expect(viewer.page.locator(".fullscreen .aloud")).to_have_text("Old, 1 of 2")
 
 
 # Nobody is left out
@@ -371,7 +371,7 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, site: str, sch
         viewer.open(four[0])
         assert viewer.serious() == []
         viewer.page.keyboard.press("Escape")
-        show = Showcase(viewer)
+        show = Fullscreen(viewer)
         expect(show.picture).to_be_visible()
         assert viewer.serious() == []
         show.press("g")
@@ -383,5 +383,5 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, site: str, sch
 @pytest.mark.parametrize(("wish", "fades"), [("no-preference", "0.5s"), ("reduce", "0s")])
 def test_nothing_fades_for_whoever_asked_for_that(browser: Browser, site: str, wish: Any, fades: str) -> None:
     with viewing(browser, site, reduced_motion=wish) as viewer:
-        show = Showcase(viewer)
+        show = Fullscreen(viewer)
         expect(show.room.locator(".keys")).to_have_css("transition-duration", fades)
