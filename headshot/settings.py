@@ -1,5 +1,6 @@
 """The server's settings. Nothing else reads the environment; a test compares the fields with the README's table."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
     history_hours: Annotated[
         int, Field(ge=1, le=8760, description="Hours after which a headshot in the history is deleted.")
     ] = 24
+    starred_days: Annotated[
+        int, Field(ge=1, le=3650, description="Days after which it is deleted if it, or its comparison, has a star.")
+    ] = 30
     cached_photos: Annotated[
         int, Field(ge=1, le=32, description="Photos whose analysis the studio remembers (about 50 MB each).")
     ] = 3
@@ -118,6 +122,15 @@ class Settings(BaseSettings):
             json_schema_extra={"in_words": "a path, or empty"},
         ),
     ] = None
+
+    def history_time(self, *, starred: bool) -> timedelta:
+        """Return how long the history keeps a comparison.
+
+        Args:
+            starred: whether it, or one of its headshots, has a star. Never shorter than without one.
+        """
+        hours = timedelta(hours=self.history_hours)
+        return max(hours, timedelta(days=self.starred_days)) if starred else hours
 
     @model_validator(mode="wrap")
     @classmethod

@@ -116,7 +116,7 @@ def window(browser: Browser, site: server.Site) -> Iterator[Visit]:
 @pytest.fixture
 def visit(window: Visit, backend: StubBackend) -> Iterator[Visit]:
     backend.reset()
-    window.context.clear_cookies()  # another visitor
+    window.become_somebody_else()
     window.again()
     yield window
     backend.reset()

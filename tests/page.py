@@ -38,7 +38,7 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-PATIENCE_MS = 40_000  # two cores that other tests may share: only what fails waits as long
+PATIENCE_MS = 10_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -88,7 +88,7 @@ def downloaded(download: Download) -> bytes:
 
 @contextmanager
 def serving(
-    backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20
+    backends: Mapping[str, Backend], *, keep_seconds: float = 3600, grace_seconds: float = 20, port: int | None = None
 ) -> Iterator[server.Site]:
     # Unsigned, so that a file is the same whenever it is made.
     settings = Settings(open_browser=False, content_credentials=False)
@@ -98,7 +98,7 @@ def serving(
         grace_seconds,
         backends=backends.values(),
     )
-    site = server.start(settings, backends, port=free_port(), sessions=sessions)
+    site = server.start(settings, backends, port=port or free_port(), sessions=sessions)
     try:
         yield site
     finally:
@@ -160,13 +160,21 @@ class Visit:
         self.page.goto(address)
         self._wait_for_the_form()
 
-    def again(self) -> None:
-        """Load the page anew: three times as quick as a new window."""
+    def again(self, query: str = "") -> None:
+        """Load the page anew, as by a link with that query: three times as quick as a new window."""
         self.page.goto("about:blank")  # where whatever the old page still says is not the new visit's
         self.complaints.clear()
         self.addresses.clear()
-        self.page.goto(self.address)
+        self.page.goto(f"{self.address}{query}")
         self._wait_for_the_form()
+
+    def become_somebody_else(self) -> None:
+        """As a browser that was never here, at another page: nothing of this one is left."""
+        self.page.goto("about:blank")
+        session = self.context.new_cdp_session(self.page)
+        session.send("Storage.clearDataForOrigin", {"origin": self.address.rstrip("/"), "storageTypes": "all"})
+        session.detach()
+        self.context.clear_cookies()
 
     def _wait_for_the_form(self) -> None:
         """Generate, or Stop in its place where a comparison was found again that runs."""
@@ -221,6 +229,11 @@ class Visit:
 
     def field(self, name: str) -> Locator:
         return self.page.locator(f"#{name}").locator("textarea, input").first
+
+    def delete_my_pictures(self) -> None:
+        self.page.locator("#delete").click()
+        self.page.locator("#delete-yes").click()
+        expect(self.page.locator("#delete-yes")).to_be_hidden()
 
     @property
     def completed(self) -> Locator:

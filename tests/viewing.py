@@ -5,18 +5,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import quote, unquote
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from settled import boxes
 
-from headshot.ui import theme
-from headshot.ui.headshots.run_view import VIEWER_SCRIPT
+from headshot.ui import assets, theme
 
 SIZE = 256, 320
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (250, 250, 250)
@@ -36,6 +35,7 @@ EXCHANGE = {
     ),
     "reply": json.dumps({"status": "success", "id": 66752945, "output": ["https://pub.example/0-a.png"]}, indent=2),
 }
+CODE = ("python", "curl", "javascript", "sent", "reply", "timeline")
 TABS = ("Notes", "Request", "Python", "cURL", "JavaScript")
 
 
@@ -68,21 +68,21 @@ class Card:
     more: dict[str, Any] = field(default_factory=dict)  # what only some have
 
     @property
-    def html(self) -> str:
-        request = {
-            "prompt": self.prompt,
-            "negative_prompt": self.negative,
-            "num_inference_steps": 21,
-            "guidance_scale": self.guidance,
-            "seed": self.seed,
-        }
-        data = {
+    def part(self) -> dict[str, Any]:
+        """As the tab's state has it."""
+        return {
+            "kind": "finished",
             "id": self.id,
             "label": self.label,
+            "alt": f"Headshot, {self.label}",
             "facts": ["0.5 s", f"likeness 0.9{self.seed}"],
+            "measures": ["0.5 s", f"likeness 0.9{self.seed}"],
+            "own": [],
             "name": f"headshot-studio-seed-{self.seed}.png",
             "picture": self.picture,
+            "thumbnail": self.picture,
             "original": self.original,
+            "details": f"/details.json?{quote(json.dumps(self.details))}",
             "width": self.size[0],
             "height": self.size[1],
             "baseline": self.baseline,
@@ -94,21 +94,26 @@ class Card:
                 {"kind": "not applied", "text": "glasses"},
                 {"kind": "applied", "text": "grey backdrop"},
             ],
-            "request": json.dumps(request, indent=2),
+            "request": {
+                "prompt": self.prompt,
+                "negative_prompt": self.negative,
+                "num_inference_steps": 21,
+                "guidance_scale": self.guidance,
+                "seed": self.seed,
+            },
             "timings": [["This headshot", "0.5 s"]],
+            **{name: value for name, value in self.more.items() if name not in CODE},
+        }
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the server says when the headshot is opened."""
+        return {
             "python": f"print({self.seed})",
             "curl": f"curl -d seed={self.seed}",
             "javascript": f"fetch({self.seed})",
-            **self.more,
+            **{name: value for name, value in self.more.items() if name in CODE},
         }
-        label = escape(self.label)
-        return (
-            f'<figure class="shot completed{" baseline" * self.baseline}" id="shot-{self.id}" '
-            f'data-shot="{escape(json.dumps(data))}"><a class="frame" href="{self.picture}" target="_blank" '
-            f'aria-label="Open {label}"><img src="{self.picture}" alt="Headshot" width="256" height="320"></a>'
-            f'<figcaption>{label}<button type="button" class="pick" aria-pressed="false" '
-            f'aria-label="Compare: {label}"></button></figcaption></figure>'
-        )
 
 
 ONE = Card("a1", 1, "Seed 1", "/red.png", "/white.png?of=1", likeness=0.81)
@@ -123,12 +128,27 @@ PICTURES = {
 }
 
 
-def grid(cards: Sequence[Card]) -> str:
-    return f'<div class="shots">{"".join(card.html for card in cards)}</div>'
+def state(cards: Sequence[Card], *, matrix: bool = False) -> dict[str, Any]:
+    """The parts of a tab that shows these cards, in a row or in a matrix of one row."""
+    keys = [str(position) for position in range(len(cards))]
+    table = {"columns": [[key] for key in keys], "rows": [{"title": ["Row"], "keys": keys}]} if matrix else None
+    return {
+        "status": {"text": "Done", "kind": "done", "done": 0, "total": 0},
+        "results": {
+            "keys": [] if matrix else keys,
+            "matrix": table,
+            "files": [],
+            "remaining": 0,
+            "total": [],
+            "earlier": [],
+            "promise": not cards,
+        },
+        **{f"card/{key}": card.part for key, card in zip(keys, cards, strict=True)},
+    }
 
 
 def document(cards: Sequence[Card]) -> str:
-    """The script is run as Gradio runs it: the body of a function of `element`, `trigger` and `watch`."""
+    """The page's own scripts, without Gradio. `draw(parts)` is what the server's stream does."""
     styles = "".join(path.read_text(encoding="utf-8") for path in theme.STYLESHEETS if path.stem in STYLES)
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Headshots</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
@@ -144,26 +164,27 @@ def document(cards: Sequence[Card]) -> str:
   .frame img {{ display: block; width: 100%; height: auto; }}
   #stop {{ position: fixed; inset: auto 16px 12px; height: 48px; }}
 </style><style>{styles}</style></head><body>
-<main><h1>Headshots</h1><div id="shots">{grid(cards)}</div><div id="history"></div></main>
-<script>
-  const element = document.querySelector("#shots");
-  const said = [];
-  let renewed = [];
-  const mount = () => {{
-    renewed = [];
-    (function (element, trigger, watch) {{
-      {VIEWER_SCRIPT}
-    }})(
-      document.querySelector("#shots"),
-      (name, data) => said.push([name, data]),
-      (what, then) => what === "value" && renewed.push(then)
-    );
+<main><h1>Headshots</h1><div id="shots"><div class="shots"></div></div><div id="history"></div></main>
+<script type="module">
+  import {{ mountShots }} from "/scripts/main.js";
+  import {{ pick, picks }} from "/scripts/headshots/selection.js";
+  import {{ entryTemplate }} from "/scripts/history/entry.js";
+  import {{ render }} from "/scripts/lit/lit-html.js";
+  import {{ draw }} from "/scripts/tab_state.js";
+  window.said = [];
+  let revision = 0;
+  window.draw = (parts) => draw({{ revision: ++revision, names: Object.keys(parts), parts }});
+  window.fillHistory = (entry) => {{
+    const run = Object.assign(document.createElement("article"), {{ className: "run" }});
+    run.dataset.title = entry.name;
+    document.querySelector("#history").replaceChildren(run);
+    render(entryTemplate(entry), run);
+    pick(picks);
   }};
+  window.mount = () => mountShots(document.querySelector("#shots"), (name, data) => said.push([name, data]));
   mount();
-  const renew = (html) => {{
-    document.querySelector("#shots").innerHTML = html;
-    for (const then of renewed) then();
-  }};
+  window.draw({json.dumps(state(cards)).replace("<", chr(92) + "u003c")});
+  document.documentElement.dataset.ready = "";
 </script></body></html>"""
 
 
@@ -174,10 +195,16 @@ def serving(cards: Sequence[Card] = CARDS, pictures: Mapping[str, bytes] = PICTU
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            content = page if path == "/" else pictures.get(path)
+            path, _, query = self.path.partition("?")
+            media_type, content = "image/png", pictures.get(path)
+            if path == "/":
+                media_type, content = "text/html", page
+            elif path.startswith("/scripts/"):
+                media_type, content = "text/javascript", assets.files().get(path.removeprefix("/scripts/"))
+            elif path == "/details.json":
+                media_type, content = "application/json", unquote(query).encode()
             self.send_response(404 if content is None else 200)
-            self.send_header("Content-Type", "text/html" if path == "/" else "image/png")
+            self.send_header("Content-Type", media_type)
             self.end_headers()
             self.wfile.write(content or b"")
 
@@ -205,6 +232,7 @@ class Viewer:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._note(request.url, address))
         page.goto(address)
+        page.locator("html[data-ready]").wait_for(state="attached")
         self.dialog = page.locator("dialog.viewer")
         self.title = self.dialog.locator("h2 span")
         self.bar = page.locator(".picked-bar")
@@ -231,15 +259,26 @@ class Viewer:
         self.bar.get_by_role("button", name="Compare", exact=True).click()
         self.compared()
 
-    def renew(self, *cards: Card) -> None:
-        self.page.evaluate("html => renew(html)", grid(cards))
+    def draw(self, *cards: Card, matrix: bool = False) -> None:
+        """The server has sent another state."""
+        self.page.evaluate("parts => draw(parts)", state(cards, matrix=matrix))
 
     def fill_history(self, *cards: Card, title: str = "Navy") -> None:
-        """Another component's cards, of one run."""
-        html = (
-            f'<article class="run" data-title="{title}">{grid(cards)}<button data-fullscreen>Show it</button></article>'
-        )
-        self.page.evaluate("html => void (document.querySelector('#history').innerHTML = html)", html)
+        """The history has drawn one entry with these cards, or none."""
+        entry = {
+            "key": "k1",
+            "id": "k1",
+            "begun": "2026-01-01T12:00:00Z",
+            "until": "2026-01-02T12:00:00Z",
+            "name": title,
+            "automatic": "Corporate",
+            "favourite": False,
+            "about": ["Seeds", "Studio"],
+            "count": "",
+            "why": "",
+            "cards": [{**card.part, "favourite": False, "open": ""} for card in cards],
+        }
+        self.page.evaluate("entry => fillHistory(entry)", entry)
 
     def button(self, name: str) -> Locator:
         return self.dialog.get_by_role("button", name=name, exact=True)

@@ -216,19 +216,24 @@ class ModelsLab:
     async def check_again(self, job: str) -> str:
         """Like `JobService.check_again`. Returns the comparison's name."""
         await self.jobs.check_again(self.owner, job, self.key)
-        return await self._comparison(job)
+        return await self.comparison_of(job)
 
     async def send_again(self, job: str, photo: Photo, face: int | None) -> str:
         """Like `JobService.send_again`. Returns the comparison's name."""
         await self.jobs.send_again(self.owner, job, self.key, Subject(photo, face))
-        return await self._comparison(job)
+        return await self.comparison_of(job)
 
     async def delete(self) -> None:
         """Delete all of this visitor's jobs and their pictures."""
         if self.jobs.has_jobs:
             await self.jobs.forget(self.owner)
 
-    async def _comparison(self, job: str) -> str:
+    async def comparison_of(self, job: str) -> str:
+        """Return the name of the comparison that a job belongs to.
+
+        Raises:
+            RequestError: if the job was deleted.
+        """
         return (await self.jobs.record(self.owner, job))[0].comparison
 
     def drop_cache(self, photo: Photo) -> None:

@@ -60,7 +60,10 @@ async def execute(
                 run.statuses.pop(item.request, None)
                 run.failures.pop(item.request, None)
             elif isinstance(item, HeadshotStatus):
-                run.statuses[item.request] = item
+                if not attempt.late or item.request in attempt.late:
+                    run.statuses[item.request] = item
+            else:
+                attempt.stage = item
             yield item
         complete = True
     finally:  # at the end, after Stop, or when the tab closes
@@ -209,5 +212,5 @@ def run_from_history(
     )
     latest = {shot.position: shot for shot in entry.headshots}  # one may have been made twice
     run.headshots = [load(sink, shot, original) for shot in latest.values()]
-    run.attempt.ended = True
+    run.attempt.ended = run.attempt.from_history = True
     return run

@@ -27,6 +27,7 @@ OVERLAID, SHEET, ZIP = "original.jpg", "contact-sheet.png", "headshots.zip"
 PDF, TABLE = "headshots.pdf", "headshots.csv"
 CLEAN = "-clean"  # comes before the ending of a copy without metadata
 THUMBNAIL = "thumbnail.webp"  # of a headshot in the history
+DETAILS = "details.json"  # what the viewer shows of a headshot only when it is opened
 
 _THUMBNAIL_PX = 640  # twice the width of a card at four in a row, for sharp screens
 _COMMIT = re.compile(r"(@[0-9a-f]{7})[0-9a-f]{33}\b")  # shortened as git does

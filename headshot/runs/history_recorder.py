@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -160,12 +160,12 @@ class HistoryRecorder:
 
     # Reading.
 
-    async def unfinished(self, owner: str) -> "HistoryEntry | None":
-        """Return the owner's last comparison if it has not ended; None for a team, whose photos went with the page."""
+    async def latest(self, owner: str) -> "HistoryEntry | None":
+        """Return the owner's last comparison; None for a team, whose photos went with the page."""
         if not self.may_have_data:
             return None
         latest = await self.run(lambda history: history.latest(owner))
-        return None if latest is None or latest.ended or latest.kind == "team" else latest
+        return None if latest is None or latest.kind == "team" else latest
 
     async def find_matching(self, run: Run) -> "HistoryEntry | None":
         """Return the comparison that an earlier page saved for this run, if any: same requests and same photo."""
@@ -196,11 +196,11 @@ class HistoryRecorder:
 
     # Deleting.
 
-    async def expire(self, hours: float) -> None:
-        """Delete what is older than that many hours, of all owners."""
+    async def expire(self, settings: Settings) -> None:
+        """Delete what is older than the settings allow, of all owners."""
         if self.may_have_data:
-            before = datetime.now(UTC) - timedelta(hours=hours)
-            await self.run(lambda history: history.expire(before))
+            before, starred_before = (datetime.now(UTC) - settings.history_time(starred=each) for each in (False, True))
+            await self.run(lambda history: history.expire(before, starred_before=starred_before))
 
     async def close(self) -> None:
         """Close the store."""

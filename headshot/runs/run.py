@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,19 +22,27 @@ class Attempt:
     Create it on the event loop.
 
     Attributes:
+        late: not empty in an attempt that follows on Stop: those that were sent before, and still come by themselves.
         started: True once it waits for its backend.
         stopped: True after Stop, or after the tab was closed.
         ended: True when no more events come.
+        from_history: True if it only stands for what the history has.
+        stage: the last step that was reported, None before the first.
+        error: the sentence for the error that it ended with, "" for none.
         current_backend: the one running now.
         events: a queue; an exception is the last event, None marks completion.
         progress: what the backend reports to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late: Collection[HeadshotRequest] = ()) -> None:
+        self.late = frozenset(late)
         self._loop = asyncio.get_running_loop()
         self.started = False
         self.stopped = False
         self.ended = False
+        self.from_history = False
+        self.stage: Step | None = None
+        self.error = ""
         self.current_backend: Backend | None = None
         self.events: asyncio.Queue[Step | HeadshotStatus | SavedHeadshot | Exception | None] = asyncio.Queue()
         self.progress = Progress(self._put, self._put)
@@ -108,9 +116,13 @@ class Run:
             self.photo_sha256 = self.photo.sha256
         self.reopen()
 
-    def reopen(self) -> None:
-        """Make it ready to run, or to run again. Finished headshots stay."""
-        self.attempt = Attempt()
+    def reopen(self, late: Collection[HeadshotRequest] = ()) -> None:
+        """Make it ready to run, or to run again. Finished headshots stay.
+
+        Args:
+            late: only wait for these, which were sent before Stop; the run does not count as alive.
+        """
+        self.attempt = Attempt(late)
 
     @property
     def completed(self) -> list[SavedHeadshot]:
@@ -131,6 +143,11 @@ class Run:
     @property
     def alive(self) -> bool:
         """Whether it is queued or running."""
+        return self.open and not self.attempt.late
+
+    @property
+    def open(self) -> bool:
+        """Whether headshots of it may still come: it is alive, or what was sent before Stop is waited for."""
         return not (self.stopped or self.attempt.ended)
 
     @property

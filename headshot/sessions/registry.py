@@ -86,15 +86,20 @@ class SessionRegistry:
     def _of(self, owner: str) -> list[TabSession]:
         return [session for session in reversed(self._sessions.values()) if session.owner == owner]
 
-    def move_photo_to(self, session: TabSession, sha256: str) -> None:
-        """Give a tab the photo with that hash, if another tab of the same browser has it or had it a moment ago."""
+    def share_photo(self, session: TabSession, sha256: str = "") -> None:
+        """Give a tab a photo that another tab of the same browser has, or had a moment ago. It gets no younger.
+
+        Args:
+            session: of the tab.
+            sha256: of the photo; "" for the latest.
+        """
         with self._lock:
             tabs = [tab for tab in self._of(session.owner) if tab is not session]
-        for tab in tabs:
-            photo, check, preview = tab.photo, tab.check, tab.preview
-            if photo is not None and check is not None and preview is not None and photo.sha256 == sha256:
+        for tab in sorted(tabs, key=lambda tab: tab.taken_at, reverse=True):
+            photo, check, preview, taken_at = tab.photo, tab.check, tab.preview, tab.taken_at
+            if photo is not None and check is not None and preview is not None and sha256 in ("", photo.sha256):
                 with suppress(FileNotFoundError):  # the other tab removes it at this moment
-                    session.set_photo(photo, check, tab.face, preview.read_bytes())
+                    session.set_photo(photo, check, tab.face, preview.read_bytes(), taken_at=taken_at)
                     return
 
     def forget_key(self, owner: str) -> None:

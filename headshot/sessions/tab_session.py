@@ -24,6 +24,9 @@ from headshot.runs.run import Run
 from headshot.runs.saved_headshot import SavedHeadshot
 from headshot.runs.team import Team
 
+from .snapshot import Snapshot
+from .status import Status
+
 if TYPE_CHECKING:
     from headshot.storage import HistoryEntry
 
@@ -49,6 +52,11 @@ class TabSession:
         baseline: the headshot that stays beside the comparisons that follow.
         checking: held while a photo is checked, so that Generate waits for it.
         taken_at: when the photo was set, by the registry's clock.
+        snapshot: what the page shows; `changed` lets the browser look again.
+        notice: the status line in place of the comparison's, up to the next comparison; None for the comparison's.
+        team_notice: the same for the team's status line.
+        deletions: counts what was deleted in this tab.
+        deletions_elsewhere: counts what was deleted in the browser's other tabs: this page then looks at all again.
     """
 
     def __init__(
@@ -76,9 +84,34 @@ class TabSession:
         self.baseline: SavedHeadshot | None = None
         self.checking = asyncio.Lock()
         self.taken_at = 0.0
+        self.snapshot = Snapshot()
+        self.notice: Status | None = None
+        self.team_notice: Status | None = None
+        self.deletions = self.deletions_elsewhere = 0
         self._left = False
         self._written: dict[Path, float] = {}  # by slot folder, when it was written
         self._lock = threading.RLock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs that will change what the page shows."""
+        return (self.run is not None and self.run.open) or self.team.running or self.team.checking.locked()
+
+    def note_deletion(self, by: "TabSession") -> None:
+        """Let the page look at everything again: something of its browser was deleted.
+
+        Args:
+            by: the tab in which it was deleted, which may be this one.
+        """
+        if by is self:
+            self.deletions += 1
+        else:
+            self.deletions_elsewhere += 1
+        self.changed()
+
+    def changed(self) -> None:
+        """Let the page look again: something that it shows may differ."""
+        self.snapshot.wake()
 
     def backends(self, registry: Mapping[str, Backend]) -> dict[str, Backend]:
         """Return the registry as this visitor sees it: ModelsLab uses their own key, if they have entered one."""
@@ -87,7 +120,9 @@ class TabSession:
             for name, backend in registry.items()
         }
 
-    def set_photo(self, photo: Photo, check: PhotoCheck, face: int | None, preview: bytes) -> None:
+    def set_photo(
+        self, photo: Photo, check: PhotoCheck, face: int | None, preview: bytes, *, taken_at: float | None = None
+    ) -> None:
         """Replace the photo. If only the chosen face differs, the time for which the photo is kept does not restart.
 
         Args:
@@ -95,6 +130,7 @@ class TabSession:
             check: its check.
             face: index of the face picked by hand, None for the first.
             preview: a small JPEG of the photo.
+            taken_at: when it was first set, by the registry's clock; None for now.
 
         Raises:
             Stopped: after the visitor left.
@@ -104,7 +140,7 @@ class TabSession:
             former, former_preview = self.photo, self.preview
             self.photo, self.check, self.face, self.preview, self.photo_lost_reason = photo, check, face, path, ""
             if former is None or former.sha256 != photo.sha256:
-                self.taken_at = self._clock()
+                self.taken_at = self._clock() if taken_at is None else taken_at
         self.delete_slot(former_preview)
         if former is not None and former.sha256 != photo.sha256:
             self._forget_photo(former)
@@ -159,14 +195,14 @@ class TabSession:
 
     def headshot(self, name: str) -> SavedHeadshot | None:
         """Return the headshot on the page with that id."""
-        return next((shot for shot in self._on_the_page if shot.id == name), None)
+        return next((shot for shot in self.headshots if shot.id == name), None)
 
     def by_content_id(self, content_id: str) -> SavedHeadshot | None:
         """Return the headshot on the page with that content id."""
-        return next((shot for shot in self._on_the_page if content_id and shot.content_id == content_id), None)
+        return next((shot for shot in self.headshots if content_id and shot.content_id == content_id), None)
 
     @property
-    def _on_the_page(self) -> list[SavedHeadshot]:
+    def headshots(self) -> list[SavedHeadshot]:
         """The baseline, and the headshots of the comparison and of the team."""
         shots = [self.baseline, *([] if self.run is None else self.run.headshots), *self.team.headshots]
         return [shot for shot in shots if shot is not None]
@@ -174,18 +210,20 @@ class TabSession:
     def begin(self, run: Run) -> None:
         """Make this the current run. The files of the former one are deleted, except for the baseline's."""
         with self._lock:
-            former, self.run = self.run, run
+            former, self.run, self.notice = self.run, run, None
             self.delete_headshots([] if former is None else former.headshots)
+        self.changed()
 
     def set_baseline(self, shot: SavedHeadshot | None) -> None:
         """Pin the headshot that stays beside the comparisons that follow; None unpins it."""
         with self._lock:
             former, self.baseline = self.baseline, shot
             self.delete_headshots([] if former is None else [former])
+        self.changed()
 
     def delete_headshots(self, shots: Collection[SavedHeadshot]) -> None:
         """Delete the files of these headshots, except for files of headshots that are still on the page."""
-        needed = {slot_dir for shot in self._on_the_page for slot_dir in shot.slot_dirs}
+        needed = {slot_dir for shot in self.headshots for slot_dir in shot.slot_dirs}
         for slot_dir in {slot_dir for shot in shots for slot_dir in shot.slot_dirs} - needed:
             self._delete_slot_dir(slot_dir)
 
@@ -203,6 +241,7 @@ class TabSession:
         if run is not None and run.history_id in {entry.id for entry in entries}:
             self.run = None
             self.delete_headshots(run.headshots)
+        self.changed()
 
     def delete(self) -> None:
         """Stop what is running and delete everything: the photo, the headshots, every file."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from headshot.errors import RequestError
@@ -378,12 +378,22 @@ class History:
         """Delete everything of a visitor: history, saved settings, votes. Returns the number of comparisons."""
         return self._delete(ComparisonRow.owner == owner, LookRow.owner == owner)
 
-    def expire(self, before: datetime) -> int:
+    def expire(self, before: datetime, *, starred_before: datetime | None = None) -> int:
         """Delete the comparisons added before that moment, like `delete`, and return how many.
 
         Saved settings are not pictures: they stay until nobody can ask for them any more.
+
+        Args:
+            before: of comparisons without a star.
+            starred_before: of those that have one, or have a headshot with one; None for the same moment.
         """
-        gone = self._delete(ComparisonRow.kept_since < before, self._saved_settings.expired())
+        starred = or_(
+            ComparisonRow.favourite, ComparisonRow.id.in_(select(ShotRow.comparison).where(ShotRow.favourite))
+        )
+        old = ComparisonRow.kept_since < before
+        if starred_before is not None:
+            old = or_(and_(old, not_(starred)), ComparisonRow.kept_since < min(before, starred_before))
+        gone = self._delete(old, self._saved_settings.expired())
         with translate_disk_errors(), self._unit_of_work.write(lock=True) as session:
             self._unit_of_work.collect_garbage(session)
         return gone

@@ -21,6 +21,7 @@ from headshot.imaging.photo_check import PhotoCheck
 from headshot.progress import Step
 from headshot.request import HeadshotRequest, allowed
 from headshot.runs.backend_queue import BackendQueue
+from headshot.runs.error_messages import message_for
 from headshot.runs.execution import execute
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.run import Run
@@ -29,7 +30,7 @@ from headshot.sessions.registry import SessionRegistry
 from headshot.settings import Settings
 
 from .headshots.photo import delete_upload, is_upload, look_at, open_upload
-from .messages import message_for, toast
+from .messages import toast
 
 NAME = "generate"
 _SETTINGS = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale")
@@ -37,7 +38,7 @@ _SCHEMA = HeadshotRequest.model_json_schema()["properties"]
 _FILE = {name: part for name, part in gr.FileData.model_json_schema().items() if name != "description"}
 # Each running call holds a photo of up to 50 MB and one of Gradio's slots. Further calls wait in Gradio's own queue,
 # where they hold neither, and the program sees its position.
-_AT_ONCE = 8
+AT_ONCE = 8
 
 
 class Endpoint:
@@ -76,7 +77,7 @@ class Endpoint:
             api_name=NAME,
             api_description="Headshots of one photo: one look, several seeds.",
             show_progress="hidden",
-            concurrency_limit=_AT_ONCE,
+            concurrency_limit=AT_ONCE,
             concurrency_id=NAME,
         )
 

@@ -3,20 +3,16 @@
 import functools
 import html
 import inspect
-import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
-from headshot.errors import HeadshotError
+from headshot.runs.error_messages import message_for
 
 Updates = dict[Any, Any]  # by component
-BUG = "Something went wrong on the server. Try again. If it happens again, tell whoever runs this page."
 _TOAST_SECONDS = 6  # the sentence stays on the page itself; the toast is for a reader who looks elsewhere
-
-_log = logging.getLogger(__name__)
 
 
 def toast(sentence: str) -> None:
@@ -27,14 +23,6 @@ def toast(sentence: str) -> None:
 def note(sentence: str) -> None:
     """Show a confirmation at the page's edge for a moment. The sentence is plain text."""
     gr.Info(html.escape(sentence), duration=_TOAST_SECONDS)
-
-
-def message_for(error: Exception) -> str:
-    """The sentence for this error, as plain text. A bug becomes BUG, and a traceback in the log."""
-    if isinstance(error, HeadshotError):
-        return str(error)
-    _log.error("A handler failed", exc_info=error)
-    return BUG
 
 
 def event_handler(

@@ -54,7 +54,7 @@ def lifespan_of(
         logging.getLogger("uvicorn.error").addFilter(REDACT_KEYS)  # it does not propagate to the root's handlers
         tasks = [
             asyncio.create_task(task)
-            for task in (_sweep(sessions), _warm_up(registry), _expire_history(recorder, settings.history_hours))
+            for task in (_sweep(sessions), _warm_up(registry), _expire_history(recorder, settings))
         ]
         try:
             async with _jobs_running(job_service, settings.keep_minutes * 60):
@@ -90,11 +90,11 @@ async def _sweep(sessions: SessionRegistry) -> None:
             _log.exception("Could not sweep the closed tabs; trying again in a moment")
 
 
-async def _expire_history(recorder: HistoryRecorder, hours: float) -> None:
+async def _expire_history(recorder: HistoryRecorder, settings: Settings) -> None:
     """Delete old headshots, also those of the server before; first when nobody waits for the first page any more."""
     while True:
         await asyncio.sleep(_EXPIRE_SECONDS)
-        await _logged(recorder.expire(hours), "Could not delete old headshots; trying again in a minute")
+        await _logged(recorder.expire(settings), "Could not delete old headshots; trying again in a minute")
 
 
 @asynccontextmanager

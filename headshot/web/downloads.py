@@ -15,16 +15,18 @@ from headshot.exports import overlay, sheet, team_files
 from headshot.exports.comparison_csv import CsvRow, comparison_csv
 from headshot.exports.grid import grid_sheet
 from headshot.exports.pdf import as_pdf
+from headshot.exports.snippets import Api
 from headshot.exports.zip_bundle import zip_bundle
 from headshot.imaging import face
 from headshot.imaging.encoding import jpeg, png
 from headshot.imaging.photo import Photo
 from headshot.metadata import Kind, convert, stripped_copy
 from headshot.request import HeadshotRequest
-from headshot.runs.files import CLEAN, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP
+from headshot.runs.files import CLEAN, DETAILS, OVERLAID, PDF, SHEET, TABLE, THUMBNAIL, ZIP, load
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.saved_headshot import PhotoCopy, SavedHeadshot
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.view.cards import details_of
 from headshot.voting import results
 
 Failures = Mapping[HeadshotRequest, str]  # why one is missing
@@ -34,7 +36,9 @@ _HISTORY_ID = re.compile(r"[0-9a-f]{32}")
 _KINDS: dict[str, Kind] = {".png": "png", ".jpg": "jpeg", ".webp": "webp"}
 
 
-def make(sessions: SessionRegistry, recorder: HistoryRecorder, token: str, slot: str, name: str) -> bytes | None:
+def make(
+    sessions: SessionRegistry, recorder: HistoryRecorder, token: str, slot: str, name: str, *, api: Api = "enterprise"
+) -> bytes | None:
     """Return the file at that address, made now or read from the history. Takes up to half a second.
 
     Args:
@@ -43,6 +47,7 @@ def make(sessions: SessionRegistry, recorder: HistoryRecorder, token: str, slot:
         token: of the tab's session.
         slot: id of a run, a headshot, a team or a vote.
         name: of the file.
+        api: which of ModelsLab's endpoints the code of a headshot calls.
 
     Returns:
         None if there is nothing to make it from.
@@ -65,6 +70,10 @@ def make(sessions: SessionRegistry, recorder: HistoryRecorder, token: str, slot:
         vote = recorder.run_sync(lambda history: results.result_of(history, session.owner, slot))
         return None if vote is None else _existing(vote.csv if name == results.TABLE else vote.png)
     shot = session.headshot(slot)
+    if name == DETAILS:
+        stored = recorder.headshot(session.owner, slot) if shot is None and _HISTORY_ID.fullmatch(slot) else None
+        known = load(session, stored, None) if stored is not None else shot
+        return None if known is None else json.dumps(details_of(known, api)).encode()
     if name == OVERLAID:
         original = None if shot is None else shot.photo_copy
         return None if shot is None or original is None else _existing(lambda: _overlaid(shot, original))

@@ -31,7 +31,7 @@ _PATHS = {
     "/gradio_api/upload",
     "/gradio_api/upload_progress",
 }
-_FOLDERS = ("/assets/", "/static/", "/svelte/", "/headshots/", "/vote/", HEARTBEAT, FILE)
+_FOLDERS = ("/assets/", "/static/", "/svelte/", "/scripts/", "/tab/", "/headshots/", "/vote/", HEARTBEAT, FILE)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # as `secrets.token_urlsafe(32)` makes it
 _WEBHOOK = re.compile(rf"/webhooks/{_SECRET.pattern}")
 

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -11,22 +12,28 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headshot.errors import HeadshotError
+from headshot.exports.snippets import Api
 from headshot.modelslab import webhook
 from headshot.modelslab.jobs import JobService
-from headshot.runs.files import THUMBNAIL
+from headshot.runs.files import DETAILS, THUMBNAIL
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.view.tab_view import TabView
+from headshot.ui import assets
 from headshot.voting.routes import routes as voting_routes
 
 from . import downloads
 from .request_filter import not_found
+from .tab_stream import tab_routes
 
 _log = logging.getLogger(__name__)
 
 _EXPORTS_AT_ONCE = 2  # each keeps a core busy for up to half a second
+_FOR_EVER = "public, max-age=31536000, immutable"
 _MEDIA_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".jpg": "image/jpeg",
+    ".json": "application/json",
     ".pdf": "application/pdf",
     ".png": "image/png",
     ".webp": "image/webp",
@@ -34,13 +41,22 @@ _MEDIA_TYPES = {
 }
 
 
-def routes_of(sessions: SessionRegistry, recorder: HistoryRecorder, webhook_jobs: JobService | None) -> list[Route]:
+def routes_of(
+    sessions: SessionRegistry,
+    recorder: HistoryRecorder,
+    view: TabView,
+    webhook_jobs: JobService | None,
+    *,
+    api: Api = "enterprise",
+) -> list[Route]:
     """Return all routes that are ours.
 
     Args:
         sessions: the open tabs, whose pictures are served.
         recorder: the history, whose pictures are served.
+        view: makes what the open tabs show.
         webhook_jobs: receives the webhook's calls; None if the service is given no address to call.
+        api: which of ModelsLab's endpoints the code of a headshot calls.
     """
     exports = anyio.CapacityLimiter(_EXPORTS_AT_ONCE)
 
@@ -56,10 +72,12 @@ def routes_of(sessions: SessionRegistry, recorder: HistoryRecorder, webhook_jobs
             # All bytes at once: a picture that is deleted while it is sent would break off in the middle.
             with suppress(FileNotFoundError):
                 return _inline(path.name, await anyio.to_thread.run_sync(path.read_bytes))
-        # Thumbnails come by the dozen and take no time.
-        limiter = None if address[-1] == THUMBNAIL else exports
+        # These come by the dozen and take no time.
+        limiter = None if address[-1] in (THUMBNAIL, DETAILS) else exports
         try:
-            made = await anyio.to_thread.run_sync(downloads.make, sessions, recorder, *address, limiter=limiter)
+            made = await anyio.to_thread.run_sync(
+                partial(downloads.make, sessions, recorder, *address, api=api), limiter=limiter
+            )
         except HeadshotError as error:
             return PlainTextResponse(str(error), 503)
         if made is not None:
@@ -78,8 +96,17 @@ def routes_of(sessions: SessionRegistry, recorder: HistoryRecorder, webhook_jobs
             return PlainTextResponse("Try again in a moment.", 503)
         return PlainTextResponse("ok") if known else not_found()
 
+    async def script(request: Request) -> Response:
+        content = assets.files().get(request.path_params["path"])
+        if content is None or request.path_params["version"] != assets.version():
+            return not_found()
+        media_type = assets.MEDIA_TYPES[Path(request.path_params["path"]).suffix]
+        return Response(content, media_type=media_type, headers={"Cache-Control": _FOR_EVER})
+
     return [
         Route("/healthz", healthz),
+        Route("/scripts/{version}/{path:path}", script),
+        *tab_routes(sessions, view),
         Route("/webhooks/{token}", receive_webhook, methods=["POST"]),
         Route("/headshots/{token}/{slot}/{name}", picture),
         *voting_routes(recorder.run),

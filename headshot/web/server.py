@@ -18,7 +18,9 @@ from headshot.modelslab.jobs import JobService
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.sessions import folder
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.view.tab_view import TabView
 from headshot.settings import Settings
+from headshot.ui.api import AT_ONCE
 from headshot.ui.theme import STYLESHEETS, swatches, theme
 
 from .background_tasks import lifespan_of
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_QUICK_CALLS = 40  # at once, beside the comparisons: Gradio's own number for a whole app
+_QUICK_CALLS = 40  # at once, beside those of programs: Gradio's own number for a whole app
 _MAX_CALLS = 1_000  # that wait in Gradio's queue, all of them programs'; comparisons wait in queues of their own
 
 
@@ -93,9 +95,10 @@ def start(
     """
     sessions = sessions or _sessions(settings, registry)
     recorder = HistoryRecorder.of(settings)
-    page = _page(settings, registry, sessions, recorder)
+    view = TabView(registry)
+    page = _page(settings, registry, sessions, recorder, view)
     _, address, _ = page.launch(
-        **_options(settings, registry, sessions, recorder),
+        **_options(settings, registry, sessions, recorder, view),
         server_port=port,
         max_threads=page.max_threads,
         prevent_thread_lock=True,
@@ -131,8 +134,9 @@ def mount(
     """
     sessions = sessions or _sessions(settings, registry)
     recorder = HistoryRecorder.of(settings)
-    options = _options(settings, registry, sessions, recorder)
-    gr.mount_gradio_app(app, _page(settings, registry, sessions, recorder), path, **options)
+    view = TabView(registry)
+    options = _options(settings, registry, sessions, recorder, view)
+    gr.mount_gradio_app(app, _page(settings, registry, sessions, recorder, view), path, **options)
 
 
 def _sessions(settings: Settings, registry: Mapping[str, Backend]) -> SessionRegistry:
@@ -142,17 +146,25 @@ def _sessions(settings: Settings, registry: Mapping[str, Backend]) -> SessionReg
 
 
 def _page(
-    settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    sessions: SessionRegistry,
+    recorder: HistoryRecorder,
+    view: TabView,
 ) -> gr.Blocks:
-    page = ui.build(settings, registry, sessions, recorder)
-    # A comparison that waits in its queue holds one of these threads, and what is clicked meanwhile needs one too.
-    page.max_threads = _QUICK_CALLS + sum(backend.max_concurrent + settings.queue_size for backend in registry.values())
+    page = ui.build(settings, registry, sessions, recorder, view)
+    # A program's call holds one of these threads while it runs, and what is clicked meanwhile needs one too.
+    page.max_threads = _QUICK_CALLS + AT_ONCE
     page.queue(max_size=_MAX_CALLS, api_open=False)
     return page
 
 
 def _options(
-    settings: Settings, registry: Mapping[str, Backend], sessions: SessionRegistry, recorder: HistoryRecorder
+    settings: Settings,
+    registry: Mapping[str, Backend],
+    sessions: SessionRegistry,
+    recorder: HistoryRecorder,
+    view: TabView,
 ) -> dict[str, Any]:
     """Gradio's options, the same on its own and mounted."""
     job_service = _job_service(registry)
@@ -162,7 +174,13 @@ def _options(
         "css_paths": STYLESHEETS,
         "app_kwargs": {
             "middleware": middleware_of(sessions),
-            "routes": routes_of(sessions, recorder, job_service if settings.public_url else None),
+            "routes": routes_of(
+                sessions,
+                recorder,
+                view,
+                job_service if settings.public_url else None,
+                api=settings.modelslab_api,
+            ),
             "lifespan": lifespan_of(settings, registry, sessions, recorder, job_service),
             "docs_url": None,
             "redoc_url": None,

@@ -80,12 +80,12 @@ class Outcome:
 
     def __init__(self, backends: Sequence[StubBackend], *seeds: int, **options: Any) -> None:
         self.completed: list[Headshot] = []
-        self.standings: list[HeadshotStatus] = []
+        self.statuses: list[HeadshotStatus] = []
         self.error: Exception | None = None
         anyio.run(self._run, backends, seeds, options)
 
     async def _run(self, backends: Sequence[StubBackend], seeds: Sequence[int], options: dict[str, Any]) -> None:
-        progress = Progress(item_listener=self.standings.append)
+        progress = Progress(item_listener=self.statuses.append)
         try:
             async for headshot in compare(backends, PHOTO, plan(HeadshotRequest(), seeds), progress, **options):
                 self.completed.append(headshot)
@@ -119,7 +119,7 @@ def test_the_next_backend_makes_what_the_first_is_unavailable_for_and_says_so() 
     for headshot in found.completed:
         assert headshot.notes[0] == Note("advice", f"Made by Second, for First was not available: {AWAY}")
         assert headshot.notes[1:] == made(PHOTO, headshot.request).notes
-        states = [(one.kind, one.text) for one in found.standings if one.request == headshot.request]
+        states = [(one.kind, one.text) for one in found.statuses if one.request == headshot.request]
         assert states == [("waiting", "Second takes over")]
 
 

@@ -82,12 +82,12 @@ class Listener:
     def __init__(self, job_service: JobService, comparison: str, owner: str = OWNER) -> None:
         self.progress = Progress(item_listener=self.hear)
         self.headshots: list[Headshot] = []
-        self.standings: dict[int | None, list[HeadshotStatus]] = {}
+        self.statuses: dict[int | None, list[HeadshotStatus]] = {}
         self.error: HeadshotError | None = None
         self.task = asyncio.create_task(self._follow(job_service, comparison, owner))
 
-    def hear(self, standing: HeadshotStatus) -> None:
-        self.standings.setdefault(standing.request.seed, []).append(standing)
+    def hear(self, status: HeadshotStatus) -> None:
+        self.statuses.setdefault(status.request.seed, []).append(status)
 
     async def _follow(self, job_service: JobService, comparison: str, owner: str) -> None:
         try:
@@ -102,7 +102,7 @@ class Listener:
         return [headshot.request.seed for headshot in self.headshots]
 
     def last(self, seed: int) -> HeadshotStatus:
-        return self.standings[seed][-1]
+        return self.statuses[seed][-1]
 
     async def end(self) -> "Listener":
         async with asyncio.timeout(30):
@@ -216,7 +216,7 @@ async def test_jobs_above_the_accounts_limit_wait_here_and_report_their_position
     async with opened(service, tmp_path, in_flight=2) as job_service:
         comparison = await begun(job_service, 1, 2, 3, 4, 5)
         listener = Listener(job_service, comparison)
-        await until(lambda: len(service.jobs) == 2 and len(listener.standings) == 5)
+        await until(lambda: len(service.jobs) == 2 and len(listener.statuses) == 5)
         waiting = {1, 2, 3, 4, 5} - seeds_of(service)
         place = "Waiting for a free place at ModelsLab: {}"
         await until(
@@ -240,8 +240,8 @@ async def test_a_full_queue_is_waited_for_and_counts_as_not_sent(service: Servic
         comparison = await begun(job_service, 1)
         listener = Listener(job_service, comparison)
         await until(lambda: service.turned_away >= 2)
-        assert {"waiting", "under way"} >= {standing.kind for standing in listener.standings[1]}
-        assert any("is busy" in standing.text for standing in listener.standings[1])
+        assert {"waiting", "under way"} >= {status.kind for status in listener.statuses[1]}
+        assert any("is busy" in status.text for status in listener.statuses[1])
         service.depth = 1
         finish(service)
         await listener.end()
@@ -287,7 +287,7 @@ async def test_a_service_that_cannot_be_reached_is_unavailable_for_each_headshot
             listener = await followed(job_service, await begun(job_service, 1, 2))
     assert isinstance(listener.error, Unavailable)
     for seed in (1, 2):
-        assert [standing.kind for standing in listener.standings[seed] if standing.error] == ["failed"]
+        assert [status.kind for status in listener.statuses[seed] if status.error] == ["failed"]
         assert isinstance(listener.last(seed).error, Unavailable)
 
 
@@ -703,7 +703,7 @@ async def test_another_visitor_finds_nothing(service: Service, tmp_path: Path) -
         [job] = await job_service.comparison(OWNER)
         assert await job_service.comparison(OTHER) == await job_service.comparison(OTHER, comparison) == ()
         stranger = await followed(job_service, comparison, OTHER)
-        assert (stranger.completed, stranger.standings, stranger.error) == ([], {}, None)
+        assert (stranger.completed, stranger.statuses, stranger.error) == ([], {}, None)
         with pytest.raises(RequestError) as gone:
             await job_service.record(OTHER, job.id)
         assert str(gone.value) == MSG_EXPIRED
@@ -816,7 +816,7 @@ def call(service: Service) -> tuple[str, str, str]:
 async def test_a_webhook_shortens_the_wait_and_its_duplicate_does_nothing(service: Service, tmp_path: Path) -> None:
     async with hooked(service, tmp_path) as (job_service, comparison):
         listener = Listener(job_service, comparison)
-        await until(lambda: 1 in listener.standings and "about 50 s" in listener.last(1).text)
+        await until(lambda: 1 in listener.statuses and "about 50 s" in listener.last(1).text)
         finish(service)
         assert service.polls == 0
         assert await job_service.on_webhook(*call(service))
@@ -951,9 +951,9 @@ async def test_the_key_is_nowhere_to_be_found_afterwards(service: Service, tmp_p
         for one in (listener, again):
             assert one.error is not None
             errors.append(one.error)
-            seen.extend((one.headshots, one.standings))
-            told_of = [standing for standings in one.standings.values() for standing in standings]
-            errors.extend(standing.error for standing in told_of if standing.error is not None)
+            seen.extend((one.headshots, one.statuses))
+            reported = [status for statuses in one.statuses.values() for status in statuses]
+            errors.extend(status.error for status in reported if status.error is not None)
         for job in await job_service.comparison(OWNER):
             seen.append(await job_service.record(OWNER, job.id))
         everything.update(contents(tmp_path))

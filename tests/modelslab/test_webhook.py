@@ -35,6 +35,7 @@ from headshot.modelslab.jobs import JobService
 from headshot.modelslab.polling import PollingPolicy
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.view.tab_view import TabView
 from headshot.settings import Settings
 from headshot.storage import JobId, JobState, ModelsLabJob, Store, hash_token, key_fingerprint
 from headshot.web import server
@@ -354,7 +355,9 @@ def test_a_call_that_cannot_be_looked_up_gets_a_503(tmp_path: Path, caplog: pyte
     settings = Settings(data_dir=tmp_path / "data")
     job_service = JobService(settings)
     app = Starlette(
-        routes=routes_of(SessionRegistry(tmp_path / "visitors", 60), HistoryRecorder.of(settings), job_service)
+        routes=routes_of(
+            SessionRegistry(tmp_path / "visitors", 60), HistoryRecorder.of(settings), TabView({}), job_service
+        )
     )
 
     async def call() -> httpx.Response:

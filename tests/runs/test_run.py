@@ -100,8 +100,11 @@ async def test_late_results_of_a_stopped_attempt_do_not_disturb_the_next(
         await anyio.sleep(0.1)  # its late result comes now
         assert not second.done()
         assert run.alive and run.photo is photo and not run.failures
-        unfinished = await recorder.unfinished(ANN)
-        assert unfinished is not None and unfinished.id == run.history_id  # a page that is loaded now goes on with it
+        unfinished = await recorder.latest(ANN)
+        assert (
+            unfinished is not None and unfinished.id == run.history_id and not unfinished.ended
+        )  # a page that is loaded now goes on with it
         let_the_second_on.set_result(None)
         assert [item.request.seed for item in await second if isinstance(item, SavedHeadshot)] == [1]
-    assert await recorder.unfinished(ANN) is None
+    ended = await recorder.latest(ANN)
+    assert ended is not None and ended.ended

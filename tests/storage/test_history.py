@@ -384,6 +384,17 @@ def test_what_came_in_before_expires_however_old_it_is_itself(place: Place, hist
     assert rows(place) == {}
 
 
+def test_a_star_on_a_comparison_or_a_headshot_keeps_both_until_their_own_time(place: Place, history: History) -> None:
+    plain, starred, with_starred = shot(history), shot(history, OTHER), shot(history, b"PNG third")
+    assert history.favourite(ANN, starred.comparison, True)
+    assert history.favourite(ANN, with_starred.id, True)
+    now = place.clock.now = place.clock.now + timedelta(hours=2)
+    assert history.expire(now - timedelta(hours=1), starred_before=now - timedelta(hours=3)) == 1
+    assert {found.id for found in history.page(ANN)} == {starred.comparison, with_starred.comparison}
+    assert history.headshot(ANN, plain.id) is None
+    assert history.expire(now - timedelta(hours=1), starred_before=now - timedelta(hours=1)) == 2
+
+
 def test_what_a_visitor_deletes_is_not_left_in_the_files_of_sqlite(tmp_path: Path) -> None:
     def found() -> list[str]:
         return [path.name for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]

@@ -26,9 +26,9 @@ from headshot import HeadshotRequest, Photo, shoot, ui
 from headshot.errors import NotConfigured, Refused, Unavailable
 from headshot.imaging import photo_check
 from headshot.registry import create_backends
+from headshot.runs.error_messages import BUG
 from headshot.settings import Settings
 from headshot.ui.headshots.photo import EXAMPLE
-from headshot.ui.messages import BUG
 from headshot.web import server
 
 DEFAULT = HeadshotRequest()
@@ -440,11 +440,10 @@ def test_a_line_full_of_people_leaves_the_page_alive_and_says_so_to_the_next(bac
         for number in range(in_line + 1):
             session = f"visitor {number}"
             site.sessions.get(session).set_photo(photo, check, None, b"a preview")
-            join(stranger, session=session, handler="submit")
+            join(stranger, session=session, handler="_submit")
             assert answer(stranger, session=session)["success"]
-            join(stranger, session=session, handler="run")
-        sent = [message for message in messages(stranger, session=session) if message["msg"] == "process_generating"]
-        assert f"The server is busy: {Settings().queue_size} comparisons are waiting." in str(sent)
+        shown = stranger.get(f"tab/{site.sessions.get(session).token}/events")
+        assert f"The server is busy: {Settings().queue_size} comparisons are waiting." in shown.text
         join(stranger, session="another", handler="_roll")
         assert answer(stranger, session="another")["success"]
         backend.let_complete(1_000)

@@ -63,7 +63,12 @@ def test_the_whole_job_is_done_by_keyboard_alone(visit: Visit, backend: StubBack
     assert downloading.value.suggested_filename.startswith("headshot-stub-seed-1-guidance-")
     _tab_to(visit, "#delete")
     press("Enter")
+    expect(visit.page.locator("#delete-question")).to_contain_text("Delete 1 photo and 2 headshots?")
+    expect(visit.page.locator("#delete-no")).to_be_focused()
+    press("Shift+Tab")
+    press("Enter")
     expect(visit.completed).to_have_count(0)
+    expect(visit.page.locator("#delete")).to_be_focused()
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
@@ -107,15 +112,16 @@ def test_no_control_of_the_seeds_lies_over_another(browser: Browser, site: serve
             assert beside or below
 
 
-def test_a_reload_is_a_new_visit_and_the_old_pictures_go(visit: Visit, site: server.Site) -> None:
+def test_a_reload_brings_the_pictures_back_under_new_addresses_and_the_old_ones_go(
+    visit: Visit, site: server.Site
+) -> None:
     visit.take_example()
     visit.generate("1")
     visit.until_done(1)
     address = visit.address + str(visit.page.locator("a.download").get_attribute("href"))
-    visit.page.reload()
-    visit.page.locator("#generate").wait_for()
-    expect(visit.completed).to_have_count(0)
-    expect(visit.page.locator("#photo img")).to_have_count(0)
+    visit.again()
+    expect(visit.completed).to_have_count(1)
+    assert visit.address + str(visit.page.locator("a.download").get_attribute("href")) != address
     for _ in range(50):
         if visit.context.request.get(address).status == 404:
             break

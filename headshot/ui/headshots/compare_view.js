@@ -1,4 +1,11 @@
-// Comparing two to four headshots: the three views, and a table of the differences. Part of the viewer.
+// Comparing two to four headshots: the three views, and a table of the differences.
+import { known } from "./cards.js";
+import { noteList } from "./details.js";
+import { board, dialog, find, ORIGINAL, range, say, selects, sides, viewing } from "./dialog.js";
+import { make, plain } from "./dom.js";
+import { draw, stage } from "./viewer.js";
+import { fingers, pinching, zoomed } from "./zoom.js";
+
 const FIELDS = [
   ["num_inference_steps", "Steps"],
   ["guidance_scale", "Guidance"],
@@ -27,21 +34,21 @@ let view = "slider"; // for two; the last choice is kept
 let turned = false; // in the view Flip: whether the second is shown while the pointer is elsewhere
 let pointed = false;
 
-const viewNow = () => (!compared ? "alone" : compared.length > 2 ? "side" : view);
-const likenessOf = ({ likeness, key }) =>
+export const viewNow = () => (!viewing.compared ? "alone" : viewing.compared.length > 2 ? "side" : view);
+export const likenessOf = ({ likeness, key }) =>
   key === ORIGINAL || typeof likeness !== "number" ? "" : `likeness ${likeness.toFixed(2)}`;
 
-function drawCompared(shots, byKey) {
-  const chosen = compared.map((key) => byKey.get(key)).filter(Boolean);
+export function drawCompared(shots, byKey) {
+  const chosen = viewing.compared.map((key) => byKey.get(key)).filter(Boolean);
   const [first] = chosen;
   const original = { ...first, key: ORIGINAL, label: "Original", picture: first.original };
   const called = names(chosen);
-  const pictures = compared.map((key) => (key === ORIGINAL ? original : { ...byKey.get(key), label: called.get(key) }));
+  const pictures = viewing.compared.map((key) => (key === ORIGINAL ? original : { ...byKey.get(key), label: called.get(key) }));
   drawSelects(shots, chosen, called);
   const labels = pictures.map(({ label }) => label);
   find("h2 span").textContent = `${labels.slice(0, -1).join(", ")} and ${labels.at(-1)}`;
   find(".hint").textContent = HINTS[viewNow()];
-  find(".views").hidden = compared.length > 2;
+  find(".views").hidden = viewing.compared.length > 2;
   for (const button of dialog.querySelectorAll("button[data-view]"))
     button.setAttribute("aria-pressed", button.dataset.view === view);
   const headshots = pictures.filter(({ key }) => key !== ORIGINAL);
@@ -79,28 +86,28 @@ function drawSelects(shots, chosen, called) {
   const options = offered.map((shot) => [shot.key, title(shot)]);
   if (chosen.some(({ original }) => original)) options.unshift([ORIGINAL, "Original"]);
   selects.forEach((list, at) => {
-    list.hidden = at >= compared.length;
-    const word = compared.length > 2 ? `Picture ${at + 1}` : ["Left picture", "Right picture"][at];
+    list.hidden = at >= viewing.compared.length;
+    const word = viewing.compared.length > 2 ? `Picture ${at + 1}` : ["Left picture", "Right picture"][at];
     list.setAttribute("aria-label", word ?? "");
     // Only if it changed: an open list would close.
     if (JSON.stringify([...list.options].map((o) => [o.value, o.text])) !== JSON.stringify(options))
       list.replaceChildren(...options.map(([key, label]) => new Option(label, key)));
-    list.value = compared[at] ?? "";
+    list.value = viewing.compared[at] ?? "";
   });
-  find(".choose").dataset.count = compared.length;
-  find("[data-do=swap]").hidden = compared.length > 2;
+  find(".choose").dataset.count = viewing.compared.length;
+  find("[data-do=swap]").hidden = viewing.compared.length > 2;
 }
 
 dialog.addEventListener("change", ({ target }) => {
   if (!target.dataset.at) return;
   // Nothing is compared with itself: the other side gets the one from here.
-  const other = compared.indexOf(target.value);
-  if (other >= 0) compared[other] = compared[target.dataset.at];
-  compared[target.dataset.at] = target.value;
+  const other = viewing.compared.indexOf(target.value);
+  if (other >= 0) viewing.compared[other] = viewing.compared[target.dataset.at];
+  viewing.compared[target.dataset.at] = target.value;
   draw();
 });
 
-function baselineKey() {
+export function baselineKey() {
   return known().find((shot) => shot.baseline).key;
 }
 
@@ -119,7 +126,7 @@ function origins(headshots) {
 }
 
 function table(headshots) {
-  const requests = headshots.map(({ request }) => JSON.parse(request));
+  const requests = headshots.map(({ request }) => request);
   const settings = FIELDS.filter(([field]) => differ(requests, field)).map(([field, title]) => {
     return [title, requests.map((request) => request[field] ?? "none")];
   });
@@ -155,7 +162,7 @@ function opening({ key, label }) {
 }
 
 function texts(headshots) {
-  const requests = headshots.map(({ request }) => JSON.parse(request));
+  const requests = headshots.map(({ request }) => request);
   return TEXTS.filter(([field]) => differ(requests, field)).flatMap(([field, title]) => {
     const marked = apart(requests.map((request) => request[field] ?? ""));
     const list = make("dl", "");
@@ -225,15 +232,15 @@ function photoAnd(shot) {
 
 // The views
 
-function choose(chosen) {
+export function choose(chosen) {
   if (chosen === "flip" && view === "flip") return flip();
   view = chosen;
   turned = pointed = false;
   draw();
 }
 
-function drawFront() {
-  const front = compared?.length === 2 && turned !== pointed ? 1 : 0;
+export function drawFront() {
+  const front = viewing.compared?.length === 2 && turned !== pointed ? 1 : 0;
   sides.forEach((side, at) => side.classList.toggle("front", at === front));
 }
 
@@ -243,7 +250,7 @@ function flip() {
   say(sides.find((side) => side.matches(".front")).querySelector("b").textContent);
 }
 
-function flipKey(event) {
+export function flipKey(event) {
   if (event.key !== " " || viewNow() !== "flip" || !plain(event)) return false;
   // On its own button the space flips by pressing it.
   if (event.repeat || event.target.matches("button, select, a, pre")) return false;

@@ -1,15 +1,12 @@
-// One headshot's details under its picture: its files, its notes, and its request as JSON and as code. Part of the
-// viewer.
+// One headshot's details under its picture: its files, its notes, and its request as JSON and as code.
+import { part } from "../tab_state.js";
+import { CODE, dialog, find, FORMS, say, tabs, viewing } from "./dialog.js";
+import { make } from "./dom.js";
+
 const NOTES = [
   ["not applied", "Not applied"],
   ["advice", "Good to know"],
   ["applied", "Applied"],
-];
-const CODE = [
-  ["request", "Request", "The exact request, as JSON."],
-  ["python", "Python", "The same call, from Python."],
-  ["curl", "cURL", "The same call, from a terminal."],
-  ["javascript", "JavaScript", "The same call, from Node."],
 ];
 // Only for headshots from ModelsLab.
 const EXCHANGED = [
@@ -17,38 +14,10 @@ const EXCHANGED = [
   ["reply", "Response"],
 ];
 
-const tab = (key, title) =>
-  `<button type="button" role="tab" id="viewer-tab-${key}" aria-controls="viewer-${key}">${title}</button>`;
-
-const FORMS = [
-  ["jpeg", "JPEG", ".jpg"],
-  ["webp", "WebP", ".webp"],
-  ["clean", "Clean copy", "-clean.png"],
-];
-
-const FILES = `
-  <a class="act main" download>${icon("M10 3v10m-4.5-4 4.5 4.5L14.5 9M3.5 17h13")}<span></span></a>
-  <div class="forms" role="group" aria-label="Other files">
-    ${FORMS.map(([key, title]) => `<a class="act" data-form="${key}"${key === "clean" ? ' aria-describedby="viewer-clean"' : ""} download>${title}</a>`).join("")}
-    <p id="viewer-clean">Clean copy: no settings embedded; AI label kept.</p>
-  </div>`;
-
-const DETAILS = `
-  <div class="tabs" role="tablist" aria-label="Details">
-    ${tab("notes", "Notes")}${CODE.map(([key, title]) => tab(key, title)).join("")}
-  </div>
-  <div role="tabpanel" id="viewer-notes" aria-labelledby="viewer-tab-notes" tabindex="0"></div>
-  ${CODE.map(
-    ([key, , what]) => `
-  <div role="tabpanel" id="viewer-${key}" aria-labelledby="viewer-tab-${key}">
-    <p class="copying">${what}<button type="button" data-copy>Copy</button></p>
-    <pre tabindex="0" role="region" aria-labelledby="viewer-tab-${key}"></pre>
-  </div>`
-  ).join("")}`;
-
+const fetched = new Map(); // by address
 let exchanged = ""; // what is shown under the request: only a change is drawn, so that selected text stays selected
 
-function drawFiles(shot) {
+export function drawFiles(shot) {
   const [, stem, ending] = shot.name.match(/^(.*?)(\.\w+)?$/);
   const main = find("a.main");
   main.href = shot.picture;
@@ -65,14 +34,18 @@ function drawFiles(shot) {
   main.querySelector("span").textContent = `Download${find(".forms").hidden ? "" : ` ${(ending ?? "").slice(1).toUpperCase()}`}`;
 }
 
-function drawDetails(shot) {
+export function drawDetails(shot) {
+  const code = loaded(shot);
   for (const [key] of CODE) {
     const pre = find(`#viewer-${key} pre`);
-    if (pre.textContent !== shot[key]) pre.textContent = shot[key]; // see `exchanged`
+    const text = key === "request" ? JSON.stringify(shot.request, null, 2) : (code[key] ?? "");
+    if (pre.textContent !== text) pre.textContent = text; // see `exchanged`
   }
-  drawExchange(shot);
+  drawExchange(code);
   const groups = NOTES.map(([kind, title]) => noteList(shot, kind, title)).filter(Boolean);
-  for (const [title, rows] of [["Measured", shot.measured ?? []], ["Time", shot.timings]]) {
+  const total = shot.place === "shots" ? (part("results")?.total ?? []) : [];
+  const times = [...shot.timings, ...(total.length ? [total] : [])];
+  for (const [title, rows] of [["Measured", shot.measured ?? []], ["Time", times]]) {
     const list = make("dl", "timings");
     for (const [what, value] of rows) list.append(make("dt", "", what), make("dd", "", value));
     if (rows.length) groups.push(make("h3", "", title), list);
@@ -80,16 +53,30 @@ function drawDetails(shot) {
   find("#viewer-notes").replaceChildren(...groups);
 }
 
-function noteList(shot, kind, title) {
+// The headshot's code, and what was sent and received; {} until it has come.
+function loaded(shot) {
+  const { details } = shot;
+  if (!fetched.has(details)) {
+    fetched.set(details, {});
+    fetch(details)
+      .then((response) => (response.ok ? response.json() : Promise.reject(new Error(response.statusText))))
+      .then((found) => fetched.set(details, found))
+      .catch(() => fetched.delete(details)) // asked for again when it is next opened
+      .then(() => viewing.alone === shot.key && fetched.has(details) && drawDetails(shot));
+  }
+  return fetched.get(details);
+}
+
+export function noteList(shot, kind, title) {
   const notes = shot.notes.filter((note) => note.kind === kind);
   if (!notes.length) return null;
   const list = make("ul", "", ...notes.map((note) => make("li", "", note.text)));
   return make("div", `said ${kind.replace(" ", "-")}`, make("h3", "", title), list);
 }
 
-function drawExchange(shot) {
-  const timeline = shot.timeline ?? [];
-  const parts = EXCHANGED.filter(([key]) => shot[key]).map(([key, title]) => [key, title, shot[key]]);
+function drawExchange(code) {
+  const timeline = code.timeline ?? [];
+  const parts = EXCHANGED.filter(([key]) => code[key]).map(([key, title]) => [key, title, code[key]]);
   const wanted = JSON.stringify([timeline, parts]);
   if (wanted === exchanged) return;
   exchanged = wanted;
@@ -121,7 +108,7 @@ function codePart([key, title, text]) {
   return make("section", "", make("div", "copying", heading, copy), pre);
 }
 
-function chooseTab(event) {
+export function chooseTab(event) {
   const at = tabs.indexOf(event.target);
   const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: tabs.length - 1 }[event.key];
   if (to === undefined) return;
@@ -131,7 +118,7 @@ function chooseTab(event) {
   chosen.focus();
 }
 
-function select(chosen) {
+export function select(chosen) {
   for (const each of tabs) {
     each.setAttribute("aria-selected", each === chosen);
     each.tabIndex = each === chosen ? 0 : -1;
@@ -139,7 +126,7 @@ function select(chosen) {
   }
 }
 
-async function copyBeside(button) {
+export async function copyBeside(button) {
   const pre = button.closest("section, [role=tabpanel]").querySelector("pre");
   let answer = "Copied";
   try {

@@ -20,8 +20,9 @@ from headshot.comparison.axes import (
     resize_seeds,
     varying_fields,
 )
+from headshot.comparison.form_values import FormValues
 from headshot.comparison.matrix import Matrix, format_prompts, parse_prompts
-from headshot.comparison.presets import PRESETS
+from headshot.comparison.presets import PRESETS, preset_of
 from headshot.durations import spoken_duration
 from headshot.errors import HeadshotError, RequestError
 from headshot.request import HeadshotRequest, random_seed
@@ -164,8 +165,14 @@ class Form:
         axes = {self.scales, self.step_counts, self.wordings}
         return axes | {self.varied, self.seeds, self.locked, self.backend, *self._controls.values()}
 
-    def wire(self, photo: PhotoPart) -> None:
-        """Connect the events. All components of the form must be built."""
+    def wire(self, photo: PhotoPart, memory: Any) -> None:
+        """Connect the events. All components of the form must be built.
+
+        Args:
+            photo: whose change changes the estimate.
+            memory: the component that gets what is typed and chosen, after each change.
+        """
+        self._memory = memory
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         texts = [self._controls[name] for name in ("prompt", "negative_prompt", _GUIDANCE)]
         # By default Gradio drops a second choice while the first is still handled.
@@ -190,7 +197,7 @@ class Form:
             [field.change for field in inputs] + [photo.check.change, *self.account.changes],
             event_handler(self._update_estimate),
             inputs,
-            [self.plan, self.count, self.backend, self._confirm, self._question],
+            [self.plan, self.count, self.backend, self._confirm, self._question, memory],
             trigger_mode="always_last",
             **quick,
         )
@@ -314,6 +321,43 @@ class Form:
             updates[self.wordings] = wordings
         return updates
 
+    def typed(self, values: Updates) -> FormValues:
+        """What is typed and chosen in the form, right or wrong. What is too long to be kept is left out."""
+        fields = {name: controls.read(name, values[control]) for name, control in self._controls.items()}
+        axes = {name: values[component] for name, component in self._kept.items()}
+        steps = [controls.read(_STEPS, each) for each in values[self.step_counts]]
+        return FormValues.of_json(json.dumps({**fields, **axes, "steps_values": steps}))
+
+    def filled(self, found: FormValues) -> Updates:
+        """Fill the form with these values; those that are None stay."""
+        updates: Updates = {}
+        for name, control in self._controls.items():
+            if (value := getattr(found, name)) is not None:
+                updates[control] = controls.written(name, value)
+        for name, component in self._kept.items():
+            if (value := getattr(found, name)) is not None:
+                updates[component] = value
+        if found.steps_values is not None:
+            updates[self.step_counts] = [controls.written(_STEPS, steps) for steps in found.steps_values]
+        if found.backend not in self.backends:
+            updates.pop(self.backend, None)
+        if found.prompt is not None and found.negative_prompt is not None:
+            request = HeadshotRequest(prompt=found.prompt, negative_prompt=found.negative_prompt)
+            updates[self.presets] = preset_of(request) or None
+        return updates
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        """The components that are no field of the request, by their names in `FormValues`."""
+        return {
+            "seeds": self.seeds,
+            "keep_seeds": self.locked,
+            "compare": self.varied,
+            "guidance_values": self.scales,
+            "prompt_values": self.wordings,
+            "backend": self.backend,
+        }
+
     def fresh_seeds(self, values: Updates) -> str:
         """Random seeds, as many as the field has now."""
         try:
@@ -369,6 +413,7 @@ class Form:
         about = _readiness(session.backends(self._registry), values[self.backend])
         confirming = self.is_confirmed(values, session)
         updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=confirming)}
+        updates[self._memory] = self.typed(values).model_dump(exclude_none=True)
         try:
             updates[self.count] = str(len(parse_seeds(values[self.seeds], at_most=self._most)))
         except RequestError:

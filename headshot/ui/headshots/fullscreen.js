@@ -1,4 +1,8 @@
-// Full screen: one comparison, one picture at a time. Part of the viewer.
+// Full screen: one comparison, one picture at a time.
+import { completed, PLACES } from "./cards.js";
+import { GONE } from "./dialog.js";
+import { icon, make, plain } from "./dom.js";
+
 const CURSOR_MS = 2000; // then the cursor and the close button disappear
 const HINT_MS = 3000;
 const HOLD_MS = 350; // a key or finger that is held longer shows the original only while it is held
@@ -6,7 +10,7 @@ const SWIPE_PX = 40;
 const TAP_PX = 10;
 const LARGE_IN_GRID = 12; // more than these are shown as thumbnails
 
-const fullscreen = document.createElement("dialog");
+export const fullscreen = document.createElement("dialog");
 fullscreen.className = "fullscreen";
 fullscreen.setAttribute("aria-label", "Full screen");
 fullscreen.innerHTML = `
@@ -29,7 +33,7 @@ let state = null; // while it is open: {list, from, key, original, all, full}
 let labelled = true;
 let hiding, hinting, holding;
 
-function openFullscreen(list, from) {
+export function openFullscreen(list, from) {
   const [first] = list();
   if (!first) return;
   state = { list, from, key: first.key, original: false, all: false, full: false };
@@ -54,13 +58,9 @@ async function fill(mine) {
   }
 }
 
-document.addEventListener(
-  "fullscreenchange",
-  () => {
-    if (state?.full && !document.fullscreenElement) fullscreen.close();
-  },
-  whileMounted
-);
+document.addEventListener("fullscreenchange", () => {
+  if (state?.full && !document.fullscreenElement) fullscreen.close();
+});
 
 fullscreen.addEventListener("close", () => {
   if (fullscreen.open || !state) return; // opened again, or opened and closed again, before this event arrived
@@ -76,7 +76,7 @@ fullscreen.addEventListener("close", () => {
 
 // Drawing
 
-function drawFullscreen() {
+export function drawFullscreen() {
   const shots = state.list();
   if (!shots.length) return fullscreen.close();
   const at = Math.max(0, shots.findIndex(({ key }) => key === state.key));
@@ -247,12 +247,8 @@ room.addEventListener("click", ({ target }) => {
 });
 
 // A button in another tab opens the run that it belongs to.
-document.addEventListener(
-  "click",
-  ({ target }) => {
-    const button = target.closest?.("[data-fullscreen]");
-    const run = button?.closest(".run") ?? button?.closest(PLACES);
-    if (run) openFullscreen(() => completed(run), button);
-  },
-  whileMounted
-);
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-fullscreen]");
+  const run = button?.closest(".run") ?? button?.closest(PLACES);
+  if (run) openFullscreen(() => completed(run), button);
+});

@@ -1,7 +1,13 @@
-// Picking headshots to compare: a mark on each card, and a bar with the next steps. Part of the viewer.
+// Picking headshots to compare: a mark on each card, and a bar with the next steps.
+import { card, CARDS, completed, known, remembered, shotOf } from "./cards.js";
+import { baselineKey } from "./compare_view.js";
+import { dialog, ORIGINAL, viewing } from "./dialog.js";
+import { plain } from "./dom.js";
+import { openAlone, openCompared } from "./viewer.js";
+
 const MOST_PICKS = 4;
 
-const bar = document.createElement("div");
+export const bar = document.createElement("div");
 bar.className = "picked-bar";
 bar.setAttribute("role", "region");
 bar.setAttribute("aria-label", "Compare");
@@ -14,14 +20,18 @@ bar.innerHTML = `
   <button type="button" data-do="clear">Clear</button>`;
 document.body.append(bar);
 
+let placing = null;
+
 // The bar is under the headshots, or in the middle if another tab is open.
-const placing = new ResizeObserver(() => bar.classList.toggle("elsewhere", !element.checkVisibility()));
-placing.observe(element);
-mounted.signal.addEventListener("abort", () => placing.disconnect());
+export function placeBar(element) {
+  placing?.disconnect();
+  placing = new ResizeObserver(() => bar.classList.toggle("elsewhere", !element.checkVisibility()));
+  placing.observe(element);
+}
 
-let picks = []; // keys, the oldest first
+export let picks = []; // keys, the oldest first
 
-function pick(keys) {
+export function pick(keys) {
   picks = keys;
   const here = completed();
   for (const shot of here) if (picks.includes(shot.key)) remembered.set(shot.key, shot);
@@ -60,27 +70,23 @@ function tell(text) {
   if (line.textContent !== text) line.textContent = text;
 }
 
-document.addEventListener(
-  "click",
-  (event) => {
-    const from = event.target.closest?.("a.frame, .pick");
-    const figure = from?.closest(CARDS);
-    if (!figure || !plain(event)) return;
-    event.preventDefault();
-    const { key } = shotOf(figure);
-    if (from.matches("a.frame")) return openAlone(key, { key, selector: "a.frame" });
-    if (picks.includes(key)) return pick(picks.filter((other) => other !== key));
-    if (picks.length === MOST_PICKS) return tell("Four at most: remove one first");
-    pick([...picks, key]);
-  },
-  whileMounted
-);
+document.addEventListener("click", (event) => {
+  const from = event.target.closest?.("a.frame, .pick");
+  const figure = from?.closest(CARDS);
+  if (!figure || !plain(event)) return;
+  event.preventDefault();
+  const { key } = shotOf(figure);
+  if (from.matches("a.frame")) return openAlone(key, { key, selector: "a.frame" });
+  if (picks.includes(key)) return pick(picks.filter((other) => other !== key));
+  if (picks.length === MOST_PICKS) return tell("Four at most: remove one first");
+  pick([...picks, key]);
+});
 
 bar.addEventListener("click", ({ target }) => {
   const action = target.dataset.do;
   if (!action) return;
   const from = { key: picks.at(-1), selector: ".pick" };
-  spent = action !== "clear";
+  viewing.spent = action !== "clear";
   if (action === "compare") openCompared([...picks], from);
   if (action === "original") openCompared([ORIGINAL, picks[0]], from);
   if (action === "against-baseline") openCompared([baselineKey(), picks[0]], from);

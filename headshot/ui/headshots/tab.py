@@ -1,31 +1,28 @@
-"""The tab that makes headshots: its buttons, its results, and which event calls which handler."""
+"""The tab that makes headshots: its buttons, its results, and what each of them does."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from headshot.backends import Backend
-from headshot.runs.backend_queue import BackendQueue
-from headshot.runs.history_recorder import HistoryRecorder
+from headshot.errors import PhotoError, RequestError
+from headshot.runs.run import Run
+from headshot.sessions.comparisons import BUSY, GONE, Comparisons
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.status import Status
 from headshot.sessions.tab_session import TabSession
 from headshot.settings import Settings
-from headshot.ui.messages import Updates, event_handler
+from headshot.ui import assets
+from headshot.ui.messages import Updates, event_handler, note, toast
+from headshot.ui.tab_state import TabState
 
-from . import results
-from .account import modelslab
 from .calibration import Calibration
-from .card_actions import CardActions
 from .form import Form
 from .photo import IN_ORDER, PhotoPart
-from .resuming import Resumer
-from .run_view import RunView
-from .running import Runner
 
-if TYPE_CHECKING:
-    from headshot import storage
-
+_EMPTY = Path(__file__).with_name("empty.html").read_text(encoding="utf-8")
 _SHOW_RESULTS = """() => {
   // A matrix must be confirmed first, next to Generate.
   const asked = document.querySelector("#varied input[value=matrix]:checked") && !document.querySelector("#yes");
@@ -36,30 +33,25 @@ _SHOW_RESULTS = """() => {
 
 
 class HeadshotsPart:
-    """Generate, Stop, the results and *Delete my pictures*.
-
-    Attributes:
-        shown: the components that `opened` and `renewed` may update.
-        deleted: the event that follows on *Delete my pictures*.
-    """
+    """Generate, Stop and the results, which the browser draws from the tab's state."""
 
     def __init__(
         self,
         settings: Settings,
-        registry: Mapping[str, Backend],
         sessions: SessionRegistry,
-        queues: Mapping[str, BackendQueue],
+        comparisons: Comparisons,
         form: Form,
-        recorder: HistoryRecorder,
         calibration: Calibration,
+        state: TabState,
+        greeting: Status,
     ) -> None:
-        self._registry = registry
+        self._settings = settings
         self._sessions = sessions
+        self._comparisons = comparisons
         self._form = form
-        self._recorder = recorder
         self._calibration = calibration
-        self._view = RunView(settings, sessions)
-        self._runner = Runner(settings, registry, sessions, queues, form, recorder, self._view)
+        self._state = state
+        self._greeting = greeting
 
     def buttons(self) -> None:
         """Build Generate and Stop."""
@@ -69,111 +61,163 @@ class HeadshotsPart:
 
     def results(self) -> None:
         """Build the right column."""
-        self._view.build(_greeting(self._registry))
-        self.status, self.shots, self.notes = self._view.components
+        about: dict[str, Any] = {"apply_default_css": False}
+        gr.HTML(
+            f'<div class="status"><p>{escape(self._greeting.text)}</p></div>',
+            elem_id="status",
+            js_on_load=assets.call("mountStatus", "element", json.dumps(self._greeting.part())),
+            **about,
+        )
+        self._shots = gr.HTML(
+            _EMPTY, elem_id="shots", js_on_load=assets.call("mountShots", "element", "trigger"), **about
+        )
+        gr.HTML(elem_id="notes", js_on_load=assets.call("mountNotes", "element"), **about)
         self._calibration.build()
-
-    def deletion(self) -> None:
-        """Build the last element of the right column."""
-        self.delete = gr.Button("Delete my pictures", size="sm", elem_id="delete")
 
     def wire(self, page: gr.Blocks, photo: PhotoPart) -> None:
         """Connect the events. All components of the page must be built."""
-        form, view, runner = self._form, self._view, self._runner
+        form, state = self._form, self._state.component
         self._photo = photo
-        self._resumer = Resumer(self._registry, self._sessions, self._recorder, form.account, photo, runner, view)
-        actions = CardActions(self._registry, self._sessions, form, runner, self._resumer, view)
-        self.shown = [*view.components, *photo.shown]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        refused = {"otherwise": view.refused}
+        refused = {"otherwise": self._refused}
         submitting: dict[str, Any] = {
             "inputs": {*form.fields, form.confirmation_token},
-            "outputs": [*view.components, form.seeds, form.confirmation_token],
+            "outputs": [state, form.seeds, form.confirmation_token],
             "concurrency_id": IN_ORDER,
             **quiet,
         }
-        submitted = gr.on(
+        gr.on(
             [self.generate.click, form.seeds.submit, form.scales.submit],
-            event_handler(runner.submit, **refused),
+            event_handler(self._submit, **refused),
             **submitting,
         )
-        confirmed = form.yes.click(event_handler(runner.submit_matrix, **refused), **submitting)
-        # trigger_mode="multiple": the `.then` of a refused click may still be running when the `.then` of the next
-        # click starts; "once" would drop it.
-        running = [
-            event.then(
-                event_handler(runner.run, **refused), {form.seeds}, view.components, trigger_mode="multiple", **quiet
-            )
-            for event in (submitted, confirmed)
-        ]
-        acting = self.shots.select(
-            event_handler(actions.on_action, **refused),
+        form.yes.click(event_handler(self._submit_matrix, **refused), **submitting)
+        self._shots.select(
+            event_handler(self._act, **refused),
             {form.seeds},
-            [*view.components, form.seeds, form.locked],
-            trigger_mode="multiple",  # missing headshots may take minutes, and the other buttons work meanwhile
+            [state, form.seeds, form.locked],
+            trigger_mode="multiple",  # each button is one of its own
             **quiet,
         )
-        restored = page.load(
-            event_handler(self._resumer.restore, **refused),
+        page.load(
+            event_handler(self._restore, **refused),
             {form.seeds},
-            [*self.shown, *form.account.lines],
+            [state, *photo.shown, *form.account.lines],
             **quiet,
         )
-        streams = [*running, acting, restored]
-        if modelslab(self._registry) is not None:
-            streams += [
-                change(event_handler(self._resumer.on_key_entered, **refused), {form.seeds}, view.components, **quiet)
-                for change in form.account.changes
-            ]
-        # No `cancels=` here: each stream ends by itself, and must send the final status.
-        self.stop.click(event_handler(runner.stop, **refused), {form.seeds}, view.components, **quiet)
-        self.deleted = self.delete.click(
-            event_handler(self._delete, **refused), {form.seeds}, self.shown, cancels=streams, **quiet
-        )
+        for change in form.account.changes:
+            change(event_handler(self._on_key_entered, **refused), {form.seeds}, [state], **quiet)
+        self.stop.click(event_handler(self._stop, **refused), {form.seeds}, [state], **quiet)
         self._calibration.wire()
         # On a phone the results are below the form.
         for button in (self.generate, form.yes):
             button.click(None, js=_SHOW_RESULTS, api_visibility="private")
 
-    async def opened(self, session: TabSession, comparison: "storage.HistoryEntry") -> Updates:
-        """The page with a comparison of the history in place of the current one.
+    async def _submit(self, values: Updates, request: gr.Request) -> Updates:
+        """Handle Generate. A matrix is not started but asked about."""
+        return await self._start(values, self._session(request), confirmed=False)
 
-        Raises:
-            RequestError: if a comparison is running.
-        """
-        return await self._resumer.open_entry(session, comparison)
+    async def _submit_matrix(self, values: Updates, request: gr.Request) -> Updates:
+        """Handle the confirmation of a matrix."""
+        return await self._start(values, self._session(request), confirmed=True)
 
-    def renewed(self, session: TabSession, *, headshots: bool, photo: bool) -> Updates:
-        """The page after something was deleted in another tab of the same browser.
+    async def _start(self, values: Updates, session: TabSession, *, confirmed: bool) -> Updates:
+        """Start the form's comparison. Raises PhotoError and RequestError."""
+        async with session.checking:
+            if session.run is not None and session.run.alive:  # Enter in the seeds; Generate itself is hidden
+                toast(BUSY)
+                return self._state.now(session)
+            if session.photo is None or session.check is None:
+                raise PhotoError(self._why_no_photo(session))
+            face = session.check.require_face()  # raises PhotoError if the photo cannot be used
+            seeds = self._form.seeds
+            updates: Updates = {}
+            if not values[self._form.locked] and not confirmed:  # a confirmed matrix has the seeds that it showed
+                updates[seeds] = self._form.fresh_seeds(values)
+                values = {**values, **updates}
+            matrix = self._form.matrix(values)
+            if matrix is not None and not (confirmed and self._form.is_confirmed(values, session)):
+                return {**self._state.now(session), **self._form.request_confirmation(values, session)}
+            chain = self._form.chain(values, session)
+            requests = self._form.requests(values) if matrix is None else matrix.ordered_for(chain[0].name)
+            run = Run(
+                requests,
+                session.photo,
+                face,
+                session.face,
+                chain,
+                parent=session.parent,
+                owner=session.owner,
+                kind="comparison" if matrix is None else "matrix",
+            )
+            await self._comparisons.start(session, run)
+        return {**self._state.now(session), **updates, **self._form.clear_confirmation()}
 
-        Args:
-            session: of this tab.
-            headshots: whether this page shows any.
-            photo: whether this page shows one.
-        """
-        updates = {self.notes: results.notes(session.run), **self._view.cards(session)}
-        if headshots and session.run is None and session.baseline is None:
-            updates[self.status] = results.status("Your headshots were deleted in another tab.", kind="done")
-        if photo and session.photo is None and not session.checking.locked():
-            updates |= self._photo.emptied()
-        return updates
+    def _why_no_photo(self, session: TabSession) -> str:
+        match session.photo_lost_reason:
+            case "expired":
+                return f"Your photo was deleted after {self._settings.keep_minutes} minutes. Add it again."
+            case "evicted":
+                return "The server is full, so your photo was deleted to make room. Add it again."
+            case "disconnected":
+                return "This page was disconnected for a while, so its pictures were deleted. Add the photo again."
+        return "Add a photo first."
 
-    async def _delete(self, values: Updates, request: gr.Request) -> Updates:
-        session = self._sessions.get(request.session_hash, request.cookies)
-        self._sessions.delete(session.owner)
-        await self._recorder.forget(session.owner)
-        hosted = modelslab(session.backends(self._registry))
-        if hosted is not None:
-            await hosted.delete()
-        return {
-            self.status: results.status("Your photo and headshots were deleted.", kind="done"),
-            self.notes: "",
-            **self._view.cards(session),
-            **self._photo.emptied(),
-        }
+    async def _stop(self, values: Updates, request: gr.Request) -> Updates:
+        session = self._session(request)
+        await self._comparisons.stop(session)
+        return self._state.now(session)
 
+    async def _act(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
+        """Do what the button of a card asks for. The event has `action`, and `id`: of a headshot, job or position."""
+        session, name, updates = self._session(request), str(event.id), {}
+        match event.action:
+            case "check" | "send":
+                await self._comparisons.retry_remote(session, name, send=event.action == "send")
+            case "open":
+                await self._comparisons.open_remote(session, name)
+            case "make":
+                self._comparisons.run_missing_at(session, name)
+            case "make all":
+                self._comparisons.run_missing_at(session, "")
+            case action:
+                updates = self._act_on_headshot(session, str(action), name)
+        return {**self._state.now(session), **updates}
 
-def _greeting(registry: Mapping[str, Backend]) -> str:
-    if any(backend.readiness().ready for backend in registry.values()):
-        return results.status("Choose a photo, then press Generate.")
-    return results.status(" ".join(backend.readiness().sentence for backend in registry.values()), kind="error")
+    def _act_on_headshot(self, session: TabSession, action: str, name: str) -> Updates:
+        shot = session.headshot(name)
+        if shot is None:
+            raise RequestError(GONE)
+        match action:
+            case "use_seed":
+                session.parent = shot.content_id
+                note(f"Seed {shot.request.seed} is now in the Seeds field.")
+                return {self._form.seeds: str(shot.request.seed), self._form.locked: True}
+            case "baseline":
+                session.set_baseline(shot)
+            case "no_baseline":
+                session.set_baseline(None)
+        return {}
+
+    async def _restore(self, values: Updates, request: gr.Request) -> Updates:
+        """Handle a page load: the key, the photo and the comparison of this browser are there again."""
+        session = self._session(request)
+        await self._comparisons.restore(session)
+        key = {} if session.key is None else self._form.account.shown(session)
+        photo = {} if session.photo is None else self._photo.as_it_is(session)
+        return {**self._state.now(session), **key, **photo}
+
+    async def _on_key_entered(self, values: Updates, request: gr.Request) -> Updates:
+        session = self._session(request)
+        await self._comparisons.follow_again(session)
+        return self._state.now(session)
+
+    def _refused(self, sentence: str, request: gr.Request) -> Updates:
+        """Show an error above the headshots, which stay as they are. A comparison that runs goes on."""
+        session = self._session(request)
+        if session.run is None or not session.run.alive:
+            session.notice = Status(sentence, "error")
+        return self._state.now(session)
+
+    def _session(self, request: gr.Request) -> TabSession:
+        return self._sessions.get(request.session_hash, request.cookies)

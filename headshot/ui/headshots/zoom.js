@@ -1,5 +1,7 @@
-// Zoom and position, the same for all pictures on the stage. Part of the viewer. A picture's pixel p is at
+// Zoom and position, the same for all pictures on the stage. A picture's pixel p is at
 // p * scale + offset in a plane that all share; at fit, the plane's middle is the middle of the cell.
+import { board, dialog, find, range, say, stageNode, viewing } from "./dialog.js";
+
 const MOST = 8; // of the screen's pixels for one of the picture's: larger shows nothing but squares
 const CRISP = 3; // from here the picture's pixels are shown as the squares they are
 const STEP = 1.5;
@@ -9,31 +11,30 @@ const TWICE_MS = 320; // between the two taps of a double tap
 const AXES = [0, 1];
 
 // zoom: times the size at which the first fits.  at: the first one's point at the middle, 0…1.  aligned: face on face.
-const sight = { zoom: 1, at: [0.5, 0.5], aligned: false };
-let scenes = []; // of what is on the stage: {side, image, size, face}
+export const sight = { zoom: 1, at: [0.5, 0.5], aligned: false };
 
-const zoomed = () => sight.zoom > 1.001 || sight.aligned;
+export const zoomed = () => sight.zoom > 1.001 || sight.aligned;
 const between = (low, value, high) => Math.min(Math.max(value, low), high);
 
 function planes([width, height]) {
-  const fits = scenes.map(({ size }) => Math.min(width / size[0], height / size[1]));
-  const plain = scenes.map(({ size }, i) => ({ scale: fits[i], offset: size.map((length) => (-length * fits[i]) / 2) }));
-  if (!sight.aligned || scenes.some(({ face }) => !face)) return plain;
+  const fits = viewing.scenes.map(({ size }) => Math.min(width / size[0], height / size[1]));
+  const plain = viewing.scenes.map(({ size }, i) => ({ scale: fits[i], offset: size.map((length) => (-length * fits[i]) / 2) }));
+  if (!sight.aligned || viewing.scenes.some(({ face }) => !face)) return plain;
   const middle = ([x, y, w, h]) => [x + w / 2, y + h / 2];
-  const [first] = scenes;
-  return scenes.map(({ face }) => {
+  const [first] = viewing.scenes;
+  return viewing.scenes.map(({ face }) => {
     const scale = (plain[0].scale * first.face[3]) / face[3];
     const there = AXES.map((axis) => middle(first.face)[axis] * plain[0].scale + plain[0].offset[axis]);
     return { scale, offset: AXES.map((axis) => there[axis] - middle(face)[axis] * scale) };
   });
 }
 
-const cell = () => [scenes[0].side.clientWidth, scenes[0].side.clientHeight];
+const cell = () => [viewing.scenes[0].side.clientWidth, viewing.scenes[0].side.clientHeight];
 
 // The plane's point at the middle of every cell, and back.
-const centre = ([plane]) => AXES.map((axis) => sight.at[axis] * scenes[0].size[axis] * plane.scale + plane.offset[axis]);
+const centre = ([plane]) => AXES.map((axis) => sight.at[axis] * viewing.scenes[0].size[axis] * plane.scale + plane.offset[axis]);
 const lookAt = ([plane], point) => {
-  sight.at = AXES.map((axis) => (point[axis] - plane.offset[axis]) / plane.scale / scenes[0].size[axis]);
+  sight.at = AXES.map((axis) => (point[axis] - plane.offset[axis]) / plane.scale / viewing.scenes[0].size[axis]);
 };
 
 // Inside what all the pictures cover, so that none leaves its cell.
@@ -41,7 +42,7 @@ function bound(all, extent) {
   const point = centre(all);
   const inside = AXES.map((axis) => {
     const low = Math.max(...all.map(({ offset }) => offset[axis]));
-    const high = Math.min(...all.map(({ offset, scale }, i) => offset[axis] + scenes[i].size[axis] * scale));
+    const high = Math.min(...all.map(({ offset, scale }, i) => offset[axis] + viewing.scenes[i].size[axis] * scale));
     const half = extent[axis] / 2 / sight.zoom;
     return high - low <= 2 * half ? (low + high) / 2 : between(low + half, point[axis], high - half);
   });
@@ -52,8 +53,8 @@ const natural = (all) => 1 / devicePixelRatio / all[0].scale; // the zoom at whi
 const mostZoom = (all) => Math.max(4, MOST * natural(all));
 
 // gliding: whether to animate the change, for keys and buttons, which move the picture by a step.
-function show(gliding = false) {
-  if (!scenes.length || !cell()[0]) return;
+export function show(gliding = false) {
+  if (!viewing.scenes.length || !cell()[0]) return;
   const extent = cell();
   const all = planes(extent);
   sight.zoom = between(1, sight.zoom, mostZoom(all));
@@ -62,7 +63,7 @@ function show(gliding = false) {
   const whole = (length) => Math.round(length * devicePixelRatio) / devicePixelRatio;
   board.classList.toggle("gliding", gliding);
   board.classList.toggle("zoomed", zoomed());
-  scenes.forEach(({ image, size }, i) => {
+  viewing.scenes.forEach(({ image, size }, i) => {
     const scale = sight.zoom * all[i].scale;
     const [x, y] = AXES.map((axis) => whole(extent[axis] / 2 + sight.zoom * (all[i].offset[axis] - point[axis])));
     image.style.width = `${size[0]}px`;
@@ -74,7 +75,7 @@ function show(gliding = false) {
 }
 
 function updateZoom(share) {
-  const faces = scenes.every(({ face }) => face);
+  const faces = viewing.scenes.every(({ face }) => face);
   find(".percent").textContent = `${Math.round(100 * share)} %`;
   disable("out", sight.zoom <= 1.001);
   disable("in", sight.zoom >= mostZoom(planes(cell())) - 0.001);
@@ -113,7 +114,7 @@ const ZOOMS = {
   natural: () => zoomTo(natural(planes(cell())), [0, 0], true),
   face() {
     if (sight.aligned) return ZOOMS.fit();
-    const [{ face, size }] = scenes;
+    const [{ face, size }] = viewing.scenes;
     sight.aligned = true;
     const [plane] = planes(cell());
     sight.at = AXES.map((axis) => (face[axis] + face[axis + 2] / 2) / size[axis]);
@@ -129,7 +130,7 @@ function step(factor) {
   zoomTo(passes ? exact : there, [0, 0], true);
 }
 
-function doZoom(button) {
+export function doZoom(button) {
   if (button.getAttribute("aria-disabled") === "true") return;
   ZOOMS[button.dataset.zoom]();
   say(`${find(".percent").textContent}${sight.aligned ? ", the faces at the same place" : ""}`);
@@ -139,7 +140,7 @@ const ZOOM_KEYS = { "+": "in", "=": "in", "-": "out", _: "out", 0: "fit", 1: "na
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 // Returns whether the key was handled.
-function zoomKey({ key, target, ctrlKey, metaKey, altKey }) {
+export function zoomKey({ key, target, ctrlKey, metaKey, altKey }) {
   if (ctrlKey || metaKey || altKey || target.matches("select")) return false;
   if (ZOOM_KEYS[key]) ZOOMS[ZOOM_KEYS[key]]();
   else if (ARROWS[key] && zoomed() && !target.matches("[role=tab], input, pre"))
@@ -151,7 +152,7 @@ function zoomKey({ key, target, ctrlKey, metaKey, altKey }) {
 // Pointers
 
 function fromMiddle({ clientX, clientY }) {
-  const boxes = scenes.map(({ side }) => side.getBoundingClientRect());
+  const boxes = viewing.scenes.map(({ side }) => side.getBoundingClientRect());
   const inside = ({ left, right, top, bottom }) =>
     clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
   const box = boxes.find(inside) ?? boxes[0];
@@ -170,10 +171,10 @@ stageNode.addEventListener(
   { passive: false }
 );
 
-const fingers = new Map(); // by pointer: where it is
+export const fingers = new Map(); // by pointer: where it is
 let tapped = { time: 0 };
 
-const pinching = () => fingers.size > 1;
+export const pinching = () => fingers.size > 1;
 const span = () => {
   const [one, other] = fingers.values();
   return {

@@ -1,6 +1,7 @@
 """The History tab: finds, names, opens and exports what this browser has made and what has not expired."""
 
 import itertools
+import json
 from collections.abc import AsyncIterator, Mapping
 from html import escape
 from pathlib import Path
@@ -15,13 +16,16 @@ from headshot.runs import history_queries
 from headshot.runs.files import load
 from headshot.runs.history_queries import ListState
 from headshot.runs.history_recorder import HistoryRecorder
+from headshot.sessions.comparisons import Comparisons
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.status import Status
 from headshot.sessions.tab_session import TabSession
 from headshot.settings import Settings
-from headshot.ui.headshots import results
+from headshot.ui import assets
 from headshot.ui.headshots.form import Form
-from headshot.ui.headshots.tab import HeadshotsPart
+from headshot.ui.headshots.photo import PhotoPart
 from headshot.ui.messages import Updates, event_handler, note
+from headshot.ui.tab_state import TabState
 from headshot.ui.team.tab import TeamPart
 
 from . import timeline
@@ -32,7 +36,17 @@ if TYPE_CHECKING:
 
 PAGE = 24  # comparisons at a time: four screens of them
 
-_SCRIPT = Path(__file__).with_name("history.js").read_text(encoding="utf-8")
+# Gradio finds the names of a component's own events in its `js_on_load`.
+_EVENTS = (
+    "find_entries",
+    "load_more",
+    "edit_entry",
+    "delete_entry",
+    "open_entry",
+    "reuse_settings",
+    "export_all",
+    "import_archive",
+)
 _TEMPLATE = Path(__file__).with_name("history.html").read_text(encoding="utf-8")
 _GONE = "This is no longer in your history. It was deleted or has expired."
 _RUNNING = "This comparison is running. Wait for it, or press Stop first."
@@ -48,6 +62,8 @@ class HistoryPart:
         registry: Mapping[str, Backend],
         sessions: SessionRegistry,
         recorder: HistoryRecorder,
+        comparisons: Comparisons,
+        state: TabState,
         cache: Path,
     ) -> None:
         """Keep what the handlers need.
@@ -57,24 +73,30 @@ class HistoryPart:
             registry: the backends by name.
             sessions: the open tabs.
             recorder: the history.
+            comparisons: opens one on the first tab.
+            state: lets the browser look at the first tab again.
             cache: where Gradio puts uploads.
         """
         self._settings = settings
         self._titles = {name: backend.title for name, backend in registry.items()}
         self._sessions = sessions
         self._recorder = recorder
+        self._comparisons = comparisons
+        self._tab_state = state
         self._archives = HistoryArchives(recorder, cache)
         self._serials = itertools.count(1)
         self._asked_at: WeakKeyDictionary[TabSession, float] = WeakKeyDictionary()
 
     def build(self) -> None:
         """Add the tab's components to the page."""
-        # Gradio renders nothing in here: the script adds and removes entries by the patches that come as the value, so
-        # that the pictures and the focus of those that stay are not lost.
+        # Gradio renders nothing in here: the script adds and removes entries by the patches that come as the value.
         self.list = gr.HTML(
             html_template=_template(self._titles),
-            js_on_load=_SCRIPT.replace("MAX_ARCHIVE_BYTES", str(MAX_ARCHIVE_BYTES)).replace(
-                "PART_BYTES", str(PART_BYTES)
+            js_on_load=assets.call(
+                "mountHistory",
+                "{ element, trigger, watch, props, upload }",
+                json.dumps({"archive": MAX_ARCHIVE_BYTES, "part": PART_BYTES}),
+                json.dumps(_EVENTS),
             ),
             apply_default_css=False,
             elem_id="history",
@@ -82,22 +104,21 @@ class HistoryPart:
         self.state = gr.State(ListState())
 
     def wire(
-        self, tab: gr.Tab, tabs: gr.Tabs, shoot: HeadshotsPart, form: Form, team: TeamPart, *, home: str, teams: str
+        self, tab: gr.Tab, tabs: gr.Tabs, photo: PhotoPart, form: Form, team: TeamPart, *, home: str, teams: str
     ) -> None:
         """Connect the events.
 
         Args:
             tab: this one; the list is read when it is opened.
             tabs: all of them.
-            shoot: the comparison on the first tab.
+            photo: the photo on the first tab.
             form: the settings on the first tab.
             team: the Team tab.
             home: id of the first tab, which shows a comparison that is opened here.
             teams: id of the Team tab, which shows a team that is opened here.
         """
-        self._tabs, self._home, self._shoot, self._form = tabs, home, shoot, form
+        self._tabs, self._home, self._photo, self._form = tabs, home, photo, form
         self._team, self._teams = team, teams
-        comparison = [shoot.status, shoot.shots, shoot.notes]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         multiple: dict[str, Any] = {**quiet, "trigger_mode": "multiple"}
         state: set[Any] = {self.state}
@@ -115,12 +136,16 @@ class HistoryPart:
         script.find_entries(listing(self._search), state, listed, **multiple)
         script.load_more(listing(self._load_more), state, listed, **quiet)
         script.edit_entry(editing(self._edit), state, [self.list], **multiple)
-        self.deleted = script.delete_entry(editing(self._delete), state, [self.list, *comparison], **multiple)
+        changed = self._tab_state.component
+        self.deleted = script.delete_entry(editing(self._delete), state, [self.list, changed], **multiple)
         opened = script.open_entry(
-            editing(self._open), {self.state, *team.inputs}, [self.list, tabs, *shoot.shown, *team.outputs], **quiet
+            editing(self._open),
+            {self.state, *team.inputs},
+            [self.list, tabs, changed, *photo.shown, *team.outputs],
+            **quiet,
         )
         reused = script.reuse_settings(
-            editing(self._reuse_settings), state, [self.list, tabs, shoot.shots, *form.restorable], **quiet
+            editing(self._reuse_settings), state, [self.list, tabs, changed, *form.restorable], **quiet
         )
         opened.then(None, js=_scroll_to("#results"), api_visibility="private")
         reused.then(None, js=_scroll_to("#header"), api_visibility="private")
@@ -153,15 +178,15 @@ class HistoryPart:
     async def _list(self, mode: str, state: ListState, session: TabSession, limit: int, **fields: object) -> Updates:
         if not self._recorder.may_have_data:
             return {self.list: self._patch(mode, entries=[], more=False, line="", **fields), self.state: state}
-        backends, hours, api = self._titles, self._settings.history_hours, self._settings.modelslab_api
+        backends, settings = self._titles, self._settings
 
         def read(history: "History") -> "tuple[list[dict[str, Any]], ListState, bool, Usage]":
             found, more, now = history_queries.page_of(history, session.owner, state, limit)
-            entries = [timeline.entry_card(runs, session, backends, hours=hours, api=api) for runs in found]
+            entries = [timeline.entry_card(runs, session, backends, settings=settings) for runs in found]
             return entries, now, more, history.usage(session.owner)
 
         entries, now, more, usage = await self._recorder.serialized(session.owner, read)
-        line = timeline.usage_line(usage, hours)
+        line = timeline.usage_line(usage, settings)
         return {self.list: self._patch(mode, entries=entries, more=more, line=line, **fields), self.state: now}
 
     async def refresh(self, values: Updates, session: TabSession) -> Updates:
@@ -212,19 +237,16 @@ class HistoryPart:
             return history.usage(session.owner)
 
         usage = await self._recorder.serialized(session.owner, delete)
-        line = timeline.usage_line(usage, self._settings.history_hours)
+        line = timeline.usage_line(usage, self._settings)
         patch = self._patch("gone", key=entries[0].group or entries[0].id, line=line)
-        run, baseline = session.run, session.baseline
         for tab in tabs:
+            run = tab.run
             tab.remove_deleted(entries)
-        if session.run is run:
-            return {self.list: patch, **({} if session.baseline is baseline else self._comparison(session))}
-        return {
-            self.list: patch,
-            self._shoot.status: results.status("These headshots were deleted from your history.", kind="done"),
-            self._shoot.notes: "",
-            **self._comparison(session),
-        }
+            if run is not None and tab.run is None:
+                own = "These headshots were deleted from your history."
+                tab.notice = Status(own if tab is session else "Your headshots were deleted in another tab.", "done")
+            tab.note_deletion(session)
+        return {self.list: patch, **self._tab_state.now(session)}
 
     # Opening.
 
@@ -237,7 +259,9 @@ class HistoryPart:
             group = await self._recorder.run(lambda history: history_queries.with_team(history, session.owner, what))
             updates = await self._team.open_from_history(values, session, group or (entry,))
             return {**updates, self._tabs: gr.Tabs(selected=self._teams)}
-        return {**await self._shoot.opened(session, entry), self._tabs: gr.Tabs(selected=self._home)}
+        await self._comparisons.open_entry(session, entry)
+        shown = {**self._tab_state.now(session), **self._photo.as_it_is(session)}
+        return {**shown, self._tabs: gr.Tabs(selected=self._home)}
 
     async def _reuse_settings(self, values: Updates, request: gr.Request, event: gr.EventData) -> Updates:
         """Restore the settings of a comparison or of a headshot. A single headshot is pinned as baseline, too."""
@@ -264,21 +288,11 @@ class HistoryPart:
         session.parent = "" if baseline is None else baseline.content_id
         if baseline is not None:
             session.set_baseline(baseline)
-            updates |= self._comparison(session)
+            updates |= self._tab_state.now(session)
         pinned = "" if stored is None else ", headshot pinned as baseline"
         photo = "" if session.photo is not None else " Choose a photo, then press Generate."
         note(f"{what_is_loaded}{pinned}.{photo}")
         return updates
-
-    def _comparison(self, session: TabSession) -> Updates:
-        shots = results.shots(
-            session.run,
-            session.baseline,
-            session.address,
-            earlier=session.other_runs,
-            api=self._settings.modelslab_api,
-        )
-        return {self._shoot.shots: shots}
 
     # Exporting and importing.
 

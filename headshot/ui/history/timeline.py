@@ -1,22 +1,19 @@
-"""The entries of the history as HTML. Pure functions; every text that is not ours is escaped."""
+"""The entries of the history, as data and in words. Pure functions."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from headshot.comparison import labels
 from headshot.comparison.axes import varying_fields
 from headshot.comparison.presets import preset_of
-from headshot.exports import snippets
 from headshot.request import HeadshotRequest
 from headshot.runs.files import FileSink, load
-from headshot.ui.headshots import cards
+from headshot.sessions.view.cards import finished_card
+from headshot.settings import Settings
 
 if TYPE_CHECKING:
     from headshot.storage import HistoryEntry, StoredHeadshot, Usage
 
-_MOST_THUMBNAILS = 8  # one row on a wide screen; history.css folds what comes after
 _TITLE_CHARACTERS = 64  # of a prompt: two lines beside the thumbnails
 _SINGLE = "1 headshot"
 _HARD_BLANK = "\N{NO-BREAK SPACE}"
@@ -28,8 +25,7 @@ def entry_card(
     sink: FileSink,
     backends: Mapping[str, str],
     *,
-    hours: float,
-    api: snippets.Api = "enterprise",
+    settings: Settings,
 ) -> dict[str, Any]:
     """Return one entry as history.js reads it.
 
@@ -37,22 +33,34 @@ def entry_card(
         runs: one comparison, or those of one team in the order of its people.
         sink: gives the addresses of the headshots.
         backends: their titles by name.
-        hours: how long each is kept.
-        api: the ModelsLab API that the code in the details calls.
+        settings: of the server, for how long each is kept.
     """
     first = runs[0]
     team = len(runs) > 1 or first.kind == "team"
-    figures = []
+    cards = []
     for entry in runs:
         names = labels.labels(entry.requests)
-        figures += [_figure(entry, shot, names[shot.request], sink, team=team, api=api) for shot in entry.headshots]
-    until = min(entry.kept_since for entry in runs) + timedelta(hours=hours)
+        cards += [_card(entry, shot, names[shot.request], sink, team=team) for shot in entry.headshots]
+    done = sum(len({shot.position for shot in entry.headshots}) for entry in runs)
+    total = sum(len(entry.requests) for entry in runs)
+    count = f"{done} of {total}" if done < total else _counted(total, "headshot")
+    until = min(
+        entry.kept_since
+        + settings.history_time(starred=entry.favourite or any(shot.favourite for shot in entry.headshots))
+        for entry in runs
+    )
     return {
         "key": first.group or first.id,
+        "id": first.id,
         "begun": max(entry.begun for entry in runs).isoformat(),
-        "title": title(first),
-        "info": _info(runs, backends, until.isoformat()),
-        "strip": _strip(figures),
+        "until": until.isoformat(),
+        "name": _given_name(first),
+        "automatic": settings_title(first.requests[0]),
+        "favourite": all(entry.favourite for entry in runs),
+        "about": [kind(runs), _made_by(runs, backends)],
+        "count": "" if count == _SINGLE else count.replace(" ", _HARD_BLANK),
+        "why": _why(runs, done, total),
+        "cards": cards,
     }
 
 
@@ -87,13 +95,14 @@ def kind(runs: Sequence["HistoryEntry"]) -> str:
     return _VARIED[varied[0]] if varied else _SINGLE
 
 
-def usage_line(usage: "Usage", hours: float) -> str:
+def usage_line(usage: "Usage", settings: Settings) -> str:
     """Return how much there is in all and how long it is kept; "" if there is nothing."""
     if not usage.comparisons:
         return ""
     each = "Each is" if usage.comparisons > 1 else "It is"
     parts = [_counted(usage.comparisons, "comparison"), _counted(usage.headshots, "headshot"), size(usage.bytes)]
-    return f"{', '.join(parts)}. {each} deleted {_counted(round(hours), 'hour')} after it was made."
+    hours, days = _counted(settings.history_hours, "hour"), _counted(settings.starred_days, "day")
+    return f"{', '.join(parts)}. {each} deleted {hours} after it was made; with a star, {days} after."
 
 
 def imported(comparisons: int, shots: int, skipped: int, looks: int) -> str:
@@ -129,36 +138,6 @@ def size(bytes_: int) -> str:
     return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{max(0.1, megabytes):.1f} MB"
 
 
-def _info(runs: Sequence["HistoryEntry"], backends: Mapping[str, str], until: str) -> str:
-    first = runs[0]
-    name, auto = escape(title(first)), escape(settings_title(first.requests[0]))
-    favourite = all(entry.favourite for entry in runs)
-    done = sum(len({shot.position for shot in entry.headshots}) for entry in runs)
-    total = sum(len(entry.requests) for entry in runs)
-    about = [kind(runs), _made_by(runs, backends)]
-    facts = "".join(f"<span>{escape(words)} · </span>" for words in about)
-    count = f"{done} of {total}" if done < total else _counted(total, "headshot")
-    whole = "" if count == _SINGLE else f"<span> · {count.replace(' ', _HARD_BLANK)}</span>"
-    heading = f'<button type="button" class="name" data-do="rename" title="Rename">{name}</button>'
-    show_it = (
-        f'<button type="button" class="act" data-fullscreen aria-label="Full screen: {name}">Full screen</button>'
-        if done
-        else ""
-    )
-    open_it = f'<button type="button" class="act" data-do="open" aria-label="Open: {name}">Open</button>'
-    return (
-        f'<div class="heading"><h4 data-name="{escape(_given_name(first))}" data-auto="{auto}">{heading}</h4>'
-        f"{_star('the comparison', favourite, first.id)}</div>"
-        f'<p class="about">{facts}<time class="at"></time>{whole}</p>{_why(runs, done, total)}'
-        f'<p class="left" data-until="{until}"></p>'
-        f'<div class="acts" data-id="{first.id}" data-count="{sum(len(entry.headshots) for entry in runs)}">{open_it}'
-        f'<button type="button" class="act" data-do="continue" aria-label="Continue from: {name}">Continue from here'
-        f"</button>{show_it}"
-        f'<button type="button" class="act quiet" data-do="delete" aria-label="Delete: {name}">Delete</button>'
-        "</div>"
-    )
-
-
 def _made_by(runs: Sequence["HistoryEntry"], backends: Mapping[str, str]) -> str:
     names = dict.fromkeys([entry.backend for entry in runs])
     others = dict.fromkeys(shot.backend for entry in runs for shot in entry.headshots if shot.backend not in names)
@@ -167,52 +146,22 @@ def _made_by(runs: Sequence["HistoryEntry"], backends: Mapping[str, str]) -> str
 
 
 def _why(runs: Sequence["HistoryEntry"], done: int, total: int) -> str:
-    """Why headshots are missing."""
+    """Why headshots are missing; "" if none is, or nobody knows."""
     if done == total:
         return ""
     sentences = dict.fromkeys(why for entry in runs for why in entry.failures.values())
     if sentences:
-        return f'<p class="why">{escape(next(iter(sentences)))}</p>'
-    return "" if all(entry.ended for entry in runs) else '<p class="why">Still running, or interrupted.</p>'
+        return next(iter(sentences))
+    return "" if all(entry.ended for entry in runs) else "Still running, or interrupted."
 
 
-def _strip(figures: Sequence[str]) -> str:
-    if not figures:
-        return '<p class="none">No headshots.</p>'
-    more = len(figures) - _MOST_THUMBNAILS
-    if more <= 1:  # a button would need as much room as one thumbnail
-        return f'<div class="thumbnails">{"".join(figures)}</div>'
-    return (
-        f'<div class="thumbnails folded">{"".join(figures)}</div>'
-        f'<button type="button" class="act unfold" data-do="unfold">Show all {len(figures)}</button>'
-    )
-
-
-def _figure(
-    entry: "HistoryEntry", stored: "StoredHeadshot", label: str, sink: FileSink, *, team: bool, api: snippets.Api
-) -> str:
+def _card(entry: "HistoryEntry", stored: "StoredHeadshot", label: str, sink: FileSink, *, team: bool) -> dict[str, Any]:
     """A headshot's card. `label`: how the headshot differs from the others of its run."""
-    shot = load(sink, stored, None)
-    card_title = entry.name if team and entry.name else label
+    title = entry.name if team and entry.name else label
     if team and len(entry.requests) > 1:
-        card_title = f"{card_title}, {label.lower()}"
-    name = escape(card_title)
-    opening = (
-        f'<button type="button" class="icon open" data-do="open" data-id="{entry.id}" title="Open" '
-        f'aria-label="Open: {name}"></button>'
-        if team
-        else ""
-    )
-    acts = (
-        f"{_star(card_title, stored.favourite, stored.id)}{opening}"
-        f'<button type="button" class="icon onward" data-do="continue" data-id="{stored.id}" title="Continue from this '
-        f'one" aria-label="Continue from: {name}"></button>'
-    )
-    return cards.history_card(shot, card_title, acts, api=api)
-
-
-def _star(what: str, on: bool, name: str) -> str:
-    return (
-        f'<button type="button" class="icon star" data-do="favourite" data-id="{name}" aria-pressed="{str(on).lower()}"'
-        f' title="Favourite" aria-label="Favourite: {escape(what)}"></button>'
-    )
+        title = f"{title}, {label.lower()}"
+    return {
+        **finished_card(load(sink, stored, None), title),
+        "favourite": stored.favourite,
+        "open": entry.id if team else "",  # a single comparison is opened by its own button
+    }

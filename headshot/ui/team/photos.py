@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -15,9 +14,11 @@ from headshot.imaging.photo import MAX_FILE_BYTES
 from headshot.runs.team import Person, Team
 from headshot.runs.team_photos import person_of
 from headshot.sessions.registry import SessionRegistry
+from headshot.sessions.status import Status
 from headshot.sessions.tab_session import TabSession
 from headshot.ui.headshots.photo import delete_upload, is_upload, open_upload
 from headshot.ui.messages import Updates, note
+from headshot.ui.tab_state import TabState
 
 from .view import PHOTOS_DELETED, TeamView
 
@@ -33,12 +34,14 @@ class TeamPhotos:
     def __init__(
         self,
         view: TeamView,
+        state: TabState,
         sessions: SessionRegistry,
         cache: Path,
         check_limiter: anyio.CapacityLimiter,
         max_people: int,
     ) -> None:
         self._view = view
+        self._state = state
         self._sessions = sessions
         self._cache = cache
         self._check_limiter = check_limiter
@@ -86,13 +89,17 @@ class TeamPhotos:
             accepted, left_out = files[:room], len(files) - room
             for number, (path, file_name) in enumerate(accepted, start=1):
                 text = f"Checking photo {number} of {len(accepted)}"
-                yield self._view.progress(session, number - 1, len(accepted), text)
+                session.team_notice = Status(text, "running", number - 1, len(accepted))
+                session.changed()
+                if number == 1:
+                    yield self._state.now(session)
                 with suppress(Stopped):  # the visitor left
                     person = await anyio.to_thread.run_sync(
                         self._read, session, path, file_name, limiter=self._check_limiter
                     )
                     if session.team is team:
                         team.add(person)
+            session.team_notice = None
         yield {self.files: None, **await self._view.snapshot(values, session)}
         if left_out > 0:
             people = "1 person was" if left_out == 1 else f"{left_out} people were"
@@ -117,12 +124,13 @@ class TeamPhotos:
         session = self._sessions.get(request.session_hash, request.cookies)
         team = session.team
         person = next((each for each in team.people if each.key == str(event.id)), None)
-        if event.action != "remove" or person is None:
-            return {self._view.status: gr.skip()}
+        if person is None:
+            return self._state.now(session)
         if team.running:
             raise RequestError(RUNNING)
         if team.from_history:
             raise RequestError(PHOTOS_DELETED)
+        session.team_notice = None
         team.remove(person)
         delete_photos(session, [person])
         return await self._view.snapshot(values, session)
@@ -130,7 +138,7 @@ class TeamPhotos:
     async def start_new_team(self, values: Updates, request: gr.Request) -> Updates:
         """Handle the button for a new team: stop the run and delete the photos. The history keeps the headshots."""
         session = self._sessions.get(request.session_hash, request.cookies)
-        former, session.team = session.team, Team()
+        former, session.team, session.team_notice = session.team, Team(), None
         former.stop()
         session.delete_headshots(former.headshots)
         delete_photos(session, former.people)
@@ -138,10 +146,16 @@ class TeamPhotos:
             note(_HISTORY_KEPT)
         return await self._view.snapshot(values, session)
 
-    def upload_refused(self, sentence: str, request: gr.Request) -> dict[Any, Any]:
-        """Return the updates for an upload that ended in an error."""
+    def refused(self, sentence: str, request: gr.Request) -> Updates:
+        """Show an error in the status line. Finished headshots stay, and a run goes on."""
         session = self._sessions.get(request.session_hash, request.cookies)
-        return {self.files: None, **self._view.refused(sentence, session)}
+        if not session.team.running:
+            session.team_notice = Status(sentence, "error")
+        return self._state.now(session)
+
+    def upload_refused(self, sentence: str, request: gr.Request) -> Updates:
+        """Return the updates for an upload that ended in an error."""
+        return {self.files: None, **self.refused(sentence, request)}
 
 
 def delete_photos(session: TabSession, people: Sequence[Person]) -> None:

@@ -8,27 +8,27 @@ import anyio
 import gradio as gr
 
 from headshot.backends import Backend
-from headshot.errors import RequestError
+from headshot.errors import PhotoError, RequestError
 from headshot.imaging.photo import MAX_FILE_BYTES
 from headshot.runs.backend_queue import BackendQueue
 from headshot.runs.history_recorder import HistoryRecorder
 from headshot.runs.team import Team
 from headshot.sessions.registry import SessionRegistry
 from headshot.sessions.tab_session import TabSession
+from headshot.sessions.team_runs import TeamRuns
 from headshot.settings import Settings
 from headshot.ui.headshots.form import Form
-from headshot.ui.messages import Updates, event_handler
+from headshot.ui.messages import Updates, event_handler, toast
+from headshot.ui.tab_state import TabState
 
 from .look import TeamLookPart
 from .photos import RUNNING, TeamPhotos, delete_photos
-from .running import TeamRuns
-from .view import TeamView
+from .view import PHOTOS_DELETED, TeamView
 
 if TYPE_CHECKING:
     from headshot.storage import HistoryEntry
 
 _CHECKS_AT_ONCE = 2  # reading a photo of 40 megapixels takes 300 MB for a second, whoever sends it
-_SCRIPT = Path(__file__).with_name("team.js").read_text(encoding="utf-8")
 _UNSAVED_WORK = "The Team tab has photos without headshots. Generate them, or start a new team there first."
 _SHOW_RESULTS = """() => {
   if (innerWidth >= 1000) return;
@@ -48,6 +48,7 @@ class TeamPart:
         queues: Mapping[str, BackendQueue],
         form: Form,
         recorder: HistoryRecorder,
+        state: TabState,
         cache: Path,
     ) -> None:
         self._max_people = settings.max_matrix
@@ -55,15 +56,16 @@ class TeamPart:
         self._sessions = sessions
         limiter = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
         self._look = TeamLookPart(form, recorder)
-        self._view = TeamView(self._look, settings.modelslab_api)
-        self._photos = TeamPhotos(self._view, sessions, cache, limiter, self._max_people)
-        self._runs = TeamRuns(self._view, self._look, sessions, queues, recorder, limiter)
+        self._state = state
+        self._view = TeamView(self._look, state)
+        self._photos = TeamPhotos(self._view, state, sessions, cache, limiter, self._max_people)
+        self._runs = TeamRuns(queues, recorder, limiter)
 
     def build(self) -> None:
         """Add the tab's components to the page."""
         with gr.Row(elem_id="team-page", equal_height=False):
             with gr.Column(elem_id="team-form", min_width=0):
-                gr.HTML(_introduction(self._max_people), js_on_load=_SCRIPT, apply_default_css=False)
+                gr.HTML(_introduction(self._max_people), js_on_load=None, apply_default_css=False)
                 self._photos.build()
                 self._look.build()
                 self._view.build_look()
@@ -92,9 +94,9 @@ class TeamPart:
             tab: this one; it is refreshed when it is opened.
         """
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        view, photos, runs = self._view, self._photos, self._runs
+        view, photos = self._view, self._photos
         inputs, outputs = self.inputs, self.outputs
-        refused = {"otherwise": self._refused}
+        refused = {"otherwise": photos.refused}
         tab.select(event_handler(self._on_tab_opened), inputs, [*outputs, self._look.choice], **quiet)
         self._look.choice.input(
             event_handler(self._on_look_chosen), inputs, outputs, trigger_mode="always_last", **quiet
@@ -107,18 +109,15 @@ class TeamPart:
             preprocess=False,
             **quiet,
         )
-        pressed = self._generate.click(event_handler(runs.submit, **refused), inputs, outputs, **quiet)
-        confirmed = view.yes.click(event_handler(runs.submit_paid, **refused), inputs, outputs, **quiet)
-        # trigger_mode="multiple": the `.then` of a refused click may still be running when the next click's `.then`
-        # fires; "once" would drop it.
-        running = [
-            event.then(event_handler(runs.run, **refused), inputs, outputs, trigger_mode="multiple", **quiet)
-            for event in (pressed, confirmed)
-        ]
+        self._generate.click(event_handler(self._submit, **refused), inputs, outputs, **quiet)
+        view.yes.click(event_handler(self._submit_paid, **refused), inputs, outputs, **quiet)
         view.no.click(None, None, view.confirm, js="() => ({visible: false, __type__: 'update'})", **quiet)
-        self._stop.click(event_handler(runs.stop), inputs, outputs, **quiet)
+        self._stop.click(event_handler(self._on_stop), inputs, outputs, **quiet)
         view.people.select(event_handler(photos.remove, **refused), inputs, outputs, trigger_mode="multiple", **quiet)
-        view.new_team.click(event_handler(photos.start_new_team), inputs, outputs, cancels=running, **quiet)
+        view.people.change_plan(
+            event_handler(self._on_look_chosen), inputs, outputs, trigger_mode="always_last", **quiet
+        )
+        view.new_team.click(event_handler(photos.start_new_team), inputs, outputs, **quiet)
         for button in (self._generate, view.yes):  # on a phone the results are below
             button.click(None, js=_SHOW_RESULTS, api_visibility="private")
 
@@ -149,6 +148,7 @@ class TeamPart:
             if former.has_unsaved_work or former.checking.locked():
                 raise RequestError(_UNSAVED_WORK)
             session.team = Team.of(group, session.backends(self._registry), session)
+            session.team_notice = None
             session.delete_headshots(former.headshots)
             delete_photos(session, former.people)
         return await self.snapshot(values, session)
@@ -162,8 +162,39 @@ class TeamPart:
     async def _on_look_chosen(self, values: Updates, request: gr.Request) -> Updates:
         return await self.snapshot(values, self._session(request))
 
-    def _refused(self, sentence: str, request: gr.Request) -> Updates:
-        return self._view.refused(sentence, self._session(request))
+    async def _submit(self, values: Updates, request: gr.Request) -> Updates:
+        """Start a run; ask first if it is paid."""
+        return await self._start(values, self._session(request), confirmed=False)
+
+    async def _submit_paid(self, values: Updates, request: gr.Request) -> Updates:
+        """Start a run after the visitor confirmed that it is paid."""
+        return await self._start(values, self._session(request), confirmed=True)
+
+    async def _start(self, values: Updates, session: TabSession, *, confirmed: bool) -> Updates:
+        team = session.team
+        async with team.checking:
+            if team.running:
+                toast(RUNNING)
+                return self._state.now(session)
+            if team.from_history:
+                raise PhotoError(PHOTOS_DELETED)
+            look = await self._look.read(values, session)
+            missing = team.missing(look)
+            if not team.people:
+                raise PhotoError("Add your team’s photos first.")
+            if not team.usable:
+                raise PhotoError("None of these photos can be used; see their cards.")
+            if not missing:
+                raise RequestError("Everyone has a headshot in this look. Choose another look, or add photos.")
+            if not confirmed and any(backend.survives_disconnect for backend in look.backends):
+                return {**self._state.now(session), **self._view.ask(team, look, missing)}
+            self._runs.start(session, look)
+        return await self.snapshot(values, session)
+
+    async def _on_stop(self, values: Updates, request: gr.Request) -> Updates:
+        session = self._session(request)
+        self._runs.stop(session)
+        return await self.snapshot(values, session)
 
     def _session(self, request: gr.Request) -> TabSession:
         return self._sessions.get(request.session_hash, request.cookies)

@@ -62,7 +62,7 @@ def address(seal: C2paSigner) -> Iterator[str]:
             with gr.Tab("Check a file", id="check") as tab:
                 check = CheckPart(sessions, HistoryRecorder.of(settings), ui.CACHE, chain=lambda: seal.chain)
                 check.build()
-        form.wire(photo)
+        form.wire(photo, gr.HTML())
         check.wire(form, tab=tab, tabs=tabs, home="headshots")
     css = "\n".join([*(sheet.read_text() for sheet in STYLESHEETS), swatches()])
     _, address, _ = page.launch(

@@ -68,7 +68,7 @@ def test_the_line_follows_a_finger(phone: Viewer) -> None:
 
 
 def test_a_finger_that_goes_up_scrolls_and_leaves_the_line(phone: Viewer) -> None:
-    phone.renew(ONE, replace(THREE, prompt="a very long wish " * 60))
+    phone.draw(ONE, replace(THREE, prompt="a very long wish " * 60))
     phone.compare(ONE, THREE)
     x, y = phone.at(0.7)
     phone.swipe((x, y), (x + 4, y - 200))
@@ -130,7 +130,7 @@ def test_two_of_one_request_that_came_from_something_else_are_told_apart(viewer:
         for at, origin in enumerate((studio, local, studio, None))
     )
     other = replace(other, size=(512, 640))
-    viewer.renew(first, other, alike, unknown)
+    viewer.draw(first, other, alike, unknown)
     nothing = viewer.dialog.get_by_text("No differences")
     viewer.compare(first, other)
     expect(nothing).to_have_count(0)
@@ -150,7 +150,7 @@ def test_two_of_one_request_that_came_from_something_else_are_told_apart(viewer:
     assert _table(viewer)[1] == ["Backend", "Studio", "Local pipeline", "unknown"]
     viewer.page.keyboard.press("Escape")
     another = replace(first, id="m", more={"origin": {**local, "model": "one@1a2b3c4"}})
-    viewer.renew(first, other, another)
+    viewer.draw(first, other, another)
     viewer.compare(first, other, another)
     assert _table(viewer)[2] == ["Model", "none", "<b>one</b>@9f8e7d6", "one@1a2b3c4"]
 
@@ -158,7 +158,7 @@ def test_two_of_one_request_that_came_from_something_else_are_told_apart(viewer:
 def test_in_the_prompts_those_words_are_marked_that_not_all_have(viewer: Viewer) -> None:
     prompts = ("a calm woman, grey wall, soft light", "a calm man,  grey wall,\nhard side light", "a calm man, wall")
     cards = [replace(ONE, id=f"n{at}", seed=at, prompt=prompt) for at, prompt in enumerate(prompts)]
-    viewer.renew(*cards)
+    viewer.draw(*cards)
     viewer.compare(*cards[:2])
     texts = viewer.dialog.locator(".differences dd")
     assert [each.locator("mark").all_inner_texts() for each in texts.all()] == [["woman", "soft"], ["man", "hard side"]]
@@ -171,7 +171,7 @@ def test_in_the_prompts_those_words_are_marked_that_not_all_have(viewer: Viewer)
 
 def test_prompts_that_share_no_word_are_left_unmarked(viewer: Viewer) -> None:
     cards = (replace(ONE, prompt="grey, wall"), replace(TWO, prompt="дом, лес"))
-    viewer.renew(*cards)
+    viewer.draw(*cards)
     viewer.compare(*cards)
     expect(viewer.dialog.locator(".differences dd")).to_have_text(["grey, wall", "дом, лес"])
     expect(viewer.dialog.locator(".differences mark")).to_have_count(0)
@@ -192,7 +192,7 @@ def test_the_likeness_stands_under_each_and_what_it_means_below(viewer: Viewer) 
 
 
 def test_two_of_the_same_request_say_that_nothing_differs(viewer: Viewer) -> None:
-    viewer.renew(ONE, replace(ONE, id="again"))
+    viewer.draw(ONE, replace(ONE, id="again"))
     viewer.compare(ONE, replace(ONE, id="again"))
     expect(viewer.title).to_have_text("Seed 1 (1) and Seed 1 (2)")
     expect(viewer.dialog.locator(".differences")).to_contain_text("both come from the same request")
@@ -219,12 +219,12 @@ def test_the_better_one_is_opened_from_the_slider_and_kept(viewer: Viewer) -> No
 
 
 def test_a_page_that_is_renewed_leaves_the_slider_as_it_is(viewer: Viewer) -> None:
-    viewer.renew(ONE, TWO)
+    viewer.draw(ONE, TWO)
     viewer.compare(ONE, TWO)
     viewer.page.keyboard.press("End")
     watching = "part => { flashes = 0; new MutationObserver(() => flashes++).observe(part, {attributes: true}); }"
     viewer.dialog.locator(".stage").evaluate(watching)
-    viewer.renew(ONE, TWO, THREE)
+    viewer.draw(ONE, TWO, THREE)
     expect(viewer.range).to_have_js_property("value", "100")
     expect(viewer.range).to_be_focused()
     expect(viewer.select("Left picture").locator("option")).to_have_count(4)
@@ -247,7 +247,7 @@ def test_nothing_is_shown_before_both_pictures_are_there(viewer: Viewer) -> None
 def test_a_picture_that_was_deleted_gets_its_sentence_and_the_others_still_show(viewer: Viewer, compare: bool) -> None:
     sentence = "This picture is no longer here: pictures are deleted after a while."
     gone = replace(TWO, picture="/gone.png")
-    viewer.renew(ONE, gone, THREE)
+    viewer.draw(ONE, gone, THREE)
     if compare:
         viewer.pick(ONE, gone)
         viewer.bar.get_by_role("button", name="Compare").click()

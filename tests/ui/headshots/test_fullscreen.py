@@ -62,7 +62,7 @@ def test_sorted_the_likest_stands_first_and_the_keys_follow(viewer: Viewer) -> N
     expect(button).to_have_attribute("aria-pressed", "true")
     assert _order(viewer) == ["shot-b2", "shot-a1", "shot-c3"]
     viewer.card(TWO).locator("a.frame").focus()
-    for _ in range(2):
+    for _ in (".pick", ".download", "a.frame of the next"):
         viewer.page.keyboard.press("Tab")
     expect(viewer.card(ONE).locator("a.frame")).to_be_focused()
     viewer.open(TWO)
@@ -76,38 +76,18 @@ def test_what_is_done_later_is_sorted_in_and_the_focus_stays_on_its_card(viewer:
     _button(viewer, "Sort by likeness").click()
     late = replace(THREE, id="d4", label="Seed 4", likeness=0.85)
     viewer.card(ONE).locator(".pick").focus()
-    # As Gradio renews it: the elements that are there get the attributes of those that are new, by where they stand.
-    viewer.page.evaluate(
-        """([order, html]) => {
-          const wanted = document.createElement("div");
-          wanted.innerHTML = html;
-          const grid = document.querySelector("#shots .shots");
-          const cards = [...wanted.querySelectorAll(".shot")];
-          cards.forEach((card, at) => {
-            const old = grid.children[at];
-            if (!old) return grid.append(card);
-            old.id = card.id;
-            old.dataset.shot = card.dataset.shot;
-          });
-          for (const then of renewed) then();
-        }""",
-        [[], "".join(card.html for card in (ONE, TWO, THREE, late))],
-    )
+    viewer.draw(ONE, TWO, THREE, late)
     assert _order(viewer) == ["shot-b2", "shot-d4", "shot-a1", "shot-c3"]
     expect(viewer.card(ONE).locator(".pick")).to_be_focused()
-    viewer.renew(ONE, TWO, THREE, late)
-    assert _order(viewer) == ["shot-b2", "shot-d4", "shot-a1", "shot-c3"]
 
 
 def test_there_is_nothing_to_sort_where_fewer_than_two_have_a_likeness(viewer: Viewer) -> None:
-    viewer.renew(ONE, THREE)
+    viewer.draw(ONE, THREE)
     expect(_button(viewer, "Sort by likeness")).to_be_hidden()
     expect(_button(viewer, "Full screen")).to_be_visible()
-    viewer.renew()
+    viewer.draw()
     expect(viewer.tools).to_be_hidden()
-    viewer.page.evaluate(
-        "html => renew(`<div class='matrix'><table><tr><td>${html}</td></tr></table></div>`)", ONE.html + TWO.html
-    )
+    viewer.draw(ONE, TWO, matrix=True)
     expect(_button(viewer, "Sort by likeness")).to_be_hidden()
     expect(_button(viewer, "Full screen")).to_be_visible()
 
@@ -216,7 +196,7 @@ def test_o_shows_the_original_until_it_is_pressed_again_or_for_as_long_as_it_is_
 
 
 def test_without_an_original_that_is_said_and_the_headshot_stays(viewer: Viewer) -> None:
-    viewer.renew(replace(ONE, original=""))
+    viewer.draw(replace(ONE, original=""))
     show = Fullscreen(viewer)
     show.press("o")
     expect(show.spoken).to_have_text("Seed 1, 1 of 1, no original available")
@@ -280,7 +260,7 @@ def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(browser: Bro
 
 def test_the_neighbours_are_there_before_they_are_asked_for(viewer: Viewer) -> None:
     large = [f"/blue.png?{number}" for number in range(6)]
-    viewer.renew(*[replace(ONE, id=f"n{at}", original="", more={"picture": large[at]}) for at in range(6)])
+    viewer.draw(*[replace(ONE, id=f"n{at}", original="", more={"picture": large[at]}) for at in range(6)])
     asked: list[str] = []
     viewer.page.on("request", lambda request: asked.append(request.url))
     show = Fullscreen(viewer)
@@ -316,16 +296,16 @@ def test_a_finger_swipes_taps_and_leaves_downwards(phone: Viewer) -> None:
 
 def test_it_follows_what_is_done_and_what_is_deleted(show: Fullscreen) -> None:
     show.press("ArrowRight")
-    show.viewer.renew(ONE, TWO, THREE, replace(THREE, id="d4"))
+    show.viewer.draw(ONE, TWO, THREE, replace(THREE, id="d4"))
     expect(show.spoken).to_have_text("Seed 2, 2 of 4")
-    show.viewer.renew(THREE)
+    show.viewer.draw(THREE)
     expect(show.name).to_have_text("Seed 3")
-    show.viewer.renew()
+    show.viewer.draw()
     expect(show.dialog).to_be_hidden()
 
 
 def test_a_picture_that_was_deleted_gets_its_sentence(viewer: Viewer) -> None:
-    viewer.renew(replace(ONE, picture="/gone.png"), TWO)
+    viewer.draw(replace(ONE, picture="/gone.png"), TWO)
     show = Fullscreen(viewer)
     expect(show.room.locator(".one")).to_have_text(
         "This picture is no longer here: pictures are deleted after a while."
@@ -339,7 +319,7 @@ def test_a_picture_that_was_deleted_gets_its_sentence(viewer: Viewer) -> None:
 
 def test_a_run_of_the_history_is_shown_by_its_own_button(viewer: Viewer) -> None:
     viewer.fill_history(replace(THREE, id="d4", label="Old"), replace(TWO, id="e5"))
-    viewer.page.get_by_role("button", name="Show it").click()
+    viewer.page.get_by_role("button", name="Full screen: Navy").click()
     expect(viewer.page.locator(".fullscreen .aloud")).to_have_text("Old, 1 of 2")
 
 
@@ -354,7 +334,7 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, site: str, sch
         four = [replace(ONE, id=f"n{at}", seed=at, label=f"Seed {at}", prompt=f"a wall {at}") for at in range(4)]
         face = (96.0, 80.0, 64.0, 80.0)
         four = [replace(card, face=face, likeness=0.7 + at / 50) for at, card in enumerate(four)]
-        viewer.renew(*four)
+        viewer.draw(*four)
         _button(viewer, "Sort by likeness").click()
         viewer.pick(*four)
         assert viewer.serious() == []

@@ -351,6 +351,10 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     sheet = visit.address + str(visit.page.get_by_role("link", name="Contact sheet").get_attribute("href"))
     assert visit.context.request.get(address).status == 200
     visit.page.locator("#delete").click()
+    visit.page.locator("#delete-no").click()
+    expect(visit.page.locator("#delete")).to_be_focused()
+    expect(visit.completed).to_have_count(2)
+    visit.delete_my_pictures()
     expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     expect(visit.completed).to_have_count(0)
     expect(visit.page.locator("#example")).to_be_visible()
@@ -364,19 +368,6 @@ def test_delete_my_pictures_leaves_nothing_on_the_page_in_memory_or_on_the_disk(
     visit.take_example()
     visit.generate("3")
     visit.until_done(1)
-
-
-def test_a_press_while_a_refusal_is_still_followed_up_is_not_lost(visit: Visit) -> None:
-    config = visit.context.request.get(f"{visit.address}config").json()
-    [button] = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "generate"]
-    ids = {each["id"]: [button, "click"] in each["targets"] and each["backend_fn"] for each in config["dependencies"]}
-    [follow_up] = [each["id"] for each in config["dependencies"] if ids.get(each["trigger_after"])]
-    with visit.slow_call(f'"fn_index":{follow_up},'):
-        visit.generate()
-        expect(visit.status).to_contain_text("Add a photo first")
-        visit.take_example()
-        visit.generate("1")
-        visit.until_done(1)
 
 
 def test_a_double_click_on_stop_stops_once_and_for_all(visit: Visit, backend: StubBackend) -> None:
@@ -416,7 +407,7 @@ def test_delete_my_pictures_stops_what_runs(visit: Visit, backend: StubBackend) 
     backend.let_complete(2)
     expect(visit.completed).to_have_count(2)
     backend.until_asked(3)
-    visit.page.locator("#delete").click()
+    visit.delete_my_pictures()
     expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     assert backend.stopped.wait(30)
     expect(visit.completed).to_have_count(0)

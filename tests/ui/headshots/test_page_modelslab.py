@@ -438,23 +438,21 @@ def test_without_the_photo_it_is_asked_for_and_then_it_is_sent(visit: Visit, ser
     assert service.posts == posts + 1
 
 
-def test_stop_drops_what_was_not_sent_and_what_was_can_be_had_also_after_another_comparison(
+def test_stop_drops_what_was_not_sent_and_what_was_comes_by_itself_also_after_another_comparison(
     visit: Visit, service: Service
 ) -> None:
     posts = service.posts
     visit.generate("21-24")
     _at_service(visit, 21, 22)
     visit.page.locator("#stop").click()
-    expect(visit.status).to_contain_text("Stopped. 2 already sent may be billed.")
+    expect(visit.status).to_have_text("Stopped. 2 already sent may be billed and will still arrive here.")
     for seed in (21, 22):
-        expect(_card(visit, seed)).to_contain_text("Sent before you pressed Stop, so it may be billed.")
+        expect(_card(visit, seed)).to_contain_text("It appears here when ModelsLab has made it.")
     assert _states(visit) == ["missing", "missing"]
-    _act(_card(visit, 21), "Check again").click()
+    expect(visit.page.locator("#shots [data-act]")).to_have_count(0)
     _let_finish(service, 21)
     expect(_card(visit, 21)).to_have_class(re.compile("completed"))
-    _at_service(visit, 22)
-    visit.page.locator("#stop").click()
-    stopped = "Stopped: 1 of 4. 1 already sent may be billed."
+    stopped = "Stopped: 1 of 4. 1 already sent may be billed and will still arrive here."
     expect(visit.status).to_contain_text(stopped)
     visit.page.get_by_role("button", name="Test key").click()
     expect(visit.page.locator("#key-line")).to_contain_text("The key works.")
@@ -562,7 +560,7 @@ def test_delete_my_pictures_deletes_rows_and_files_of_all_tabs(
     assert b"zebra-striped" in _bytes(settings.data_dir)
     mine = [path.read_bytes() for path in set(files_in(settings.data_dir / "pictures")) - others]
     assert len(mine) == 1
-    visit.page.locator("#delete").click()
+    visit.delete_my_pictures()
     expect(visit.status).to_have_text("Your photo and headshots were deleted.")
     expect(visit.page.locator("#shots .label")).to_have_count(0)
     assert [visit.context.request.get(address).status for address in addresses] == [404, 404]
@@ -648,6 +646,14 @@ OVERHEAR = """(() => {
         const answer = await plain(...asked);
         if (answer.url.includes("/queue/data")) readAlong(answer.clone().body);
         return answer;
+    };
+    window.EventSource = class extends window.EventSource {
+        set onmessage(listener) {
+            super.onmessage = (message) => {
+                overheard(message.data);
+                listener(message);
+            };
+        }
     };
 })()"""
 
@@ -764,7 +770,7 @@ def test_neither_the_key_nor_what_the_photo_told_stands_anywhere(
     seen["the log"] = log.getvalue()
     seen["the output"] = "".join(capfd.readouterr())
     assert "HTTP Request: POST" in seen["the log"]
-    assert all(word in seen["the streams"] for word in ("Seed 1", "Seed 2", "completed"))
+    assert all(word in seen["the streams"] for word in ("Seed 1", "Seed 2", "finished"))
     assert {place: found for place, text in seen.items() if (found := traces(text))} == {}
     assert [place for place, text in seen.items() if "EXIFCANARY" in text] == []
     sent = [job for job in service.jobs.values() if job.body["key"] == CANARY and job.body["seed"] in (1, 2)]

@@ -50,6 +50,7 @@ def window(browser: Browser, site: server.Site) -> Iterator[Visit]:
 
 @pytest.fixture
 def visit(window: Visit) -> Visit:
+    window.become_somebody_else()
     window.again()
     return window
 

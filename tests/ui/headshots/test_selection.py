@@ -50,7 +50,7 @@ def test_looking_at_one_between_two_picks_leaves_what_is_picked(viewer: Viewer) 
 
 def test_four_are_picked_and_a_fifth_is_refused_with_a_sentence(viewer: Viewer) -> None:
     five = [replace(ONE, id=f"n{number}", label=f"Number {number}") for number in range(5)]
-    viewer.renew(*five)
+    viewer.draw(*five)
     viewer.pick(*five)
     expect(viewer.card(five[4]).locator(".pick")).to_have_attribute("aria-pressed", "false")
     expect(viewer.bar.locator("p")).to_have_text("Four at most: remove one first")
@@ -86,7 +86,7 @@ def test_what_is_picked_in_the_history_stays_when_its_page_is_turned(viewer: Vie
     expect(viewer.card(old).locator(".pick")).to_have_attribute("aria-pressed", "false")
     viewer.pick(old)
     viewer.page.evaluate("document.querySelector('#history').innerHTML = ''")
-    viewer.renew()
+    viewer.draw()
     expect(viewer.bar).to_be_hidden()
 
 
@@ -145,7 +145,7 @@ def test_two_picks_are_compared_under_the_slider_with_the_older_one_on_the_left(
 
 
 def test_a_pick_is_compared_with_the_baseline_if_it_is_another(viewer: Viewer) -> None:
-    viewer.renew(replace(ONE, baseline=True), TWO, THREE)
+    viewer.draw(replace(ONE, baseline=True), TWO, THREE)
     against = viewer.bar.get_by_role("button", name="Compare with the baseline")
     viewer.pick(ONE)
     expect(viewer.bar).to_be_visible()
@@ -159,25 +159,51 @@ def test_a_pick_is_compared_with_the_baseline_if_it_is_another(viewer: Viewer) -
 
 
 def test_picks_survive_a_renewed_page_and_vanish_with_their_card(viewer: Viewer) -> None:
-    viewer.renew(ONE, TWO)
+    viewer.draw(ONE, TWO)
     viewer.pick(TWO)
-    viewer.renew(ONE, TWO, THREE)
+    viewer.draw(ONE, TWO, THREE)
     expect(viewer.card(TWO).locator(".pick")).to_have_attribute("aria-pressed", "true")
     expect(viewer.bar).to_be_visible()
     viewer.pick(THREE)
     expect(viewer.bar.locator("p")).to_have_text("2 picked")
-    viewer.renew(ONE, THREE)
+    viewer.draw(ONE, THREE)
     expect(viewer.bar.locator("p")).to_have_text("Seed 3 picked. Pick up to three more, or")
-    viewer.renew(ONE)
+    viewer.draw(ONE)
     expect(viewer.bar).to_be_hidden()
 
 
 def test_mounted_again_there_is_still_one_viewer(viewer: Viewer) -> None:
-    viewer.page.evaluate("element.replaceWith(element.cloneNode(true))")
-    viewer.page.evaluate("mount()")
+    viewer.page.evaluate(
+        """() => {
+          const shots = document.querySelector("#shots");
+          shots.replaceWith(Object.assign(document.createElement("div"), { id: "shots" }));
+          mount();
+        }"""
+    )
     for part in (viewer.dialog, viewer.bar, viewer.tools, viewer.page.locator(".fullscreen")):
         expect(part).to_have_count(1)
     viewer.pick(ONE)  # heard twice it would be taken back at once
     expect(viewer.bar.locator("p")).to_have_text("Seed 1 picked. Pick up to three more, or")
     viewer.compare(TWO)
     expect(viewer.title).to_have_text("Seed 1 and Seed 2")
+
+
+def test_a_long_entry_of_the_history_is_folded_and_an_empty_one_says_so(viewer: Viewer) -> None:
+    strip = viewer.page.locator("#history .strip")
+    viewer.fill_history(*[replace(ONE, id=f"n{number}") for number in range(12)])
+    expect(strip.get_by_role("button", name="Show all 12")).to_be_visible()
+    viewer.fill_history(*[replace(ONE, id=f"n{number}") for number in range(9)])  # a button would take as much room
+    expect(strip.locator(".folded")).to_have_count(0)
+    viewer.fill_history()
+    expect(strip).to_have_text("No headshots.")
+
+
+def test_nothing_that_a_visitor_wrote_becomes_markup(viewer: Viewer) -> None:
+    nasty = "\"><img src=x onerror=alert(1)>'"
+    viewer.fill_history(replace(ONE, id="h1", label=nasty, prompt=nasty), title=nasty)
+    expect(viewer.page.locator("#history .name")).to_have_text(nasty)
+    viewer.draw(replace(ONE, label=nasty, prompt=nasty), TWO)
+    expect(viewer.page.locator("#shot-a1 b")).to_have_text(nasty)
+    viewer.open(ONE)
+    expect(viewer.title).to_have_text(nasty)
+    expect(viewer.page.locator("img[onerror]")).to_have_count(0)

@@ -52,7 +52,7 @@ def test_buttons_and_arrow_keys_walk_round_through_the_headshots(viewer: Viewer)
 
 
 def test_a_single_headshot_has_nowhere_to_walk(viewer: Viewer) -> None:
-    viewer.renew(ONE)
+    viewer.draw(ONE)
     viewer.open(ONE)
     expect(viewer.button("Next headshot")).to_be_hidden()
     viewer.page.keyboard.press("ArrowRight")
@@ -69,7 +69,7 @@ def test_focus_returns_to_where_it_was_also_on_a_renewed_page(viewer: Viewer) ->
     expect(viewer.dialog).to_be_hidden()
     expect(link).to_be_focused()
     viewer.page.keyboard.press("Enter")
-    viewer.renew(THREE, ONE, TWO)
+    viewer.draw(THREE, ONE, TWO)
     viewer.page.keyboard.press("Escape")
     expect(link).to_be_focused()
 
@@ -123,7 +123,7 @@ def test_a_download_has_its_real_name_and_bytes(viewer: Viewer) -> None:
 
 
 def test_every_form_of_the_file_that_there_is_can_be_downloaded(viewer: Viewer) -> None:
-    viewer.renew(ONE, replace(TWO, more=FILES))
+    viewer.draw(ONE, replace(TWO, more=FILES))
     viewer.open(ONE)
     expect(viewer.dialog.get_by_role("link", name="Download", exact=True)).to_be_visible()
     expect(viewer.dialog.get_by_role("link")).to_have_count(1)
@@ -149,7 +149,7 @@ def test_a_headshot_becomes_the_baseline_and_stops_being_it(viewer: Viewer) -> N
     viewer.open(TWO)
     expect(viewer.dialog.locator("h2 .mark")).to_be_hidden()
     viewer.button("Pin as baseline").click()
-    viewer.renew(ONE, replace(TWO, baseline=True), THREE)
+    viewer.draw(ONE, replace(TWO, baseline=True), THREE)
     expect(viewer.dialog.locator("h2 .mark")).to_have_text("Baseline")
     again = viewer.button("Unpin")
     expect(again).to_be_focused()
@@ -162,7 +162,7 @@ def test_a_headshot_becomes_the_baseline_and_stops_being_it(viewer: Viewer) -> N
 
 def test_a_headshot_that_is_gone_closes_the_viewer(viewer: Viewer) -> None:
     viewer.open(TWO)
-    viewer.renew(ONE)
+    viewer.draw(ONE)
     expect(viewer.dialog).to_be_hidden()
 
 
@@ -221,7 +221,7 @@ def test_copy_copies_what_is_shown_and_says_so(viewer: Viewer, name: str, text: 
 
 
 def test_what_passed_between_us_and_a_service_stands_under_the_request(viewer: Viewer) -> None:
-    viewer.renew(ONE, replace(TWO, more=EXCHANGE))
+    viewer.draw(ONE, replace(TWO, more=EXCHANGE))
     viewer.open(TWO)
     viewer.dialog.get_by_role("tab", name="Request").click()
     panel = viewer.dialog.get_by_role("tabpanel")
@@ -245,7 +245,7 @@ def test_what_passed_between_us_and_a_service_stands_under_the_request(viewer: V
 @pytest.mark.parametrize("part", ["timeline", "sent", "reply"])
 def test_of_a_part_that_is_not_known_no_trace_is_left(viewer: Viewer, part: str) -> None:
     rest = {name: value for name, value in EXCHANGE.items() if name != part}
-    viewer.renew(ONE, replace(TWO, more=EXCHANGE), replace(THREE, more=rest))
+    viewer.draw(ONE, replace(TWO, more=EXCHANGE), replace(THREE, more=rest))
     viewer.open(TWO)
     viewer.dialog.get_by_role("tab", name="Request").click()
     sections = viewer.dialog.locator("#viewer-request section")
@@ -261,13 +261,13 @@ def test_of_a_part_that_is_not_known_no_trace_is_left(viewer: Viewer, part: str)
 
 def test_a_text_that_is_being_selected_outlives_a_renewed_page(viewer: Viewer) -> None:
     two = replace(TWO, more=EXCHANGE)
-    viewer.renew(ONE, two)
+    viewer.draw(ONE, two)
     viewer.open(two)
     viewer.dialog.get_by_role("tab", name="Request").click()
     for pre in viewer.dialog.locator("#viewer-request pre").all():
         pre.evaluate("part => getSelection().selectAllChildren(part)")
         text = viewer.page.evaluate("String(getSelection())")
-        viewer.renew(ONE, two, THREE)
+        viewer.draw(ONE, two, THREE)
         assert text.startswith("{")
         assert viewer.page.evaluate("String(getSelection())") == text
 

@@ -15,7 +15,7 @@ def test_a_hostile_label_stays_text(viewer: Viewer) -> None:
     attack = "<img src=x onerror=alert(1)><b>Seed</b>"
     hostile = replace(TWO, label=attack, prompt=f"{attack}</script>", id="b2")
     viewer.page.on("dialog", lambda alert: viewer.complaints.append(alert.message))
-    viewer.renew(ONE, hostile)
+    viewer.draw(ONE, hostile)
     viewer.pick(hostile)
     expect(viewer.bar.locator("p")).to_have_text(f"{attack} picked. Pick up to three more, or")
     viewer.compare(ONE)
@@ -38,7 +38,7 @@ def test_on_a_phone_nothing_overflows_and_the_picture_is_seen_whole_at_first(pho
         prompt="Donaudampfschifffahrt" * 20,
         more={**EXCHANGE, "timeline": [["14:03:07", "Sent", "Donaudampfschifffahrt" * 20]], "reply": "x" * 2000},
     )
-    phone.renew(ONE, long)
+    phone.draw(ONE, long)
     phone.pick(ONE)
     assert _overflow(phone) <= 0
     phone.compare(long)
@@ -66,7 +66,7 @@ def test_what_a_finger_hits_is_large_enough(phone: Viewer) -> None:
         ".filter(([box]) => Math.min(box.width, box.height) < 44).map(([, part]) => part.outerHTML)"
     )
     targets = ".pick, .viewer button, .viewer select, .viewer a, .picked-bar button, .grid-tools button"
-    phone.renew(ONE, replace(TWO, more=EXCHANGE))
+    phone.draw(ONE, replace(TWO, more=EXCHANGE))
     phone.pick(ONE)
     assert phone.page.locator(targets).evaluate_all(small) == []
     phone.compare(TWO)
@@ -94,7 +94,7 @@ def test_a_toast_does_not_cover_the_bar(browser: Browser, viewer_site: str, widt
     with viewing(browser, viewer_site, viewport={"width": width, "height": 800}, reduced_motion="reduce") as viewer:
         toast = f'<div class="toast-wrap" style="position: fixed; right: 16px">Done.</div>{RUNNING}'
         viewer.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", toast)
-        viewer.renew(replace(ONE, baseline=True), TWO)
+        viewer.draw(replace(ONE, baseline=True), TWO)
         viewer.pick(TWO)
         bar, toasted = boxes(viewer.bar, viewer.page.locator(".toast-wrap"))
         assert toasted["y"] + toasted["height"] <= bar["y"]

@@ -118,7 +118,7 @@ def test_in_every_view_wheel_keys_and_buttons_move_both_pictures_together(viewer
 
 def test_all_four_are_moved_together_and_stay_in_their_cells(viewer: Viewer) -> None:
     four = [replace(FLAT, id=f"n{number}", seed=number, label=f"Seed {number}") for number in range(4)]
-    viewer.renew(*four)
+    viewer.draw(*four)
     viewer.compare(*four)
     expect(viewer.dialog.locator(".views")).to_be_hidden()
     viewer.page.keyboard.press("+")

@@ -1,0 +1,1 @@
+"""What a tab shows, as data for the page's scripts. Pure functions of the session; nothing here is HTML."""
