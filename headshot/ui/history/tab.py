@@ -137,7 +137,7 @@ class HistoryPart:
         script.load_more(listing(self._load_more), state, listed, **quiet)
         script.edit_entry(editing(self._edit), state, [self.list], **multiple)
         changed = self._tab_state.component
-        self.deleted = script.delete_entry(editing(self._delete), state, [self.list, changed], **multiple)
+        script.delete_entry(editing(self._delete), state, [self.list, changed], **multiple)
         opened = script.open_entry(
             editing(self._open),
             {self.state, *team.inputs},

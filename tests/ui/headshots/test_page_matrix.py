@@ -215,7 +215,7 @@ def test_a_matrix_outlives_a_server_that_is_killed(browser: Browser, tmp_path: P
             assert visit.completed.count() == before
             visit.take_example()
             visit.page.get_by_role("button", name="Generate the remaining").click()
-        expect(visit.completed).to_have_count(6)
+        expect(visit.completed).to_have_count(6, timeout=60_000)  # the studio makes them
 
 
 def test_two_visitors_never_see_each_others_history(browser: Browser, site: server.Site, backend: StubBackend) -> None:
