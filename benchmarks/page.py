@@ -298,16 +298,16 @@ def gallery(browser: Browser) -> None:
     port = free_port()
     with running(port, __file__, "--serve-gallery") as process:
         until_open(port, process)
-        page = browser.new_context(viewport=WINDOW).new_page()
         for number in range(GALLERY_ROUNDS + 1):
-            took, requested = grow(page, port)
+            context = browser.new_context(viewport=WINDOW)  # another visitor: a page would bring its photo back
+            took, requested = grow(context.new_page(), port)
+            context.close()
             assert process.stdout is not None
             own = float(process.stdout.readline())
             if number:  # the first warms up
                 beyond.append(took - own)
                 shares.append((took - own) / own)
                 fetched.append(requested)
-        page.context.close()
     seconds = statistics.median(beyond)
     print(
         f"\nA gallery of {GALLERY} pictures of {SIZE[0]} x {SIZE[1]}, one each {GALLERY_WAIT} s: from the click on "
