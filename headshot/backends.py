@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .backend_names import AUTO
-from .errors import NotConfigured, RequestError
+from .errors import HeadshotError, NotConfigured, RequestError
 from .imaging.photo import Photo
 from .progress import Progress
 from .request import Headshot, HeadshotRequest
@@ -138,3 +138,16 @@ def choose(backends: Mapping[str, Backend], name: str = AUTO) -> list[Backend]:
     if not readiness.ready:
         raise NotConfigured(name, readiness.sentence)
     return [backends[name]]
+
+
+def readiness_sentence(registry: Mapping[str, Backend], name: str) -> str:
+    """Return the sentence of the chosen backend's readiness, or of the one that Automatic would choose.
+
+    Args:
+        registry: the backends by name, best first.
+        name: a backend's name, or `auto`.
+    """
+    try:
+        return choose(registry, name)[0].readiness().sentence
+    except HeadshotError as error:
+        return str(error)

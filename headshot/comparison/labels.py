@@ -57,3 +57,15 @@ def setting_labels(request: HeadshotRequest, maker: str = "", name: str = "") ->
     called = name or preset_of(request) or (f"“{short}”" if short else "No prompt")
     words = [called, f"guidance {request.guidance_scale:g}", f"{request.num_inference_steps} steps"]
     return [*words, *([] if request.seed is None else [f"seed {request.seed}"]), *([maker] if maker else [])]
+
+
+def size_label(matrix: Matrix) -> str:
+    """Return how many headshots a matrix has, and why: `12 headshots (2 seeds × 2 guidance × 3 prompts)`."""
+    counts = {
+        "seeds": len(matrix.seeds),
+        "guidance": len(matrix.guidance_scales),
+        "steps": len(matrix.num_inference_steps),
+        "prompts": len(matrix.prompts),
+    }
+    factors = " × ".join(f"{count} {axis}" for axis, count in counts.items() if count > 1)
+    return f"{matrix.size:,} headshot{'' if matrix.size == 1 else 's'}{f' ({factors})' if factors else ''}"

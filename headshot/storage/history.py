@@ -381,18 +381,11 @@ class History:
     def expire(self, before: datetime, *, starred_before: datetime | None = None) -> int:
         """Delete the comparisons added before that moment, like `delete`, and return how many.
 
-        Saved settings are not pictures: they stay until nobody can ask for them any more.
-
-        Args:
-            before: of comparisons without a star.
-            starred_before: of those that have one, or have a headshot with one; None for the same moment.
+        Saved settings stay until nobody can ask for them. `starred_before`: for what has a star; None for the same.
         """
-        starred = or_(
-            ComparisonRow.favourite, ComparisonRow.id.in_(select(ShotRow.comparison).where(ShotRow.favourite))
-        )
-        old = ComparisonRow.kept_since < before
-        if starred_before is not None:
-            old = or_(and_(old, not_(starred)), ComparisonRow.kept_since < min(before, starred_before))
+        starred = ComparisonRow.favourite | ComparisonRow.id.in_(select(ShotRow.comparison).where(ShotRow.favourite))
+        moment = min(before, starred_before or before)
+        old = or_(and_(ComparisonRow.kept_since < before, not_(starred)), ComparisonRow.kept_since < moment)
         gone = self._delete(old, self._saved_settings.expired())
         with translate_disk_errors(), self._unit_of_work.write(lock=True) as session:
             self._unit_of_work.collect_garbage(session)

@@ -21,6 +21,7 @@ from headshot.comparison.axes import (
     varying_fields,
 )
 from headshot.comparison.form_values import FormValues
+from headshot.comparison.labels import size_label
 from headshot.comparison.matrix import Matrix, format_prompts, parse_prompts
 from headshot.comparison.presets import PRESETS, preset_of
 from headshot.durations import spoken_duration
@@ -151,7 +152,7 @@ class Form:
                 choices,
                 value=self._first_backend,
                 label="Backend",
-                info=_readiness(self._registry, self._first_backend),
+                info=backends.readiness_sentence(self._registry, self._first_backend),
                 elem_id="backend",
             )
             self.account = AccountPart(self._settings, self._registry, self._sessions)
@@ -410,7 +411,7 @@ class Form:
     async def _update_estimate(self, values: Updates, request: gr.Request) -> Updates:
         """Show what Generate would do, or why it cannot, while the form is filled in."""
         session = self._sessions.get(request.session_hash, request.cookies)
-        about = _readiness(session.backends(self._registry), values[self.backend])
+        about = backends.readiness_sentence(session.backends(self._registry), values[self.backend])
         confirming = self.is_confirmed(values, session)
         updates: Updates = {self.backend: gr.Radio(info=about), self._confirm: gr.Column(visible=confirming)}
         updates[self._memory] = self.typed(values).model_dump(exclude_none=True)
@@ -425,7 +426,7 @@ class Form:
         plan = self._estimate_html(requests, values[self.backend], session)
         matrix = self.matrix(values)
         if confirming and matrix is not None:
-            updates[self._question] = f"<p><b>Generate {_described(matrix)}?</b></p>{plan}"
+            updates[self._question] = f"<p><b>Generate {size_label(matrix)}?</b></p>{plan}"
         return {**updates, self.plan: plan}
 
     def _estimate_html(self, requests: list[HeadshotRequest], backend: str, session: TabSession | None) -> str:
@@ -443,27 +444,7 @@ class Form:
         return f'<p class="plan">{len(requests)} {what}{about}</p>'
 
 
-def _described(matrix: Matrix) -> str:
-    """How many headshots a matrix has, and why: `12 headshots (2 seeds × 2 guidance × 3 prompts)`."""
-    counts = {
-        "seeds": len(matrix.seeds),
-        "guidance": len(matrix.guidance_scales),
-        "steps": len(matrix.num_inference_steps),
-        "prompts": len(matrix.prompts),
-    }
-    factors = " × ".join(f"{count} {axis}" for axis, count in counts.items() if count > 1)
-    return f"{matrix.size:,} headshot{'' if matrix.size == 1 else 's'}{f' ({factors})' if factors else ''}"
-
-
 def _suggestion() -> str:
     """JavaScript: which steps to tick when "Compare" changes. All of them, but in a matrix only the first."""
     steps = json.dumps(controls.choices(_STEPS))
     return f"(varied) => [varied === {json.dumps(_MATRIX)} ? {steps}.slice(0, 1) : {steps}]"
-
-
-def _readiness(registry: Mapping[str, Backend], name: str) -> str:
-    """The readiness of the chosen backend, or of the one that Automatic would choose."""
-    try:
-        return backends.choose(registry, name)[0].readiness().sentence
-    except HeadshotError as error:
-        return str(error)
