@@ -1,4 +1,4 @@
-"""The page's scripts: files beside the Python code, served under an address that changes with their content."""
+"""The page's scripts and fragments of HTML: files beside the Python code; a script's address has their hash."""
 
 import hashlib
 from functools import cache
@@ -25,6 +25,15 @@ def version() -> str:
     for name, content in files().items():
         digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()[:16]
+
+
+def text(*paths: str) -> str:
+    """Return the texts of files one after the other.
+
+    Args:
+        paths: in this folder, as `headshots/frames.html`.
+    """
+    return "".join((FOLDER / path).read_text(encoding="utf-8") for path in paths)
 
 
 def call(function: str, *arguments: str) -> str:

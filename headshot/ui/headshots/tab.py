@@ -2,7 +2,6 @@
 
 import json
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,7 +21,7 @@ from .calibration import Calibration
 from .form import Form
 from .photo import IN_ORDER, PhotoPart
 
-_EMPTY = Path(__file__).with_name("empty.html").read_text(encoding="utf-8")
+_EMPTY = assets.text("headshots/frames.html", "headshots/promise.html")
 _SHOW_RESULTS = """() => {
   // A matrix must be confirmed first, next to Generate.
   const asked = document.querySelector("#varied input[value=matrix]:checked") && !document.querySelector("#yes");

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,7 +18,7 @@ from .look import TeamLookPart
 
 PHOTOS_DELETED = "This team’s photos were deleted. Add everyone’s photo again to generate more."
 
-_EMPTY = Path(__file__).with_name("empty.html").read_text(encoding="utf-8")
+_EMPTY = assets.text("headshots/frames.html", "team/promise.html")
 _BARE: dict[str, Any] = {"js_on_load": None, "apply_default_css": False}
 
 

@@ -1,46 +1,15 @@
 """The toolbar above the headshots, sorting them, and the fullscreen on a black screen."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from settled import boxes
-from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, serving, viewing, visiting, window
+from viewing import BLUE, GREEN, ONE, PHONE, RED, THREE, TWO, WHITE, Viewer, viewing
 
 pytestmark = pytest.mark.browser
 REFUSED = "void (Element.prototype.requestFullscreen = () => Promise.reject(new TypeError('not here')))"
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def desktop(browser: Browser) -> Iterator[BrowserContext]:
-    with window(browser) as context:
-        yield context
-
-
-@pytest.fixture
-def viewer(desktop: BrowserContext, site: str) -> Iterator[Viewer]:
-    with visiting(desktop, site) as viewer:
-        yield viewer
-
-
-@pytest.fixture(scope="module")
-def hand(browser: Browser) -> Iterator[BrowserContext]:
-    with window(browser, viewport=PHONE, has_touch=True, is_mobile=True) as context:
-        yield context
-
-
-@pytest.fixture
-def phone(hand: BrowserContext, site: str) -> Iterator[Viewer]:
-    with visiting(hand, site) as viewer:
-        yield viewer
 
 
 def _button(viewer: Viewer, name: str) -> Locator:
@@ -237,8 +206,8 @@ def test_without_labels_nobody_is_told_which_one_it_is(show: Fullscreen) -> None
     expect(show.picture).to_have_attribute("alt", "Headshot, Seed 1")
 
 
-def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(browser: Browser, site: str) -> None:
-    with viewing(browser, site) as viewer:  # of its own, for its clock stands still
+def test_the_hint_goes_after_three_seconds_and_the_cursor_after_two(browser: Browser, viewer_site: str) -> None:
+    with viewing(browser, viewer_site) as viewer:  # of its own, for its clock stands still
         viewer.page.clock.install(time=1000)
         viewer.page.clock.pause_at(1_000_000)
         show = Fullscreen(viewer)
@@ -328,8 +297,10 @@ def test_a_run_of_the_history_is_shown_by_its_own_button(viewer: Viewer) -> None
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, PHONE])
-def test_axe_finds_nothing_serious_in_any_state(browser: Browser, site: str, scheme: str, size: dict[str, int]) -> None:
-    with viewing(browser, site, viewport=size, reduced_motion="reduce") as viewer:
+def test_axe_finds_nothing_serious_in_any_state(
+    browser: Browser, viewer_site: str, scheme: str, size: dict[str, int]
+) -> None:
+    with viewing(browser, viewer_site, viewport=size, reduced_motion="reduce") as viewer:
         viewer.page.evaluate("scheme => document.documentElement.className = scheme", scheme)
         four = [replace(ONE, id=f"n{at}", seed=at, label=f"Seed {at}", prompt=f"a wall {at}") for at in range(4)]
         face = (96.0, 80.0, 64.0, 80.0)
@@ -361,7 +332,7 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, site: str, sch
 
 
 @pytest.mark.parametrize(("wish", "fades"), [("no-preference", "0.5s"), ("reduce", "0s")])
-def test_nothing_fades_for_whoever_asked_for_that(browser: Browser, site: str, wish: Any, fades: str) -> None:
-    with viewing(browser, site, reduced_motion=wish) as viewer:
+def test_nothing_fades_for_whoever_asked_for_that(browser: Browser, viewer_site: str, wish: Any, fades: str) -> None:
+    with viewing(browser, viewer_site, reduced_motion=wish) as viewer:
         show = Fullscreen(viewer)
         expect(show.room.locator(".keys")).to_have_css("transition-duration", fades)
